@@ -1,0 +1,22 @@
+"""Every route of the site: pages first, then the REST API under /api/, then operators and health."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="backtests:list"), name="home"),
+    path("accounts/", include("accounts.urls")),
+    path("data/", include("marketdata.urls")),
+    path("strategies/", include("strategies.urls")),
+    path("backtests/", include("backtests.urls")),
+    path("api/auth/", include("accounts.api_urls")),
+    path("api/", include("marketdata.api_urls")),
+    path("api/", include("strategies.api_urls")),
+    path("api/", include("backtests.api_urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("", include("tradingsite.health_urls")),
+    path("operators/", admin.site.urls),
+]
