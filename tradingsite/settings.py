@@ -1,11 +1,12 @@
 """Every setting of the platform, read from the environment once.
 
 Layers, strongest first: command-line options of a command, environment variables, the `.env` file beside manage.py,
-the defaults below. `.env.example` names every variable; `python manage.py config` prints what is in force and checks it.
+the defaults below. `.env.example` names every variable; `manage.py config` prints what is in force and checks it.
 """
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,14 +17,17 @@ from django.core.exceptions import ImproperlyConfigured
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-if (BASE_DIR / ".env").is_file():
-    environ.Env.read_env(str(BASE_DIR / ".env"))
+ENV_FILE = Path(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
+if ENV_FILE.is_file():
+    environ.Env.read_env(str(ENV_FILE))
 
 # --- Where things are kept -------------------------------------------------------------------------------------------
 # Everything a run writes is under one directory, so that a backup is one copy and a fresh start is one deletion.
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 BARS_DIR = Path(env.str("BARS_DIR", default=str(VAR_DIR / "bars"))).resolve()
 UPLOADS_DIR = Path(env.str("UPLOADS_DIR", default=str(VAR_DIR / "uploads"))).resolve()
+# numba reads this variable when it is first imported, long after this line; workers and commands then share one cache.
+NUMBA_CACHE_DIR = os.environ.setdefault("NUMBA_CACHE_DIR", str(VAR_DIR / "numba"))
 
 # --- Who may reach it ------------------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
@@ -244,11 +248,24 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIN
 
 # --- Files, language, time -------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# From source: a page sees a changed file at once. Collected (the container image): compressed, with hashes in the names
+# so that browsers keep them for ever.
 WHITENOISE_USE_FINDERS = env.bool("STATIC_FROM_SOURCE", default=True)
+STATIC_ROOT = None if WHITENOISE_USE_FINDERS else BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if WHITENOISE_USE_FINDERS
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# Whoever has the settings has the Celery application: without it a shared task would go to Celery's default broker.
+from tradingsite.celery import app as celery_app  # noqa: E402, F401

@@ -1,0 +1,44 @@
+"""The rig itself: if these fail, no other result can be believed."""
+
+import urllib.request
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+
+from accounts.models import Tier
+
+
+def test_cache_speaks_to_a_real_server():
+    cache.set("rig", "alive", 5)
+    assert cache.get("rig") == "alive"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_process_sees_the_test_database_and_queue(backtest_worker):
+    from tradingsite.celery import app
+
+    answers = app.control.inspect(timeout=2).active_queues()
+    assert {queue["name"] for queues in answers.values() for queue in queues} >= {"backtests", "trading"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_rows_of_migrations_survive_a_test_that_empties_the_tables(turn):
+    assert set(Tier.objects.values_list("code", flat=True)) == {"FREE", "BASIC", "PREMIUM", "ENTERPRISE"}
+    Tier.objects.all().delete()
+
+
+def test_the_site_answers_on_a_real_port(live_site):
+    with urllib.request.urlopen(f"{live_site.url}/api/schema/", timeout=10) as answer:
+        assert answer.status == 200
+        assert b"openapi" in answer.read(200)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sqlite_runs_as_in_production():
+    if connection.vendor != "sqlite":
+        pytest.skip("this run is on PostgreSQL")
+    with connection.cursor() as cursor:
+        assert cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connection.settings_dict["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
