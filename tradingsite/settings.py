@@ -165,7 +165,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 2.0
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    "backtests-reap": {"task": "backtests.reap", "schedule": 5.0},
+}
+
+# --- Backtests -------------------------------------------------------------------------------------------------------
+BACKTEST_STALE_SECONDS = env.int("BACKTEST_STALE_SECONDS", default=15)  # without a heartbeat: its worker is dead
+BACKTEST_MAX_SECONDS = env.int("BACKTEST_MAX_SECONDS", default=1800)  # a run that takes longer is failed
 
 # --- Login and tokens ------------------------------------------------------------------------------------------------
 LOGIN_URL = "accounts:login"

@@ -1,0 +1,78 @@
+"""The pieces of a stored result: their names, shapes and encoding.
+
+| name | what | encoding |
+|---|---|---|
+| ``summary`` | dict, see `backtests.runner.report.summary` | zlib JSON |
+| ``chart`` | dict, see `backtests.runner.report.equity_chart` | zlib JSON |
+| ``price:<symbol>`` | dict, see `backtests.runner.report.price_chart` | zlib JSON |
+| ``round_trips`` | structured array, see `backtests.runner.report.ROUND_TRIP` | zlib npy |
+| ``fills`` | structured array, see `backtests.runner.report.FILL` | zlib npy |
+| ``equity`` | structured array (ts int64 ns UTC, equity float64), one row per bar time | zlib npy, columns one after the other |
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from backtests.models import Backtest, ResultPart
+
+# Level 1: a million equity points in about 0.2 s; higher levels save a tenth of the bytes for five times the time.
+_LEVEL = 1
+
+
+def pack(value: Any) -> bytes:
+    """A dict or list as compressed JSON, a structured array as compressed columns."""
+    if isinstance(value, np.ndarray):
+        buffer = io.BytesIO()
+        header = {"dtype": [list(entry) for entry in value.dtype.descr], "length": len(value)}
+        text = json.dumps(header).encode()
+        buffer.write(len(text).to_bytes(4, "little"))
+        buffer.write(text)
+        for name in value.dtype.names or ():
+            buffer.write(np.ascontiguousarray(value[name]).tobytes())
+        return b"A" + zlib.compress(buffer.getvalue(), _LEVEL)
+    return b"J" + zlib.compress(json.dumps(value, allow_nan=False, separators=(",", ":")).encode(), _LEVEL)
+
+
+def unpack(data: bytes) -> Any:
+    """What `pack` packed."""
+    kind, body = bytes(data[:1]), zlib.decompress(bytes(data[1:]))
+    if kind == b"J":
+        return json.loads(body)
+    header_length = int.from_bytes(body[:4], "little")
+    header = json.loads(body[4 : 4 + header_length])
+    array = np.empty(header["length"], dtype=[tuple(entry) for entry in header["dtype"]])
+    offset = 4 + header_length
+    for name in array.dtype.names or ():
+        kind_of_column = array.dtype[name]
+        array[name] = np.frombuffer(body, dtype=kind_of_column, count=len(array), offset=offset)
+        offset += kind_of_column.itemsize * len(array)
+    return array
+
+
+def read(backtest: Backtest, name: str) -> Any | None:
+    """The part, or None where the backtest has none of that name (it is not done)."""
+    data = ResultPart.objects.filter(backtest_id=backtest.pk, name=name).values_list("data", flat=True).first()
+    return None if data is None else unpack(data)
+
+
+def write(backtest: Backtest, parts: dict[str, Any]) -> None:
+    """Replace every part of the backtest. Call inside the transaction that makes it DONE."""
+    ResultPart.objects.filter(backtest_id=backtest.pk).delete()
+    ResultPart.objects.bulk_create(
+        [ResultPart(backtest_id=backtest.pk, name=name, data=pack(value)) for name, value in parts.items()],
+        batch_size=20,
+    )
+
+
+def read_many(keys: Sequence[UUID], names: Sequence[str]) -> dict[tuple[UUID, str], Any]:
+    """The named parts of several backtests in one query; absent ones are absent."""
+    rows = ResultPart.objects.filter(backtest_id__in=keys, name__in=names).values_list("backtest_id", "name", "data")
+    return {(key, name): unpack(data) for key, name, data in rows}

@@ -1,0 +1,270 @@
+"""What is kept of a finished run for pages, API and exports: arrays with fixed columns, and dicts ready for JSON.
+
+numpy only: the web process reads these shapes without loading the engine's compiled part.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.errors import Fault, InputError
+
+# One closed position. symbol: index into the backtest's symbols; side +1 long, -1 short; times int64 ns UTC, start of
+# the bar of the first and last fill; prices per unit, averaged over its fills; pnl_net in money after all costs;
+# return_pct: pnl_net per cost of entry; bars_held: bars of its symbol from entry to exit; exit_reason: ASCII code.
+ROUND_TRIP = np.dtype(
+    [
+        ("symbol", "<i2"),
+        ("side", "<i1"),
+        ("entry_time", "<i8"),
+        ("exit_time", "<i8"),
+        ("entry_px", "<f8"),
+        ("exit_px", "<f8"),
+        ("qty", "<f8"),
+        ("pnl_net", "<f8"),
+        ("return_pct", "<f8"),
+        ("commission", "<f8"),
+        ("bars_held", "<i4"),
+        ("exit_reason", "S20"),
+    ]
+)
+# One fill. qty is signed, + bought; price includes slippage; slippage in money, adverse > 0; reason: what the order was for.
+FILL = np.dtype(
+    [
+        ("symbol", "<i2"),
+        ("time", "<i8"),
+        ("qty", "<f8"),
+        ("price", "<f8"),
+        ("commission", "<f8"),
+        ("slippage", "<f8"),
+        ("reason", "S20"),
+    ]
+)
+EQUITY = np.dtype([("ts", "<i8"), ("equity", "<f8")])
+
+CHART_POINTS = 4_000
+MAX_MARKERS = 2_000
+SIDES = {1: "LONG", -1: "SHORT"}
+
+
+def iso(ts: np.ndarray) -> list[str]:
+    """int64 ns UTC as ISO-8601 to the second, ``2013-10-07T13:30:00Z``."""
+    return [f"{text}Z" for text in np.datetime_as_string(ts.astype("datetime64[ns]"), unit="s")]
+
+
+def seconds(ts: np.ndarray) -> list[int]:
+    """int64 ns UTC as Unix seconds, what the chart libraries take."""
+    return (ts // 1_000_000_000).tolist()
+
+
+def finite(values: np.ndarray, digits: int = 10) -> list[float | None]:
+    """Floats for JSON: NaN and infinities become None; `digits` significant digits are more than a chart can show."""
+    return [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in values.tolist()]
+
+
+def kept(values: np.ndarray, limit: int = CHART_POINTS) -> np.ndarray:
+    """Indices of at most `limit` points that keep the line's look: the lowest and highest of each bucket, both ends."""
+    n = len(values)
+    if n <= limit:
+        return np.arange(n)
+    size = -(-n // ((limit - 4) // 2))
+    whole = n // size * size
+    blocks = values[:whole].reshape(-1, size)
+    starts = np.arange(0, whole, size)
+    chosen = [np.array([0]), starts + blocks.argmin(axis=1), starts + blocks.argmax(axis=1), np.array([n - 1])]
+    if whole < n:
+        rest = values[whole:]
+        chosen.append(np.array([whole + rest.argmin(), whole + rest.argmax()]))
+    return np.unique(np.concatenate(chosen))
+
+
+def drawdown_pct(equity: np.ndarray, starting_cash: float) -> np.ndarray:
+    """Percent below the highest closing mark so far, the initial cash included; 0 or negative."""
+    peak = np.maximum(np.maximum.accumulate(equity), starting_cash)
+    return (equity / peak - 1.0) * 100.0
+
+
+def equity_chart(
+    ts: np.ndarray, equity: np.ndarray, benchmark: np.ndarray | None, starting_cash: float, benchmark_label: str
+) -> dict[str, Any]:
+    """Series of the result page.
+
+    ``{"time": [Unix s], "equity": [money], "drawdown_pct": [≤ 0], "benchmark": [money] | None, "benchmark_label": str,
+    "starting_cash": float, "points": int before decimation, "decimated": bool}``; all lists have the same length.
+    """
+    index = kept(equity)
+    return {
+        "time": seconds(ts[index]),
+        "equity": finite(equity[index]),
+        "drawdown_pct": finite(drawdown_pct(equity, starting_cash)[index], 6),
+        "benchmark": None if benchmark is None else finite(benchmark[index]),
+        "benchmark_label": benchmark_label,
+        "starting_cash": starting_cash,
+        "points": len(ts),
+        "decimated": len(index) < len(ts),
+    }
+
+
+def rebased(chart: Mapping[str, Any], limit: int = 1_000) -> dict[str, Any]:
+    """The equity of an `equity_chart`, 100 at the start, for laying several runs over each other."""
+    values = np.array(chart["equity"], dtype=float)
+    index = kept(values, limit)
+    time = np.array(chart["time"])
+    return {"time": time[index].tolist(), "value": finite(values[index] / chart["starting_cash"] * 100.0, 8)}
+
+
+def price_chart(
+    symbol: str,
+    ts: np.ndarray,
+    ohlcv: Sequence[np.ndarray],
+    overlays: Sequence[Mapping[str, Any]],
+    fills: np.ndarray,
+) -> dict[str, Any]:
+    """Candles of one symbol with what the strategy saw and did.
+
+    ``{"symbol", "time": [Unix s], "open", "high", "low", "close", "volume": [float], "overlays": [{"name", "label",
+    "pane": "price" | "own", "values": [float | None]}], "trades": [{"time", "price", "qty" (signed), "reason"}],
+    "trades_total": int, "bars": int before decimation, "bars_per_candle": int}``. Beyond 4,000 bars several bars share a
+    candle (first open, highest high, lowest low, last close, summed volume; an overlay's last value) and a trade is
+    drawn on the candle that holds its bar. The newest 2,000 trades are listed.
+    """
+    n = len(ts)
+    step = max(1, -(-n // CHART_POINTS))
+    starts = np.arange(0, n, step)
+    ends = np.minimum(starts + step, n) - 1
+    opened, high, low, close, volume = ohlcv
+    times = ts[starts]
+    shown = fills[-MAX_MARKERS:]
+    at = np.clip(np.searchsorted(times, shown["time"], side="right") - 1, 0, max(len(times) - 1, 0))
+    return {
+        "symbol": symbol,
+        "time": seconds(times),
+        "open": finite(opened[starts]),
+        "high": finite(np.maximum.reduceat(high, starts)),
+        "low": finite(np.minimum.reduceat(low, starts)),
+        "close": finite(close[ends]),
+        "volume": finite(np.add.reduceat(volume, starts)),
+        "overlays": [
+            {
+                "name": entry["name"],
+                "label": entry["label"],
+                "pane": entry["pane"],
+                "values": finite(np.asarray(entry["values"], dtype=float)[ends], 8),
+            }
+            for entry in overlays
+        ],
+        "trades": [
+            {"time": time, "price": price, "qty": qty, "reason": reason.decode()}
+            for time, price, qty, reason in zip(
+                seconds(times[at]),
+                shown["price"].tolist(),
+                shown["qty"].tolist(),
+                shown["reason"].tolist(),
+                strict=True,
+            )
+        ],
+        "trades_total": len(fills),
+        "bars": n,
+        "bars_per_candle": step,
+    }
+
+
+def monthly_returns(days: np.ndarray, equity: np.ndarray, starting_cash: float) -> list[dict[str, Any]]:
+    """Return of each calendar month (UTC) and year, from the last mark of each month.
+
+    days: datetime64[D], ascending. ``[{"year": 2010, "months": [12 × percent | None], "year_pct": percent}]``.
+    """
+    if not len(days):
+        return []
+    months = days.astype("datetime64[M]").astype(np.int64)
+    last = np.flatnonzero(np.append(months[1:] != months[:-1], True))
+    marks = equity[last]
+    returns = (marks / np.concatenate(([starting_cash], marks[:-1])) - 1.0) * 100.0
+    table: dict[int, list[float | None]] = {}
+    for month, value in zip(months[last].tolist(), finite(returns, 6), strict=True):
+        year = 1970 + month // 12
+        table.setdefault(year, [None] * 12)[month % 12] = value
+    rows, before = [], starting_cash
+    years = 1970 + months[last] // 12
+    for year, cells in table.items():
+        end = float(marks[np.flatnonzero(years == year)[-1]])
+        rows.append(
+            {"year": year, "months": cells, "year_pct": round((end / before - 1.0) * 100.0, 6) if before else None}
+        )
+        before = end
+    return rows
+
+
+def histogram(equity: np.ndarray, starting_cash: float, bins: int = 41) -> dict[str, list[float]]:
+    """Daily returns counted in equal bins around zero: ``{"edges_pct": [bins + 1], "counts": [bins]}``; empty lists for none."""
+    marks = np.concatenate(([starting_cash], equity))
+    returns = (marks[1:] / marks[:-1] - 1.0) * 100.0
+    returns = returns[np.isfinite(returns)]
+    if not len(returns):
+        return {"edges_pct": [], "counts": []}
+    # The outermost bins take the tails, so that one crash day does not squeeze all others into one bar.
+    reach = max(float(np.percentile(np.abs(returns), 99.5)), 0.01)
+    counts, edges = np.histogram(np.clip(returns, -reach, reach), bins=bins, range=(-reach, reach))
+    return {"edges_pct": [round(e, 6) for e in edges.tolist()], "counts": counts.tolist()}
+
+
+def select(rows: np.ndarray, symbols: Sequence[str], sort: str, filters: Mapping[str, str]) -> np.ndarray:
+    """Round trips that pass the filters, sorted; see `backtests.selectors.round_trips` for what is allowed."""
+    keep = np.ones(len(rows), dtype=bool)
+    for name, wanted in filters.items():
+        if name == "symbol":
+            keep &= rows["symbol"] == (list(symbols).index(wanted) if wanted in symbols else -1)
+        elif name == "side" and wanted in SIDES.values():
+            keep &= rows["side"] == (1 if wanted == "LONG" else -1)
+        elif name == "result" and wanted in ("win", "loss"):
+            keep &= (rows["pnl_net"] > 0) if wanted == "win" else (rows["pnl_net"] <= 0)
+        elif name == "exit_reason" and wanted.isascii():
+            keep &= rows["exit_reason"] == wanted.encode()
+        else:
+            raise InputError(Fault(name, "unknown_choice", f"{wanted[:60]!r} is no filter here", _FILTER_HINT))
+    chosen = rows[keep]
+    column = sort.removeprefix("-")
+    if column not in (ROUND_TRIP.names or ()):
+        raise InputError(
+            Fault(
+                "sort", "unknown_choice", f"{sort[:60]!r} is no column", f"One of: {', '.join(ROUND_TRIP.names or ())}"
+            )
+        )
+    key = chosen[column]
+    if column == "symbol":
+        key = np.array([symbols[i] for i in key.tolist()], dtype=object)
+    order = np.argsort(key, kind="stable")
+    return chosen[order[::-1] if sort.startswith("-") else order]
+
+
+_FILTER_HINT = "symbol=…, side=LONG|SHORT, result=win|loss, exit_reason=…"
+
+
+def round_trip_rows(rows: np.ndarray, symbols: Sequence[str]) -> list[dict[str, Any]]:
+    """Round trips for tables and JSON.
+
+    ``[{"symbol", "side": "LONG" | "SHORT", "qty", "entry_time", "entry_px", "exit_time", "exit_px", "pnl_net",
+    "return_pct", "commission", "bars_held", "exit_reason"}]``, times ISO-8601 UTC.
+    """
+    entries, exits = iso(rows["entry_time"]), iso(rows["exit_time"])
+    return [
+        {
+            "symbol": symbols[row["symbol"]],
+            "side": SIDES[int(row["side"])],
+            "qty": float(row["qty"]),
+            "entry_time": entries[i],
+            "entry_px": float(row["entry_px"]),
+            "exit_time": exits[i],
+            "exit_px": float(row["exit_px"]),
+            "pnl_net": float(row["pnl_net"]),
+            "return_pct": float(row["return_pct"]),
+            "commission": float(row["commission"]),
+            "bars_held": int(row["bars_held"]),
+            "exit_reason": row["exit_reason"].decode(),
+        }
+        for i, row in enumerate(rows)
+    ]

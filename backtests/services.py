@@ -1,0 +1,190 @@
+"""Writes: what a user does with backtests. Pages, API and commands call these and nothing below them.
+
+Every function takes the acting user and touches only that user's rows; other ids raise `NotFound`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts import quotas
+from accounts.models import User
+from backtests import claims, selectors, tasks
+from backtests.models import Backtest, PerformanceRecord
+from backtests.runner import RunConfig, clean
+from engine.errors import Fault, InputError
+from strategies import catalogue, session_settings
+from strategies import selectors as strategy_selectors
+from strategies import services as strategy_services
+from strategies.models import UserStrategy
+from tradingsite.lib.errors import Conflict, Unprocessable
+
+MAX_KEY_LENGTH = 200
+_State = Backtest.State
+
+
+def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Backtest:
+    """Check a request, write the row and hand it to a worker once the transaction is committed.
+
+    payload: the body of POST /api/backtest/run (`backtests.runner.config.RunConfig`), plus ``saved_strategy_id`` in the
+    place of a strategy, and ``confirm_cautions``: true to run settings that `check` warns about.
+    idempotency_key: sent twice with the same request it gives the same row; it is the user's own, 1–200 characters.
+    Raises InputError (400), Unprocessable (422, cautions to be confirmed), QuotaExceeded (403), Conflict (409, the key
+    was used for another request).
+    """
+    config, saved, cautions = check(user, payload)
+    if cautions and not _confirmed(payload):
+        raise Unprocessable(
+            "These settings are unusual. Send confirm_cautions: true to run them as they are.",
+            code="needs_confirmation",
+            faults=cautions,
+        )
+    return _create(user, config, saved, _key(idempotency_key))
+
+
+def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, list[Fault]]:
+    """The cleaned request, the saved strategy it names, and what is unusual about it; nothing is written.
+
+    For live validation of the form, too. Raises InputError with every fault.
+    """
+    saved = None
+    if isinstance(payload, Mapping):
+        payload = {key: value for key, value in payload.items() if key != "confirm_cautions"}
+        if payload.get("saved_strategy_id") is not None:
+            saved = _saved_strategy(user, payload["saved_strategy_id"])
+            if payload.get("strategy") not in (None, saved.strategy):
+                fault = Fault("strategy", "conflict", "A saved strategy is named as well", "Send one of the two")
+                raise InputError(fault)
+            payload["strategy"] = saved.strategy
+            payload["strategy_parameters"] = {**saved.parameters, **(payload.get("strategy_parameters") or {})}
+        payload.pop("saved_strategy_id", None)
+    config = clean(payload)
+    return config, saved, session_settings.cautions(config.settings)
+
+
+def cancel(user: User, backtest_id: uuid.UUID | str) -> Backtest:
+    """Stop it: at once while it waits, within about a second while it runs. Over already: nothing happens."""
+    backtest = selectors.get(user, backtest_id)
+    rows = Backtest.objects.filter(pk=backtest.pk)
+    # The row is asked again under its state: a worker may claim it between the two statements.
+    if not rows.filter(state=_State.QUEUED).update(state=_State.CANCELED, cancel_requested=True, finished_at=Now()):
+        rows.filter(state=_State.RUNNING).update(cancel_requested=True)
+    backtest.refresh_from_db()
+    claims.announce(backtest)
+    return backtest
+
+
+def rerun(user: User, backtest_id: uuid.UUID | str, idempotency_key: str | None = None) -> Backtest:
+    """A new backtest with exactly the same request. When done, its `rerun_report` says "identical" or what changed.
+
+    Raises Conflict when the strategy is gone or takes these parameters no longer; else as `submit`.
+    """
+    original = selectors.get(user, backtest_id)
+    try:
+        config = clean(original.config)
+    except InputError as error:
+        raise Conflict(
+            "It cannot be run again: the platform has changed and refuses the stored request.",
+            code="not_repeatable",
+            faults=error.faults,
+        ) from None
+    saved = None
+    if original.saved_strategy_id is not None:
+        saved = UserStrategy.objects.filter(owner=user, pk=original.saved_strategy_id).first()
+    return _create(user, config, saved, _key(idempotency_key), rerun_of=original)
+
+
+def remove(user: User, backtest_id: uuid.UUID | str) -> None:
+    """Delete it with its result and performance record. A worker that is at it notices and stops."""
+    selectors.get(user, backtest_id).delete()
+
+
+def save_as_strategy(user: User, backtest_id: uuid.UUID | str, name: str) -> UserStrategy:
+    """Keep the strategy of a finished backtest, with its parameters, under a name. Raises Conflict while it is not DONE."""
+    backtest = selectors.get(user, backtest_id)
+    if backtest.state != _State.DONE:
+        raise Conflict("Only the strategy of a finished backtest can be saved.")
+    return strategy_services.create(
+        user, name=name, strategy=backtest.strategy, parameters=backtest.parameters, source_backtest=backtest.pk
+    )
+
+
+def remove_performance(user: User, record_id: int) -> None:
+    """Delete one performance record; the backtest it came from stays."""
+    deleted, _ = PerformanceRecord.objects.filter(owner=user, pk=record_id).delete()
+    if not deleted:
+        selectors.performance_record(user, record_id)
+
+
+def _create(
+    user: User, config: RunConfig, saved: UserStrategy | None, key: str | None, rerun_of: Backtest | None = None
+) -> Backtest:
+    plain = config.as_dict()
+    with transaction.atomic():
+        # One lock per user: double clicks and parallel posts queue here, so that the key and the quota hold.
+        quotas.lock(user)
+        if key is not None:
+            before = Backtest.objects.filter(owner=user, idempotency_key=key).first()
+            if before is not None:
+                if before.config != plain:
+                    raise Conflict("This Idempotency-Key was sent before with another request.", code="key_reused")
+                return before
+        mine = Backtest.objects.filter(owner=user)
+        quotas.check_backtest(
+            user,
+            active=mine.filter(state__in=Backtest.ACTIVE).count(),
+            today=mine.filter(created_at__gte=timezone.now() - timedelta(days=1)).count(),
+        )
+        strategy = catalogue.get(config.strategy)
+        backtest = Backtest.objects.create(
+            owner=user,
+            name=config.name,
+            config=plain,
+            strategy=config.strategy,
+            strategy_label=saved.name if saved else strategy.label,
+            strategy_version=strategy.version,
+            saved_strategy_id=saved.pk if saved else None,
+            parameters=config.strategy_parameters,
+            settings=config.settings,
+            symbols=list(config.symbols),
+            timeframe=config.timeframe,
+            start_date=config.start_date,
+            end_date=config.end_date,
+            initial_capital=config.initial_capital,
+            seed=config.seed,
+            idempotency_key=key,
+            rerun_of=rerun_of,
+            phase="waiting",
+        )
+        transaction.on_commit(lambda: tasks.enqueue(backtest.pk))
+    return backtest
+
+
+def _saved_strategy(user: User, value: object) -> UserStrategy:
+    from backtests.runner import fields
+
+    try:
+        key = fields.integer("saved_strategy_id", value, low=1, high=2**63 - 1)
+    except fields.Refused as refused:
+        raise InputError(refused.fault) from None
+    return strategy_selectors.get(user, key)
+
+
+def _confirmed(payload: Any) -> bool:
+    return isinstance(payload, Mapping) and payload.get("confirm_cautions") is True
+
+
+def _key(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not 1 <= len(value) <= MAX_KEY_LENGTH or not value.isascii() or not value.isprintable():
+        message = "Idempotency-Key must have 1 to 200 printable ASCII characters"
+        raise InputError(Fault("Idempotency-Key", "bad_text", message, "Draw a new UUID for each new request"))
+    return value

@@ -1,0 +1,67 @@
+"""The queue's side of backtests: a message carries an id, nothing else; rows say what is to be done."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import timedelta
+
+from celery import shared_task
+from django.conf import settings
+from django.db.models.functions import Now
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from backtests import claims
+from backtests.models import Backtest
+
+log = logging.getLogger(__name__)
+
+_REPEAT_AFTER = timedelta(seconds=30)
+_REPEAT_AT_MOST = 200
+
+
+def enqueue(backtest_id: uuid.UUID) -> bool:
+    """Send the message that starts a queued backtest. False when the broker does not answer: `reap` sends it later."""
+    try:
+        run_backtest.apply_async(args=(str(backtest_id),), retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("backtest %s waits: the message broker does not answer (%s)", backtest_id, error)
+        return False
+    Backtest.objects.filter(pk=backtest_id, state=Backtest.State.QUEUED).update(enqueued_at=Now())
+    return True
+
+
+@shared_task(
+    name="backtests.run",
+    ignore_result=True,
+    soft_time_limit=settings.BACKTEST_MAX_SECONDS,
+    time_limit=settings.BACKTEST_MAX_SECONDS + 30,
+)
+def run_backtest(backtest_id: str) -> None:
+    """Run one backtest, if it is still to be run. Delivered twice, it does nothing the second time."""
+    from backtests import job
+
+    job.run(uuid.UUID(backtest_id))
+
+
+@shared_task(name="backtests.reap", ignore_result=True, expires=30)
+def reap() -> None:
+    """Every few seconds: retry or fail what a dead worker left, and send again what no worker has picked up.
+
+    A queued row is sent again when its message was never sent (the broker was away) or may have been lost: after 30 s,
+    then after ever longer waits, so that a long queue is not flooded. A message too many finds nothing to claim.
+    """
+    for backtest_id in claims.release_stale():
+        enqueue(backtest_id)
+    now = timezone.now()
+    waiting = Backtest.objects.filter(state=Backtest.State.QUEUED).order_by("created_at")
+    for backtest in waiting.only("pk", "created_at", "enqueued_at")[:_REPEAT_AT_MOST]:
+        sent = backtest.enqueued_at
+        if sent is None:
+            # Younger ones are just being sent by the request that made them.
+            due = now - backtest.created_at > timedelta(seconds=2)
+        else:
+            due = now - sent > max(_REPEAT_AFTER, sent - backtest.created_at)
+        if due and not enqueue(backtest.pk):
+            return
