@@ -1,4 +1,10 @@
-from django.urls import URLPattern
+"""Pages of backtests."""
+
+from django.urls import path
+
+from backtests import views
 
 app_name = "backtests"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.backtest_list, name="list"),
+]

@@ -1,0 +1,20 @@
+// What every page has: theme, menus, dialogs, toasts, shortcuts, search, market status, live connection.
+import { startTheme } from "./theme.js";
+import { startDialogs } from "./dialogs.js";
+import { startToasts } from "./toasts.js";
+import { startForms } from "./forms.js";
+import { startPalette } from "./palette.js";
+import { startShortcuts } from "./shortcuts.js";
+import { startMarket } from "./market.js";
+import { connect } from "./live.js";
+
+startTheme();
+startDialogs();
+startToasts();
+startForms();
+startShortcuts();
+if (document.body.dataset.signedIn === "yes") {
+  startPalette();
+  startMarket();
+  connect();
+}

@@ -1,0 +1,57 @@
+// Menus that close by themselves, and the one confirm dialog.
+
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    if (menu !== except) menu.open = false;
+  }
+}
+
+/** Asks in words what will happen; resolves to true when the person says yes. */
+export function confirm({ title, text, action, danger = false }) {
+  const dialog = document.getElementById("confirm");
+  document.getElementById("confirm-title").textContent = title;
+  document.getElementById("confirm-text").textContent = text;
+  const yes = document.getElementById("confirm-yes");
+  yes.textContent = action;
+  yes.classList.toggle("button-danger", danger);
+  yes.classList.toggle("button-primary", !danger);
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+export function startDialogs() {
+  document.addEventListener("click", (event) => {
+    closeMenus(event.target.closest("details[data-menu]"));
+    if (event.target.tagName === "DIALOG") event.target.close("no"); // a click on the backdrop
+  });
+  document.addEventListener("keydown", (event) => {
+    const menu = document.querySelector("details[data-menu][open]");
+    if (event.key === "Escape" && menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+  // <form data-confirm="what will happen" data-confirm-title data-confirm-action [data-confirm-danger]>
+  document.addEventListener(
+    "submit",
+    async (event) => {
+      const form = event.target;
+      if (!form.dataset.confirm || form.dataset.confirmed) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      const yes = await confirm({
+        title: form.dataset.confirmTitle,
+        text: form.dataset.confirm,
+        action: form.dataset.confirmAction,
+        danger: "confirmDanger" in form.dataset,
+      });
+      if (!yes) return;
+      form.dataset.confirmed = "yes";
+      form.requestSubmit(event.submitter ?? undefined);
+    },
+    true,
+  );
+}

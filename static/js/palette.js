@@ -1,0 +1,92 @@
+// Search over pages, symbols and backtests: Ctrl/⌘ K. Pages come from the rail, the rest from the server as one types.
+const WAIT_MS = 140;
+
+export function startPalette() {
+  const dialog = document.getElementById("palette");
+  const input = document.getElementById("palette-input");
+  const list = document.getElementById("palette-list");
+  const pages = [...document.querySelectorAll(".rail-links a")].map((link) => ({ label: link.textContent.trim(), kind: "Page", url: link.href }));
+  if (dialog.dataset.new) pages.unshift({ label: "New backtest", kind: "Page", url: dialog.dataset.new });
+  let chosen = 0;
+  let timer = 0;
+  let asked = 0;
+
+  function choose(index) {
+    const options = [...list.children];
+    if (!options.length) return;
+    chosen = (index + options.length) % options.length;
+    options.forEach((option, i) => option.setAttribute("aria-selected", String(i === chosen)));
+    input.setAttribute("aria-activedescendant", options[chosen].id);
+    options[chosen].scrollIntoView({ block: "nearest" });
+  }
+
+  function show(items) {
+    list.replaceChildren(
+      ...items.map((item, i) => {
+        const option = document.createElement("div");
+        option.id = `palette-option-${i}`;
+        option.setAttribute("role", "option");
+        option.dataset.url = item.url;
+        for (const [text, quiet] of [[item.label, false], [item.kind, true]]) {
+          const span = document.createElement("span");
+          span.textContent = text;
+          if (quiet) span.className = "faint small";
+          option.append(span);
+        }
+        return option;
+      }),
+    );
+    if (!items.length) {
+      const nothing = document.createElement("p");
+      nothing.className = "soft";
+      nothing.textContent = "Nothing found.";
+      list.append(nothing);
+      input.removeAttribute("aria-activedescendant");
+    } else choose(0);
+  }
+
+  function search() {
+    const words = input.value.trim();
+    const found = pages.filter((page) => page.label.toLowerCase().includes(words.toLowerCase()));
+    show(found);
+    clearTimeout(timer);
+    if (!words || !dialog.dataset.url) return;
+    timer = setTimeout(async () => {
+      const turn = ++asked;
+      const answer = await fetch(`${dialog.dataset.url}?q=${encodeURIComponent(words)}`, { headers: { Accept: "application/json" } }).catch(() => null);
+      if (!answer?.ok || turn !== asked) return;
+      const { results } = await answer.json();
+      if (turn === asked) show([...found, ...results]);
+    }, WAIT_MS);
+  }
+
+  function open() {
+    if (dialog.open) return;
+    input.value = "";
+    asked += 1;
+    show(pages);
+    dialog.showModal();
+    input.focus();
+  }
+
+  function go(option) {
+    if (option?.dataset.url) location.assign(option.dataset.url);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      open();
+    }
+  });
+  document.querySelectorAll("[data-open-palette]").forEach((button) => button.addEventListener("click", open));
+  input.addEventListener("input", search);
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown") choose(chosen + 1);
+    else if (event.key === "ArrowUp") choose(chosen - 1);
+    else if (event.key === "Enter") go(list.children[chosen]);
+    else return;
+    event.preventDefault();
+  });
+  list.addEventListener("click", (event) => go(event.target.closest("[role=option]")));
+}
