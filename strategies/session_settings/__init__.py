@@ -1,0 +1,78 @@
+"""The settings of a run: one declaration for backtests, paper and live sessions, and its translation into engine rules.
+
+`SETTINGS` declares them, `PRESETS` names three sets of them, `clean` checks what a user sent, `cautions` says what is
+legal but probably not meant, `to_rules` makes the engine's `Rules` and `Costs`. Plain Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.errors import Fault, InputError
+from strategies.params import clean_all, parse_all, shown
+from strategies.session_settings.cautions import cautions
+from strategies.session_settings.declared import DEFAULT_INITIAL_CAPITAL, DEFAULT_PRESET, PRESETS, SETTINGS
+from strategies.session_settings.rules import COSTS_FIELDS, RULES_FIELDS, to_rules, uses_exchange_session
+
+__all__ = [
+    "DEFAULT_INITIAL_CAPITAL",
+    "DEFAULT_PRESET",
+    "PRESETS",
+    "SETTINGS",
+    "as_json",
+    "cautions",
+    "clean",
+    "declarations",
+    "parse",
+    "preset",
+    "to_rules",
+    "uses_exchange_session",
+]
+
+
+def preset(name: object = DEFAULT_PRESET) -> dict[str, Any]:
+    """Every setting with the value it has under that preset. Raises InputError (path ``preset``)."""
+    if not isinstance(name, str) or name not in PRESETS:
+        hint = f"One of: {', '.join(PRESETS)}."
+        raise InputError(Fault("preset", "unknown_choice", f"There is no preset {shown(name)}.", hint))
+    return {key: param.default for key, param in SETTINGS.items()} | PRESETS[name]
+
+
+def clean(raw: object, *, preset_name: object = DEFAULT_PRESET) -> dict[str, Any]:
+    """Every setting with a checked value: what was sent, else the preset's.
+
+    Raises InputError with all faults; paths are setting names (``preset`` for the preset itself). Settings that are
+    legal alone and contradict each other are faults too (`conflict`).
+    """
+    base = preset(preset_name)
+    sent = clean_all(SETTINGS, raw)
+    return _consistent({key: sent[key] if key in raw else base[key] for key in SETTINGS})  # type: ignore[operator]
+
+
+def parse(raw: Mapping[str, str], *, preset_name: object = DEFAULT_PRESET) -> dict[str, Any]:
+    """`clean` for text values: a form's fields or a command line's ``name=value`` pairs."""
+    base = preset(preset_name)
+    sent = parse_all(SETTINGS, raw)
+    return _consistent({key: sent[key] if key in raw else base[key] for key in SETTINGS})
+
+
+def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Cleaned settings as rows and API answers hold them; `clean(as_json(s)) == s`."""
+    return {key: param.json(settings[key]) for key, param in SETTINGS.items()}
+
+
+def declarations() -> list[dict[str, Any]]:
+    """The declaration of every setting, in the order of forms, JSON-ready."""
+    return [param.declaration() for param in SETTINGS.values()]
+
+
+def _consistent(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings, if the engine takes them together; its faults are told under the names of the settings."""
+    try:
+        to_rules(settings, calendar="24/7", timeframe="1d")
+    except InputError as error:
+        names = {field: name for name, field in (RULES_FIELDS | COSTS_FIELDS).items()}
+        raise InputError(replace(fault, path=names.get(fault.path, fault.path)) for fault in error.faults) from error
+    return settings

@@ -1,0 +1,86 @@
+"""Settings → the engine's rules and costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from engine.rules import Costs, Rules
+from strategies.params import WEEKDAYS
+from strategies.session_settings.declared import SETTINGS
+
+TIMEFRAME_SECONDS = {"1s": 1, "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 14_400, "1d": 86_400}
+
+# Setting → field of `engine.rules`, where the value goes over as it is.
+RULES_FIELDS = {
+    "position_sizing_method": "sizing",
+    "position_size_value": "size_value",
+    "order_type_default": "order_type",
+    "limit_price_offset_pct": "limit_offset_pct",
+    "stop_price_offset_pct": "stop_offset_pct",
+    "rebalance_frequency": "rebalance",
+} | {
+    name: name
+    for name in (
+        "stop_loss_pct", "take_profit_pct", "trailing_stop_pct", "size_at", "kelly_min_trades", "kelly_ratio",
+        "kelly_cap_pct", "atr_period", "atr_multiple", "max_position_size_pct", "max_symbol_concentration_pct",
+        "max_open_positions", "daily_loss_limit_pct", "daily_loss_limit_abs", "max_drawdown_pct", "time_in_force",
+        "allow_partial_fills", "allow_scale_in", "fill_at", "latency_ms", "allow_fractional", "min_confidence",
+        "close_at_end",
+    )
+}  # fmt: skip
+COSTS_FIELDS = {"slippage_model": "slippage"} | {
+    name: name
+    for name in ("slippage_value", "commission_rate", "commission_per_share", "commission_min", "volume_cap_ratio")
+}
+
+
+def to_rules(
+    settings: Mapping[str, Any], *, calendar: str, timeframe: str, allow_short: bool = True
+) -> tuple[Rules, Costs]:
+    """The engine's rules and costs for cleaned settings.
+
+    calendar: the market's, e.g. "XNYS" or "24/7". timeframe: of the bars orders are matched on, which
+    turns seconds into bars.
+    allow_short: whether the strategy itself may sell short; the settings must allow it as well.
+    """
+    sizing: dict[str, Any] = {
+        "sizing": settings["position_sizing_method"],
+        "size_value": settings["position_size_value"],
+    }
+    if settings["capital_per_trade"] is not None:
+        sizing = {"sizing": "capital", "size_value": settings["capital_per_trade"]}
+    rules = Rules(
+        **{field: settings[name] for name, field in RULES_FIELDS.items() if field not in sizing},
+        **sizing,
+        max_holding_bars=_bars(settings["max_holding_time"], timeframe),
+        order_timeout_bars=_bars(settings["maker_order_timeout"], timeframe),
+        allow_short=settings["allow_short"] and allow_short,
+        window=_window(settings, calendar),
+    )
+    return rules, Costs(**{field: settings[name] for name, field in COSTS_FIELDS.items()})
+
+
+def uses_exchange_session(settings: Mapping[str, Any]) -> bool:
+    """Whether the hours are the defaults, which stand for the exchange's own regular session."""
+    hours = ("trading_hours_start", "trading_hours_end", "trading_days")
+    return not settings["extended_hours"] and all(settings[name] == SETTINGS[name].default for name in hours)
+
+
+def _bars(seconds: int | None, timeframe: str) -> int | None:
+    return None if seconds is None else max(1, math.ceil(seconds / TIMEFRAME_SECONDS[timeframe]))
+
+
+def _window(settings: Mapping[str, Any], calendar: str) -> Any:
+    from engine import TradingWindow
+
+    if uses_exchange_session(settings):
+        # Round the clock there is no session to stay inside of.
+        return None if calendar == "24/7" else TradingWindow()
+    return TradingWindow(
+        start=settings["trading_hours_start"],
+        end=settings["trading_hours_end"],
+        days=tuple(WEEKDAYS.index(day) for day in settings["trading_days"]),
+        extended_hours=settings["extended_hours"],
+    )
