@@ -6,28 +6,18 @@ the defaults below. `.env.example` names every variable; `manage.py config` prin
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
-import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-
-env = environ.Env()
-ENV_FILE = Path(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
-if ENV_FILE.is_file():
-    environ.Env.read_env(str(ENV_FILE))
+from tradingsite.environment import BASE_DIR, REDIS_URL, VAR_DIR, env
+from tradingsite.logs import logging_config
 
 # --- Where things are kept -------------------------------------------------------------------------------------------
-# Everything a run writes is under one directory, so that a backup is one copy and a fresh start is one deletion.
-VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 BARS_DIR = Path(env.str("BARS_DIR", default=str(VAR_DIR / "bars"))).resolve()
 UPLOADS_DIR = Path(env.str("UPLOADS_DIR", default=str(VAR_DIR / "uploads"))).resolve()
-# numba reads this variable when it is first imported, long after this line; workers and commands then share one cache.
-NUMBA_CACHE_DIR = os.environ.setdefault("NUMBA_CACHE_DIR", str(VAR_DIR / "numba"))
 
 # --- Who may reach it ------------------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
@@ -74,15 +64,12 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "rest_framework",
-    "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_filters",
     "django_htmx",
     "csp",
-    "axes",
     "channels",
-    "django_celery_beat",
     "tradingsite.lib",
     "accounts",
     "marketdata",
@@ -107,7 +94,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "tradingsite.lib.middleware.RefusalMiddleware",
+    "accounts.middleware.TimezoneMiddleware",
 ]
 
 TEMPLATES = [
@@ -138,12 +126,19 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"].setdefault("CONN_MAX_AGE", env.int("CONN_MAX_AGE", default=0))
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 
 # --- Redis: cache, channel layer, Celery broker ----------------------------------------------------------------------
-REDIS_URL = env.str("REDIS_URL", default=f"unix://{VAR_DIR / 'redis.sock'}")
 # redis-py and Channels write a socket as unix:///path; Celery writes it as redis+socket:///path.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+# A Redis that hangs must not hang the pages with it.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_timeout": 5, "socket_connect_timeout": 2},
+    }
+}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -177,7 +172,9 @@ BACKTEST_MAX_SECONDS = env.int("BACKTEST_MAX_SECONDS", default=1800)  # a run th
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "accounts:login"
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.GuardedBackend"]
+# Whether strangers may make themselves an account; the admin can always make one.
+SIGN_UP_OPEN = env.bool("SIGN_UP_OPEN", default=True)
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -188,31 +185,31 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = timedelta(minutes=5)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_HTTP_RESPONSE_CODE = 429
+CSRF_FAILURE_VIEW = "tradingsite.lib.pages.csrf_failure"
 
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
-    "CHECK_REVOKE_TOKEN": True,
-    "UPDATE_LAST_LOGIN": False,
 }
 
 # --- REST API --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "accounts.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["tradingsite.lib.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "tradingsite.lib.pagination.Pages",
+    "DEFAULT_THROTTLE_CLASSES": ["tradingsite.lib.throttles.RequestsPerMinute"],
+    "DEFAULT_SCHEMA_CLASS": "tradingsite.lib.schema.DocumentedErrors",
+    "EXCEPTION_HANDLER": "tradingsite.lib.errors.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,  # ?format= is a field name of ours like any other
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# Before login the API counts by address; after it, by user, at the rate of the user's tier.
+API_ANON_REQUESTS_PER_MINUTE = env.int("API_ANON_REQUESTS_PER_MINUTE", default=60)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tradewright API",
     "DESCRIPTION": "Backtests, strategies, market data and accounts. What you tested is what trades.",
@@ -250,7 +247,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+# Behind a proxy its word counts for the client's address and scheme. Without one, both headers are the client's claims.
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 
 # --- Files, language, time -------------------------------------------------------------------------------------------
 STATIC_URL = "static/"

@@ -5,6 +5,11 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+handler400 = "tradingsite.lib.pages.bad_request"
+handler403 = "tradingsite.lib.pages.forbidden"
+handler404 = "tradingsite.lib.pages.not_found"
+handler500 = "tradingsite.lib.pages.server_fault"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="backtests:list"), name="home"),
     path("accounts/", include("accounts.urls")),

@@ -1,0 +1,120 @@
+"""What a user's tier allows, in a way that parallel requests cannot get around.
+
+    with transaction.atomic():
+        user = quotas.lock(user)                       # everybody who counts for this user queues here
+        quotas.check_backtest(user, active=…, today=…, bars=…)   # count now, inside the lock
+        Backtest.objects.create(…)
+
+The apps above own what is counted (accounts knows no backtest), so the caller counts. For the settings page they
+register their counts with `show_usage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.transaction import TransactionManagementError
+
+from accounts.models import Tier, User
+from tradingsite.lib.errors import QuotaExceeded
+
+BYTES_IN_MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One line of "your tier and how much of it you use". maximum None: no limit; current None: not counted."""
+
+    name: str
+    label: str
+    current: int | None
+    maximum: int | None
+
+
+LABELS = {
+    "max_active_sessions": "Trading sessions at once",
+    "max_concurrent_backtests": "Backtests at once",
+    "max_backtests_per_day": "Backtests a day (UTC)",
+    "max_backtest_bars": "Bars in one backtest",
+    "max_saved_strategies": "Saved strategies",
+    "max_upload_mb": "Size of an upload (MB)",
+    "api_requests_per_minute": "API requests a minute",
+}
+_counters: dict[str, Callable[[User], int]] = {}
+
+
+def lock(user: User) -> User:
+    """Lock the user's row until the caller's transaction ends; the row as it is now, with its tier.
+
+    On PostgreSQL by SELECT … FOR UPDATE, on SQLite by the write lock that an IMMEDIATE transaction holds from the
+    start.
+    Raises TransactionManagementError outside a transaction, where the lock would be gone at once.
+    """
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("quotas.lock needs a transaction around it")
+    return User.objects.select_for_update(of=("self",)).select_related("tier").get(pk=user.pk)
+
+
+def check_backtest(user: User, *, active: int, today: int, bars: int | None = None) -> None:
+    """May this (locked) user submit one more backtest?
+
+    active: their backtests waiting or running; today: submitted since 00:00 UTC; bars: bars times symbols of this one,
+    where known. Raises QuotaExceeded.
+    """
+    _check(user, "max_concurrent_backtests", active, "{maximum} backtests at once. Wait for one to end, or cancel it.")
+    _check(user, "max_backtests_per_day", today, "{maximum} backtests a day. The next day begins at 00:00 UTC.")
+    if bars is not None:
+        check_bars(user, bars)
+
+
+def check_bars(user: User, bars: int) -> None:
+    """May this user run a backtest over so many bars (times symbols)? Raises QuotaExceeded."""
+    text = "{maximum:,} bars in one backtest; this one has {current:,}. Take a shorter period or fewer symbols."
+    _check_size(user, "max_backtest_bars", bars, text)
+
+
+def check_saved_strategies(user: User, saved: int) -> None:
+    """May this (locked) user, who has `saved` strategies, save one more? Raises QuotaExceeded."""
+    _check(user, "max_saved_strategies", saved, "{maximum} saved strategies. Delete one that you no longer need.")
+
+
+def check_upload(user: User, size_bytes: int) -> None:
+    """May this user upload a file of this size? Raises QuotaExceeded."""
+    text = "files of {maximum} MB; this one has {current} MB."
+    _check_size(user, "max_upload_mb", -(-size_bytes // BYTES_IN_MB), text)
+
+
+def show_usage(limit: str, count: Callable[[User], int]) -> None:
+    """Register how much of a limit (a field name of Tier) a user has used. Call in AppConfig.ready."""
+    if limit not in LABELS:
+        raise ValueError(f"{limit} is no limit of Tier")
+    _counters[limit] = count
+
+
+def usage(user: User) -> list[Usage]:
+    """Every limit of the user's tier, with what is used of it where an app counts it."""
+    return [
+        Usage(name, label, _counters[name](user) if name in _counters else None, getattr(user.tier, name))
+        for name, label in LABELS.items()
+    ]
+
+
+def _check(user: User, limit: str, current: int, text: str) -> None:
+    """One more than `current` must fit under the limit."""
+    maximum = getattr(user.tier, limit)
+    if maximum is not None and current >= maximum:
+        raise _exceeded(user.tier, limit, current, maximum, text)
+
+
+def _check_size(user: User, limit: str, size: int, text: str) -> None:
+    """`size` itself must not exceed the limit."""
+    maximum = getattr(user.tier, limit)
+    if maximum is not None and size > maximum:
+        raise _exceeded(user.tier, limit, size, maximum, text)
+
+
+def _exceeded(tier: Tier, limit: str, current: int, maximum: int, text: str) -> QuotaExceeded:
+    words = f"Tier {tier.label} allows " + text.format(current=current, maximum=maximum)
+    return QuotaExceeded(words, limit=limit, current=current, maximum=maximum, tier=tier.code)
