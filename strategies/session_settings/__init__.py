@@ -7,14 +7,13 @@ legal but probably not meant, `to_rules` makes the engine's `Rules` and `Costs`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from engine.errors import Fault, InputError
 from strategies.params import clean_all, parse_all, shown
 from strategies.session_settings.cautions import cautions
 from strategies.session_settings.declared import DEFAULT_INITIAL_CAPITAL, DEFAULT_PRESET, PRESETS, SETTINGS
-from strategies.session_settings.rules import COSTS_FIELDS, RULES_FIELDS, to_rules, uses_exchange_session
+from strategies.session_settings.rules import refuse_conflicts, to_rules, uses_exchange_session
 
 __all__ = [
     "DEFAULT_INITIAL_CAPITAL",
@@ -46,16 +45,12 @@ def clean(raw: object, *, preset_name: object = DEFAULT_PRESET) -> dict[str, Any
     Raises InputError with all faults; paths are setting names (``preset`` for the preset itself). Settings that are
     legal alone and contradict each other are faults too (`conflict`).
     """
-    base = preset(preset_name)
-    sent = clean_all(SETTINGS, raw)
-    return _consistent({key: sent[key] if key in raw else base[key] for key in SETTINGS})  # type: ignore[operator]
+    return _merged(preset(preset_name), raw, clean_all(SETTINGS, raw))
 
 
 def parse(raw: Mapping[str, str], *, preset_name: object = DEFAULT_PRESET) -> dict[str, Any]:
     """`clean` for text values: a form's fields or a command line's ``name=value`` pairs."""
-    base = preset(preset_name)
-    sent = parse_all(SETTINGS, raw)
-    return _consistent({key: sent[key] if key in raw else base[key] for key in SETTINGS})
+    return _merged(preset(preset_name), raw, parse_all(SETTINGS, raw))
 
 
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,11 +63,8 @@ def declarations() -> list[dict[str, Any]]:
     return [param.declaration() for param in SETTINGS.values()]
 
 
-def _consistent(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings, if the engine takes them together; its faults are told under the names of the settings."""
-    try:
-        to_rules(settings, calendar="24/7", timeframe="1d")
-    except InputError as error:
-        names = {field: name for name, field in (RULES_FIELDS | COSTS_FIELDS).items()}
-        raise InputError(replace(fault, path=names.get(fault.path, fault.path)) for fault in error.faults) from error
+def _merged(base: dict[str, Any], raw: object, sent: dict[str, Any]) -> dict[str, Any]:
+    named = raw if isinstance(raw, Mapping) else {}
+    settings = {key: sent[key] if key in named else base[key] for key in SETTINGS}
+    refuse_conflicts(settings)
     return settings

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from engine.errors import InputError
 from engine.rules import Costs, Rules
 from strategies.params import WEEKDAYS
 from strategies.session_settings.declared import SETTINGS
@@ -45,19 +47,28 @@ def to_rules(
     turns seconds into bars.
     allow_short: whether the strategy itself may sell short; the settings must allow it as well.
     """
-    sizing: dict[str, Any] = {
-        "sizing": settings["position_sizing_method"],
-        "size_value": settings["position_size_value"],
-    }
+    return _translated(settings, timeframe, allow_short=allow_short, window=_window(settings, calendar))
+
+
+def refuse_conflicts(settings: Mapping[str, Any]) -> None:
+    """Raises InputError, under the names of the settings, where the engine does not take them together."""
+    try:
+        _translated(settings, "1d", allow_short=True, window=None)
+    except InputError as error:
+        names = {field: name for name, field in (RULES_FIELDS | COSTS_FIELDS).items()}
+        raise InputError(replace(fault, path=names.get(fault.path, fault.path)) for fault in error.faults) from error
+
+
+def _translated(settings: Mapping[str, Any], timeframe: str, *, allow_short: bool, window: Any) -> tuple[Rules, Costs]:
+    same_name = {field: settings[name] for name, field in RULES_FIELDS.items()}
     if settings["capital_per_trade"] is not None:
-        sizing = {"sizing": "capital", "size_value": settings["capital_per_trade"]}
+        same_name |= {"sizing": "capital", "size_value": settings["capital_per_trade"]}
     rules = Rules(
-        **{field: settings[name] for name, field in RULES_FIELDS.items() if field not in sizing},
-        **sizing,
+        **same_name,
         max_holding_bars=_bars(settings["max_holding_time"], timeframe),
         order_timeout_bars=_bars(settings["maker_order_timeout"], timeframe),
         allow_short=settings["allow_short"] and allow_short,
-        window=_window(settings, calendar),
+        window=window,
     )
     return rules, Costs(**{field: settings[name] for name, field in COSTS_FIELDS.items()})
 
