@@ -22,26 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import Fault, InputError
+from engine.types import NANOS_PER_DAY, TIMEFRAMES, Flags, Ints
 
-Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
-Bool = npt.NDArray[np.bool_]
 
 ROUND_THE_CLOCK = "24/7"
 SECOND_NS = 1_000_000_000
-DAY_NS = 86_400 * SECOND_NS
-TIMEFRAME_NS: dict[str, int] = {
-    "1s": SECOND_NS,
-    "1m": 60 * SECOND_NS,
-    "5m": 300 * SECOND_NS,
-    "15m": 900 * SECOND_NS,
-    "1h": 3_600 * SECOND_NS,
-    "4h": 14_400 * SECOND_NS,
-    "1d": DAY_NS,
-}
-"""Length of a bar of each timeframe, in nanoseconds."""
-
-_YEAR_MARGIN_NS = 31 * DAY_NS  # sessions are loaded a month beyond the bars, so that each bar has a next session
+_YEAR_MARGIN_NS = 31 * NANOS_PER_DAY  # sessions are loaded a month beyond the bars, so that each bar has a next session
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +42,12 @@ class Sessions:
     """
 
     day: Int32
-    starts: Int64
-    opens: Int64
-    closes: Int64
+    starts: Ints
+    opens: Ints
+    closes: Ints
     zone: str
 
-    def index(self, ts: Int64) -> Int64:
+    def index(self, ts: Ints) -> Ints:
         """The row of the trading day in which each instant falls; instants before the first row count to it."""
         return np.maximum(np.searchsorted(self.starts, ts, side="right") - 1, 0)
 
@@ -68,10 +55,10 @@ class Sessions:
 def timeframe_ns(timeframe: str) -> int:
     """Nanoseconds of one bar. Raises InputError (unknown_choice) for a timeframe that does not exist."""
     try:
-        return TIMEFRAME_NS[timeframe]
+        return TIMEFRAMES[timeframe]
     except (KeyError, TypeError):
         raise InputError(
-            Fault("timeframe", "unknown_choice", f"{timeframe!r} is no timeframe", f"one of {', '.join(TIMEFRAME_NS)}")
+            Fault("timeframe", "unknown_choice", f"{timeframe!r} is no timeframe", f"one of {', '.join(TIMEFRAMES)}")
         ) from None
 
 
@@ -93,38 +80,38 @@ def sessions(calendar: str, first_ns: int, last_ns: int) -> Sessions:
     return _sessions(calendar, _year(first_ns - _YEAR_MARGIN_NS), _year(last_ns + _YEAR_MARGIN_NS))
 
 
-def trading_days(ts: Int64, timeframe: str, calendar: str) -> Int32:
+def trading_days(ts: Ints, timeframe: str, calendar: str) -> Int32:
     """The trading day of each bar, from its ts_open. Shape (n,) → (n,).
 
     Daily bars are labelled by their date: midnight UTC, or an instant of that date in the exchange's zone.
     """
     if calendar == ROUND_THE_CLOCK:
-        return (ts // DAY_NS).astype(np.int32)
+        return (ts // NANOS_PER_DAY).astype(np.int32)
     if timeframe == "1d":
-        at_midnight = bool(np.all(ts % DAY_NS == 0))
-        return ((ts if at_midnight else local_ns(ts, zone(calendar))) // DAY_NS).astype(np.int32)
+        at_midnight = bool(np.all(ts % NANOS_PER_DAY == 0))
+        return ((ts if at_midnight else local_ns(ts, zone(calendar))) // NANOS_PER_DAY).astype(np.int32)
     if len(ts) == 0:
         return np.empty(0, dtype=np.int32)
     table = sessions(calendar, int(ts[0]), int(ts[-1]))
     return table.day[table.index(ts)]
 
 
-def session_bounds(ts: Int64, timeframe: str, calendar: str) -> tuple[Int64, Int64]:
+def session_bounds(ts: Ints, timeframe: str, calendar: str) -> tuple[Ints, Ints]:
     """Open and close of the regular session of each bar's trading day, int64 ns. `ts` is sorted, shape (n,) → two (n,).
 
     A daily bar and a UTC day of a ``24/7`` market are their own session: [ts, ts + 1 day) and [midnight, midnight).
     """
     if calendar == ROUND_THE_CLOCK:
-        opens = ts // DAY_NS * DAY_NS
-        return opens, opens + DAY_NS
+        opens = ts // NANOS_PER_DAY * NANOS_PER_DAY
+        return opens, opens + NANOS_PER_DAY
     if timeframe == "1d" or len(ts) == 0:
-        return ts.astype(np.int64, copy=True), ts + DAY_NS
+        return ts.astype(np.int64, copy=True), ts + NANOS_PER_DAY
     table = sessions(calendar, int(ts[0]), int(ts[-1]))
     row = table.index(ts)
     return table.opens[row], table.closes[row]
 
 
-def session_flags(ts: Int64, timeframe: str, calendar: str) -> tuple[Bool, Bool, Bool]:
+def session_flags(ts: Ints, timeframe: str, calendar: str) -> tuple[Flags, Flags, Flags]:
     """Three bool arrays of shape (n,): bar opens inside the regular session; is the day's first such bar; is its last.
 
     "First" is the first bar that exists (known when it opens). "Last" is the bar that ends at or after the session's
@@ -141,11 +128,13 @@ def session_flags(ts: Int64, timeframe: str, calendar: str) -> tuple[Bool, Bool,
     return regular, first, regular & (ts + timeframe_ns(timeframe) >= closes)
 
 
-def local_ns(ts: Int64, zone_name: str) -> Int64:
+def local_ns(ts: Ints, zone_name: str) -> Ints:
     """Wall-clock time in a zone, as ns since 1970-01-01 00:00 of that wall clock; exact over every DST change."""
     if len(ts) == 0 or zone_name == "UTC":
         return ts.astype(np.int64, copy=True)
-    changes, offsets = _offsets(zone_name, _year(int(np.min(ts)) - DAY_NS), _year(int(np.max(ts)) + DAY_NS))
+    changes, offsets = _offsets(
+        zone_name, _year(int(np.min(ts)) - NANOS_PER_DAY), _year(int(np.max(ts)) + NANOS_PER_DAY)
+    )
     return ts + offsets[np.searchsorted(changes, ts, side="right") - 1]
 
 
@@ -169,7 +158,7 @@ def _year_start(year: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _offsets(zone_name: str, first_year: int, last_year: int) -> tuple[Int64, Int64]:
+def _offsets(zone_name: str, first_year: int, last_year: int) -> tuple[Ints, Ints]:
     """Instants (ns, the first is the range's start) from which a UTC offset (ns) holds: found by bisection per day."""
     zone_info = ZoneInfo(zone_name)
 
@@ -230,10 +219,10 @@ def _zone(calendar: str) -> str:
 @lru_cache(maxsize=32)
 def _sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
     if calendar == ROUND_THE_CLOCK:
-        opens = np.arange(_year_start(first_year), _year_start(last_year + 1), DAY_NS, dtype=np.int64)
-        return _frozen((opens // DAY_NS).astype(np.int32), opens, opens, opens + DAY_NS, "UTC")
+        opens = np.arange(_year_start(first_year), _year_start(last_year + 1), NANOS_PER_DAY, dtype=np.int64)
+        return _frozen((opens // NANOS_PER_DAY).astype(np.int32), opens, opens, opens + NANOS_PER_DAY, "UTC")
     loaded = _load_years(calendar, first_year, last_year)
-    day = loaded.sessions.as_unit("ns").asi8 // DAY_NS
+    day = loaded.sessions.as_unit("ns").asi8 // NANOS_PER_DAY
     opens = loaded.opens.astype("datetime64[ns, UTC]").array.asi8.copy()
     closes = loaded.closes.astype("datetime64[ns, UTC]").array.asi8.copy()
     midnights = _utc_of_local_midnight(day, str(loaded.tz))
@@ -242,13 +231,13 @@ def _sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
     return _frozen(day.astype(np.int32), starts, opens, closes, str(loaded.tz))
 
 
-def _utc_of_local_midnight(day: Int64, zone_name: str) -> Int64:
+def _utc_of_local_midnight(day: Ints, zone_name: str) -> Ints:
     zone_info, epoch = ZoneInfo(zone_name), datetime(1970, 1, 1).toordinal()
     seconds = [datetime.fromordinal(epoch + int(d)).replace(tzinfo=zone_info).timestamp() for d in day]
     return np.array(seconds, dtype=np.int64) * SECOND_NS
 
 
-def _frozen(day: Int32, starts: Int64, opens: Int64, closes: Int64, zone_name: str) -> Sessions:
+def _frozen(day: Int32, starts: Ints, opens: Ints, closes: Ints, zone_name: str) -> Sessions:
     for array in (day, starts, opens, closes):
         array.flags.writeable = False
     return Sessions(day, starts, opens, closes, zone_name)
