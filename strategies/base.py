@@ -249,6 +249,11 @@ def find(slug: object) -> type[Strategy]:
     return found
 
 
+def votes(buy: NDArray[np.bool_], sell: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """Signals from two conditions; where both hold they cancel out."""
+    return np.subtract(buy, sell, dtype=np.int8)
+
+
 def beyond(distance: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
     """Confidence from how far a value lies past its threshold: 0.5 at the threshold, towards 1 far beyond it.
 

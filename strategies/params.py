@@ -309,10 +309,12 @@ class DaysParam(Param[tuple[str, ...]]):
         unknown = next((day for day in value if not isinstance(day, str) or day not in WEEKDAYS), None)
         if unknown is not None:
             raise self.fault("unknown_choice", f"{self.label} cannot hold {shown(unknown)}.", self.rule())
+        if not value:
+            raise self.fault("required", f"{self.label} needs at least one day.", self.rule())
         return tuple(day for day in WEEKDAYS if day in value)
 
     def parse(self, text: str) -> tuple[str, ...] | None:
-        # No box ticked is an empty week (which the settings warn about), not a missing value.
+        # A form sends the ticked days; none ticked is an empty week, not a missing value.
         return self.clean([day.strip().upper() for day in text.split(",") if day.strip()])
 
 

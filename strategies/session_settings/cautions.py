@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import Fault
 
+OPEN, CLOSE = datetime.time(9, 30), datetime.time(16, 0)  # New York's regular session
 
-def cautions(settings: Mapping[str, Any]) -> list[Fault]:
+
+def cautions(settings: Mapping[str, Any], *, calendar: str = "XNYS") -> list[Fault]:
     """What is legal but probably not meant; the caller asks for a confirmation before running with it.
 
-    settings: cleaned. The answer is empty when nothing looks wrong.
+    settings: cleaned. calendar: of the market that is traded. The answer is empty when nothing looks wrong.
     """
     found: list[Fault] = []
 
@@ -43,26 +46,26 @@ def cautions(settings: Mapping[str, Any]) -> list[Fault]:
             "Set a stop loss, or choose another sizing method.",
         )
     start, end = settings["trading_hours_start"], settings["trading_hours_end"]
-    if not settings["trading_days"]:
-        warn(
-            "trading_days",
-            "contradictory_window",
-            "No day is chosen, so no entry will ever be decided.",
-            "Choose at least one day.",
-        )
-    if start == end:
-        warn(
-            "trading_hours_end",
-            "contradictory_window",
-            "The trading hours are empty, so no entry will ever be decided.",
-            "Let them end later than they start.",
-        )
-    elif end < start:
+    if end < start:
         warn(
             "trading_hours_end",
             "window_over_midnight",
             f"The hours {start:%H:%M} to {end:%H:%M} run over midnight.",
             "If that is not meant, exchange the two times.",
+        )
+    if calendar != "24/7" and set(settings["trading_days"]) <= {"SAT", "SUN"}:
+        warn(
+            "trading_days",
+            "contradictory_window",
+            "The exchange is closed on the chosen days, so no entry will ever be decided.",
+            "Choose at least one day from Monday to Friday.",
+        )
+    if calendar == "XNYS" and not settings["extended_hours"] and start < end and (start >= CLOSE or end <= OPEN):
+        warn(
+            "trading_hours_start",
+            "contradictory_window",
+            f"The hours {start:%H:%M} to {end:%H:%M} lie outside the session of US stocks, 09:30 to 16:00.",
+            "Choose hours within the session, or switch extended hours on.",
         )
     stop, trail, target = settings["stop_loss_pct"], settings["trailing_stop_pct"], settings["take_profit_pct"]
     if stop is not None and trail is not None and trail > stop:

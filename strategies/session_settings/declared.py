@@ -100,7 +100,7 @@ class _Declared:
         step=100,
         group=_SIZE,
         label="Capital per trade",
-        help="Every entry is for this amount of money; replaces the sizing method and the size.",
+        help="No entry is larger than this amount of money.",
     )
     allow_fractional = BoolParam(
         False, group=_SIZE, label="Fractional units", help="Allow parts of a unit where the instrument does."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ from engine.rules import Costs, Rules
 from strategies.params import WEEKDAYS
 from strategies.session_settings.declared import SETTINGS
 
+MIDNIGHT = datetime.time(0)
 TIMEFRAME_SECONDS = {"1s": 1, "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 14_400, "1d": 86_400}
 
 # Setting → field of `engine.rules`, where the value goes over as it is.
@@ -25,7 +27,8 @@ RULES_FIELDS = {
 } | {
     name: name
     for name in (
-        "stop_loss_pct", "take_profit_pct", "trailing_stop_pct", "size_at", "kelly_min_trades", "kelly_ratio",
+        "capital_per_trade", "stop_loss_pct", "take_profit_pct", "trailing_stop_pct", "size_at", "kelly_min_trades",
+        "kelly_ratio",
         "kelly_cap_pct", "atr_period", "atr_multiple", "max_position_size_pct", "max_symbol_concentration_pct",
         "max_open_positions", "daily_loss_limit_pct", "daily_loss_limit_abs", "max_drawdown_pct", "time_in_force",
         "allow_partial_fills", "allow_scale_in", "fill_at", "latency_ms", "allow_fractional", "min_confidence",
@@ -60,11 +63,8 @@ def refuse_conflicts(settings: Mapping[str, Any]) -> None:
 
 
 def _translated(settings: Mapping[str, Any], timeframe: str, *, allow_short: bool, window: Any) -> tuple[Rules, Costs]:
-    same_name = {field: settings[name] for name, field in RULES_FIELDS.items()}
-    if settings["capital_per_trade"] is not None:
-        same_name |= {"sizing": "capital", "size_value": settings["capital_per_trade"]}
     rules = Rules(
-        **same_name,
+        **{field: settings[name] for name, field in RULES_FIELDS.items()},
         max_holding_bars=_bars(settings["max_holding_time"], timeframe),
         order_timeout_bars=_bars(settings["maker_order_timeout"], timeframe),
         allow_short=settings["allow_short"] and allow_short,
@@ -87,8 +87,8 @@ def _window(settings: Mapping[str, Any], calendar: str) -> Any:
     from engine import TradingWindow
 
     if uses_exchange_session(settings):
-        # Round the clock there is no session to stay inside of.
-        return None if calendar == "24/7" else TradingWindow()
+        # The whole day, of which the window keeps the regular session; round the clock there is no session to keep to.
+        return None if calendar == "24/7" else TradingWindow(start=MIDNIGHT, end=MIDNIGHT)
     return TradingWindow(
         start=settings["trading_hours_start"],
         end=settings["trading_hours_end"],

@@ -1,0 +1,30 @@
+"""The strategies that ship, one file each; importing this registers them.
+
+`get(slug)` and `all()` are how every other part reaches a strategy. Importing costs NumPy and nothing heavier: the
+indicator library loads when signals are computed.
+"""
+
+from __future__ import annotations
+
+from strategies.base import Strategy, find, registered
+
+# isort: off  (importing registers; pages list the strategies in this order)
+from strategies.catalogue import ma_crossover  # noqa: F401
+from strategies.catalogue import mean_reversion  # noqa: F401
+from strategies.catalogue import momentum  # noqa: F401
+from strategies.catalogue import bollinger  # noqa: F401
+from strategies.catalogue import breakout  # noqa: F401
+from strategies.catalogue import rsi_bollinger  # noqa: F401
+from strategies.catalogue import zscore_reversion  # noqa: F401
+from strategies.catalogue import buy_and_hold  # noqa: F401
+# isort: on
+
+
+def get(slug: object) -> type[Strategy]:
+    """The strategy of that slug. Raises InputError (path ``strategy``) that names the known ones."""
+    return find(slug)
+
+
+def all() -> list[type[Strategy]]:
+    """Every registered strategy: the shipped ones in the order of the pages, then those registered later."""
+    return list(registered().values())
