@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
@@ -44,6 +46,12 @@ def default_tier() -> str:
     return Tier.FREE
 
 
+def check_timezone(name: str) -> None:
+    """Validator: an IANA time zone that this machine knows."""
+    if name not in available_timezones():
+        raise ValidationError(f"{name!r:.80} is no IANA time zone; one is Europe/Berlin.", code="unknown_choice")
+
+
 class UserManager(DjangoUserManager["User"]):
     """Users by name, whatever the case it is typed in."""
 
@@ -61,8 +69,16 @@ class User(AbstractUser):
 
     email = models.EmailField("e-mail address", unique=True)
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, default=default_tier, related_name="users")
-    timezone = models.CharField(max_length=64, default="UTC", help_text="IANA name; times on pages are shown in it")
+    timezone = models.CharField(
+        max_length=64,
+        default="UTC",
+        validators=[check_timezone],
+        help_text="IANA name; times on pages are shown in it",
+    )
     theme = models.CharField(max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
+    welcome_done = models.BooleanField(
+        default=False, help_text="The first-visit steps were finished or skipped and are not shown again"
+    )
     login_epoch = models.PositiveIntegerField(
         default=0, editable=False, help_text="Raised to end every login and token of this user at once"
     )

@@ -1,0 +1,103 @@
+"""Operators' view of accounts. No password, hash or token id is shown anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from accounts import logins
+from accounts.models import ApiLogin, Tier, Tries, User
+
+
+@admin.register(Tier)
+class TierAdmin(admin.ModelAdmin):
+    list_display = (
+        "label",
+        "max_active_sessions",
+        "max_concurrent_backtests",
+        "max_backtests_per_day",
+        "max_backtest_bars",
+        "allows_custom_strategies",
+        "api_requests_per_minute",
+    )
+    list_filter = ("allows_custom_strategies",)
+    search_fields = ("code", "label")
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    list_display = ("username", "email", "tier", "is_active", "is_staff", "date_joined", "last_login")
+    list_filter = ("tier", "is_active", "is_staff", "is_superuser", "date_joined")
+    search_fields = ("username", "email")
+    list_select_related = ("tier",)
+    readonly_fields = ("change_password", "last_login", "date_joined")
+    actions = ("end_logins", "disable")
+    fieldsets = (
+        (None, {"fields": ("username", "email", "change_password")}),
+        ("Tier and preferences", {"fields": ("tier", "timezone", "theme", "welcome_done")}),
+        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"fields": ("username", "email", "tier", "usable_password", "password1", "password2")}),)
+
+    @admin.display(description="Password")
+    def change_password(self, user: User) -> str:
+        """A link to Django's own form; its hash is nobody's business."""
+        return format_html(
+            '<a href="{}">Set a new password</a>', reverse("admin:auth_user_password_change", args=[user.pk])
+        )
+
+    @admin.action(description="End all logins and tokens")
+    def end_logins(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        for user in users:
+            logins.end_all(user)
+        self.message_user(request, f"Ended all logins of {len(users)} users.")
+
+    @admin.action(description="Disable, and end all logins and tokens")
+    def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        for user in users:
+            user.is_active = False
+            user.save(update_fields=["is_active"])
+            logins.end_all(user)
+        self.message_user(request, f"Disabled {len(users)} users.")
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Rows that the platform writes; operators look and, where allowed, delete."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(ApiLogin)
+class ApiLoginAdmin(ReadOnly):
+    list_display = ("user", "user_agent", "created_at", "refreshed_at", "expires_at", "ended_at", "ended_because")
+    list_filter = ("ended_because", "created_at")
+    search_fields = ("user__username",)
+    list_select_related = ("user",)
+    fields = list_display
+    actions = ("end",)
+
+    @admin.action(description="End these logins")
+    def end(self, request: HttpRequest, rows: QuerySet[ApiLogin]) -> None:
+        ended = rows.filter(ended_at=None).update(ended_at=timezone.now(), ended_because=ApiLogin.Ended.LOGGED_OUT)
+        self.message_user(request, f"Ended {ended} logins.")
+
+
+@admin.register(Tries)
+class TriesAdmin(ReadOnly):
+    """Deleting a row lets its account or address try again at once."""
+
+    list_display = ("__str__", "window_start", "count")
+    list_filter = ("window_start",)
+    fields = ("window_start", "count")
