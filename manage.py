@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Django's command line, with this project's settings."""
+"""Django's command line, with this project's settings. `up` starts everything and is the one command without Django.
+
+`--set NAME=VALUE`, anywhere on the line, is the strongest layer of settings: it beats the environment and `.env`.
+"""
 
 import os
 import sys
@@ -7,9 +10,16 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
+    from tradingsite.environment import take_command_line
+
+    argv = take_command_line(sys.argv)
+    if argv[1:2] == ["up"]:
+        from tradingsite.up.command import main as up
+
+        sys.exit(up(argv[2:]))
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    execute_from_command_line(argv)
 
 
 if __name__ == "__main__":

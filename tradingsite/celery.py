@@ -1,11 +1,27 @@
 """The Celery application. Tasks live in each app's `tasks` module; results live in rows, never in a result backend."""
 
+from __future__ import annotations
+
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
 
-app = Celery("tradewright")
+app = Celery("tradewright", include=["tradingsite.heartbeat"])
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logging(**_: Any) -> None:
+    """Celery leaves logging alone when somebody listens here; Django's LOGGING is in force in workers too."""
+
+
+@app.on_after_configure.connect
+def watch_workers(sender: Celery, **_: Any) -> None:
+    from tradingsite.heartbeat import Pulse
+
+    sender.steps["worker"].add(Pulse)

@@ -12,7 +12,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from tradingsite.environment import BASE_DIR, REDIS_URL, VAR_DIR, env
+from tradingsite.environment import BASE_DIR, HOST, NUMBA_CACHE_DIR, PORT, REDIS_URL, VAR_DIR, env  # noqa: F401
 from tradingsite.logs import logging_config
 
 # --- Where things are kept -------------------------------------------------------------------------------------------
@@ -84,6 +84,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MIDDLEWARE = [
     "tradingsite.lib.middleware.RequestIdMiddleware",
+    "tradingsite.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -154,14 +155,26 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_TASK_DEFAULT_QUEUE = "backtests"
-CELERY_TASK_ROUTES = {"bots.*": {"queue": "trading"}}
+# Housekeeping runs beside the sessions, in threads, so that it never waits behind a long backtest.
+CELERY_TASK_ROUTES = {"bots.*": {"queue": "trading"}, "backtests.reap": {"queue": "housekeeping"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 2.0
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1_500_000  # KiB; a process that grew beyond it is replaced between two runs
+# Beat only ticks; what is due is decided by our code from rows. A tick that nobody took in time is dropped, not queued.
+CELERY_BEAT_SCHEDULER = "celery.beat.Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
-    "backtests-reap": {"task": "backtests.reap", "schedule": 5.0},
+    "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},
+    **{
+        f"heartbeat-{queue}": {
+            "task": "tradingsite.heartbeat.answer",
+            "args": [queue],
+            "schedule": 10.0,
+            "options": {"queue": queue, "expires": 30},
+        }
+        for queue in ("backtests", "trading")
+    },
 }
 
 # --- Backtests -------------------------------------------------------------------------------------------------------
@@ -271,6 +284,14 @@ USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# --- Logs ------------------------------------------------------------------------------------------------------------
+LOGGING = logging_config(env.str("LOG_FORMAT", default="json"), env.str("LOG_LEVEL", default="INFO"))
+
+# --- How it is served ------------------------------------------------------------------------------------------------
+WEB_PROCESSES = env.int("WEB_PROCESSES", default=1)
+# /health answers 503 when the disk under VAR_DIR has less than this left.
+HEALTH_MIN_FREE_MB = env.int("HEALTH_MIN_FREE_MB", default=200)
 
 # Whoever has the settings has the Celery application: without it a shared task would go to Celery's default broker.
 from tradingsite.celery import app as celery_app  # noqa: E402, F401

@@ -1,4 +1,4 @@
-"""Every route of the site: pages first, then the REST API under /api/, then operators and health."""
+"""Every route of the site: pages first, then the REST API under /api/, then operators. /health: see `health`."""
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
@@ -22,6 +22,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("backtests.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
-    path("", include("tradingsite.health_urls")),
     path("operators/", admin.site.urls),
 ]

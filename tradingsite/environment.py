@@ -1,0 +1,123 @@
+"""Where settings come from, strongest first: `--set NAME=VALUE` on a command line, the environment, `.env`, a default.
+
+No Django here: the starter reads its few settings through the same door, before anything heavy is loaded. Every read
+is remembered with its layer, so that `manage.py config` shows what is in force and `.env.example` can be held to it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# A unix socket's path must fit into sockaddr_un.sun_path: 108 bytes on Linux, 104 on macOS, final zero included.
+LONGEST_SOCKET_PATH = 100
+
+_command_line: set[str] = set()  # names given with --set
+
+
+@dataclass(frozen=True)
+class Read:
+    """One setting as it was read: its value, the default it would have had, and the layer the value came from."""
+
+    name: str
+    value: Any
+    default: Any
+    layer: str  # "command line", "environment", ".env" or "default"
+
+
+class Environment(environ.Env):
+    """django-environ, remembering each variable that is asked for. Messages name the variable, never its value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: dict[str, Read] = {}
+        self.from_file: frozenset[str] = frozenset()
+
+    def load(self, path: Path) -> None:
+        """Take the variables of a `.env` file that the environment does not set already."""
+        before = set(os.environ)
+        self.read_env(str(path))
+        self.from_file = frozenset(set(os.environ) - before)
+
+    def layer(self, name: str) -> str:
+        if name in _command_line:
+            return "command line"
+        if name in self.from_file:
+            return ".env"
+        return "environment" if name in os.environ else "default"
+
+    def get_value(
+        self,
+        var: str,
+        cast: Callable[..., Any] | None = None,
+        default: Any = environ.Env.NOTSET,
+        parse_default: bool = False,
+    ) -> Any:
+        try:
+            value = super().get_value(var, cast=cast, default=default, parse_default=parse_default)
+        except ValueError as error:
+            from django.core.exceptions import ImproperlyConfigured
+
+            wanted = getattr(cast, "__name__", str(cast))
+            raise ImproperlyConfigured(
+                f"{var} cannot be read as {wanted} (it comes from: {self.layer(var)})."
+            ) from error
+        self.read[var] = Read(var, value, default, self.layer(var))
+        return value
+
+
+def take_command_line(argv: list[str]) -> list[str]:
+    """Apply each `--set NAME=VALUE` of `argv` as the strongest layer; returns `argv` without them.
+
+    Raises SystemExit with a plain message when a pair cannot be read.
+    """
+    rest, words = [], iter(argv)
+    for word in words:
+        if word != "--set" and not word.startswith("--set="):
+            rest.append(word)
+            continue
+        pair = word.removeprefix("--set=") if word != "--set" else next(words, "")
+        name, equals, value = pair.partition("=")
+        if not equals or not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
+            raise SystemExit(f"--set needs NAME=VALUE with a name from .env.example, not {pair!r}")
+        os.environ[name] = value
+        _command_line.add(name)
+    return rest
+
+
+def redis_socket(var_dir: Path) -> Path:
+    """The unix socket of the private Redis of one VAR_DIR.
+
+    Beside the other files where its path is short enough; otherwise in a private directory under /tmp named after
+    VAR_DIR and the user, which the starter creates with access for nobody else.
+    """
+    beside = var_dir / "redis.sock"
+    if len(os.fsencode(beside)) <= LONGEST_SOCKET_PATH:
+        return beside
+    name = f"tradewright-{os.getuid()}-{blake2b(os.fsencode(var_dir), digest_size=6).hexdigest()}"
+    return Path("/tmp") / name / "redis.sock"  # noqa: S108  (the starter makes the directory private and checks it)
+
+
+env = Environment()
+ENV_FILE = Path(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
+if ENV_FILE.is_file():
+    env.load(ENV_FILE)
+
+# Everything a run writes is under one directory, so that a backup is one copy and a fresh start is one deletion.
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+REDIS_URL = env.str("REDIS_URL", default="") or f"unix://{redis_socket(VAR_DIR)}"
+# numba reads this variable when it is first imported, long after this line; workers and commands then share one cache.
+NUMBA_CACHE_DIR = Path(env.str("NUMBA_CACHE_DIR", default=str(VAR_DIR / "numba")))
+os.environ["NUMBA_CACHE_DIR"] = str(NUMBA_CACHE_DIR)
+# Loopback unless somebody asks for more: a fresh install must not be open to the network by accident.
+HOST = env.str("HOST", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)

@@ -1,0 +1,173 @@
+"""The command itself: one start at a time, a free port, all prepared, all started, the address printed."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import socket
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tradingsite.environment import BASE_DIR, HOST, PORT, REDIS_URL, VAR_DIR, env, redis_socket
+from tradingsite.up import prepare, programs
+from tradingsite.up.children import Child
+from tradingsite.up.supervisor import Supervisor
+
+READY_WITHIN_S = 60.0
+
+
+class CannotStart(Exception):
+    """Why it cannot start, in words for the person at the console."""
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main(argv: list[str]) -> int:
+    """Run until Ctrl-C or SIGTERM. Returns the exit status: 0 after a requested stop, 1 when it could not start."""
+    parser = argparse.ArgumentParser(
+        prog="manage.py up",
+        description=__doc__,
+        epilog="Settings: --set NAME=VALUE before or after `up`; see .env.example.",
+    )
+    parser.parse_args(argv)
+    try:
+        VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (VAR_DIR / "logs").mkdir(exist_ok=True)
+        with only_one():
+            return start()
+    except (CannotStart, prepare.StepFailed, FileNotFoundError, PermissionError) as problem:
+        say(f"\nCannot start: {problem}")
+        return 1
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Hold the lock of this VAR_DIR; the kernel lets go of it when we end, however we end."""
+    with (VAR_DIR / "up.lock").open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise CannotStart(f"it is running already ({lock.read().strip()}). Stop it with Ctrl-C there.") from None
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"process {os.getpid()}, http://{HOST}:{PORT}\n")
+        lock.flush()
+        yield
+
+
+def require_free_port() -> None:
+    """Raises CannotStart naming the port when another program listens on it or HOST is not ours."""
+    family = socket.AF_INET6 if ":" in HOST else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, PORT))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise CannotStart(
+                    f"port {PORT} on {HOST} is in use by another program. Stop that one, or choose another port: "
+                    f"make run PORT={PORT + 1}"
+                ) from None
+            raise CannotStart(f"cannot listen on {HOST}:{PORT}: {error.strerror} (settings HOST and PORT)") from None
+
+
+def private_directory(path: Path) -> None:
+    """Make a directory that only we can enter; CannotStart when somebody else's stands in its place."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise CannotStart(f"{path} exists and is not a private directory of ours; remove it")
+
+
+def child_environment() -> dict[str, str]:
+    """What every child gets: our environment (with .env and --set in it), and a soft stop for Celery."""
+    ours = {
+        "DJANGO_SETTINGS_MODULE": "tradingsite.settings",
+        "REDIS_URL": REDIS_URL,
+        # A worker told to stop gives a running task two seconds, then gives it back to the queue.
+        "REMAP_SIGTERM": "SIGQUIT",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {"LOG_FORMAT": "console", **os.environ, **ours}
+
+
+def start() -> int:
+    """Prepare, start, wait, print the address, keep running; stop everything at the end, whatever happened."""
+    began = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # until the supervisor listens, all end a step as Ctrl-C does
+        signal.signal(number, signal.default_int_handler)
+    supervisor = Supervisor((HOST, PORT), VAR_DIR / "up.children.json", say)
+    supervisor.end_leftovers()
+    require_free_port()
+    prepare.secret_key()
+    environment = child_environment()
+    try:
+        if not env.str("REDIS_URL", default=""):
+            start_redis(supervisor, environment)
+        for step in prepare.steps():
+            prepare.run(step, environment, say, VAR_DIR / "logs" / "prepare.log")
+        supervisor.listen_to_signals()
+        say("Starting …")
+        logs = VAR_DIR / "logs"
+        processes = env.int("BACKTEST_PROCESSES", default=2)
+        for name, argv in (
+            ("web", programs.web()),
+            ("backtests", programs.backtest_worker(processes)),
+            ("trading", programs.trading_worker()),
+            ("beat", programs.beat()),
+        ):
+            supervisor.add(Child(name, argv, environment, BASE_DIR, logs))
+        ready = supervisor.run_until(lambda: (supervisor.health() or {}).get("status") == "ok", READY_WITHIN_S)
+        if ready:
+            say(f"\nTradewright is running at http://{HOST}:{PORT}  (ready in {time.monotonic() - began:.1f} s)")
+            say("Stop it with Ctrl-C.\n")
+        elif not supervisor.stopping:
+            found = supervisor.health() or "the site does not answer"
+            say(f"\nStarted, but not healthy after {READY_WITHIN_S:g} s: {found}")
+            say(f"It keeps trying. The logs are in {logs}\n")
+        supervisor.run()
+        say(f"\nStopping ({supervisor.stopping}) …")
+    except KeyboardInterrupt:
+        say("\nStopped while starting.")
+    finally:
+        supervisor.shut_down()
+    say("Stopped.")
+    return 0
+
+
+def start_redis(supervisor: Supervisor, environment: dict[str, str]) -> None:
+    """The private Redis-protocol server of this installation, answering when this returns."""
+    path, data = redis_socket(VAR_DIR), VAR_DIR / "redis"
+    data.mkdir(mode=0o700, exist_ok=True)
+    if path.parent != VAR_DIR:
+        private_directory(path.parent)
+    path.unlink(missing_ok=True)
+    supervisor.add(Child("redis", programs.redis(path, data), environment, BASE_DIR, VAR_DIR / "logs"))
+    if not supervisor.run_until(lambda: answers_ping(path), timeout_s=30):
+        raise CannotStart(f"the Redis server does not answer; its log is {VAR_DIR / 'logs' / 'redis.log'}")
+
+
+def answers_ping(path: Path) -> bool:
+    """Whether the server on this unix socket answers PING (it does not while it still loads its file)."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
+        try:
+            client.connect(str(path))
+            client.sendall(b"PING\r\n")
+            return client.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
