@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from strategies.base import Strategy, find, registered
 
-# isort: off  (importing registers; pages list the strategies in this order)
+# Importing registers; pages list the strategies in this order.
+# isort: off
 from strategies.catalogue import ma_crossover  # noqa: F401
 from strategies.catalogue import mean_reversion  # noqa: F401
 from strategies.catalogue import momentum  # noqa: F401
