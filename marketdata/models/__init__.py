@@ -1,0 +1,8 @@
+"""What is traded, on which exchange hours, which bars of it we hold, and who brought them."""
+
+from marketdata.models.calendar import ExchangeSession
+from marketdata.models.coverage import Coverage
+from marketdata.models.data_import import DataImport
+from marketdata.models.instrument import CorporateAction, Instrument
+
+__all__ = ["CorporateAction", "Coverage", "DataImport", "ExchangeSession", "Instrument"]

@@ -1,0 +1,228 @@
+"""Reads of market data. Cheap in a web process: rows, JSON and NumPy; bars only where a chart asks for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from engine.errors import Fault, InputError
+from marketdata.adjust import Action, adjusted, clean_adjustment
+from marketdata.columns import TIMEFRAME_NS, BarColumns
+from marketdata.gaps import Sessions
+from marketdata.models import CorporateAction, Coverage, DataImport, ExchangeSession, Instrument
+from marketdata.store import BarStore
+from marketdata.zones import ALWAYS_OPEN, calendar_zone, clean_calendar, from_ns, to_ns, trading_days
+from tradingsite.lib.errors import NotFound
+
+
+def visible_instruments(user: Any) -> QuerySet[Instrument]:
+    """Everybody's instruments and those of `user` (a user, an id, or None)."""
+    owner_id = getattr(user, "pk", user)
+    return (
+        Instrument.objects.filter(Q(owner__isnull=True) | Q(owner_id=owner_id))
+        if owner_id
+        else Instrument.objects.filter(owner__isnull=True)
+    )
+
+
+def instruments(user: Any, search: str = "", *, source: str = "", timeframe: str = "") -> QuerySet[Instrument]:
+    """Visible instruments whose symbol or name contains `search`, with their coverage rows fetched along."""
+    found = visible_instruments(user).prefetch_related("coverages")
+    if search:
+        found = found.filter(Q(symbol__icontains=search) | Q(name__icontains=search))
+    if source:
+        found = found.filter(source=source)
+    if timeframe:
+        found = found.filter(coverages__timeframe=timeframe)
+    return found.order_by("symbol", "source", "pk")
+
+
+def instrument(user: Any, symbol: str, source: str = "") -> Instrument:
+    """One visible instrument; the user's own import before everybody's. Raises NotFound.
+
+    Without a source the first that has the symbol, real prices before synthetic ones.
+    """
+    found = visible_instruments(user).filter(symbol=symbol.upper())
+    if source:
+        found = found.filter(source=source)
+    rows = sorted(found, key=lambda row: (row.synthetic, row.owner_id is None, row.source))
+    if not rows:
+        raise NotFound(f"There is no instrument {symbol[:40]}.")
+    return rows[0]
+
+
+def coverage(user: Any) -> QuerySet[Coverage]:
+    """Stored series of visible instruments."""
+    return (
+        Coverage.objects.filter(instrument__in=visible_instruments(user))
+        .select_related("instrument")
+        .order_by("instrument__symbol", "instrument__source", "instrument_id", "timeframe")
+    )
+
+
+def coverage_of(instrument: Instrument, timeframe: str) -> Coverage:
+    """One stored series. Raises NotFound."""
+    row = instrument.coverages.filter(timeframe=timeframe).first()
+    if row is None:
+        raise NotFound(f"No {timeframe} bars of {instrument.symbol} are stored.")
+    row.instrument = instrument
+    return row
+
+
+def imports(user: Any) -> QuerySet[DataImport]:
+    """The user's own imports, newest first."""
+    return DataImport.objects.filter(owner=user)
+
+
+def data_import(user: Any, import_id: Any) -> DataImport:
+    """One of the user's imports. Raises NotFound."""
+    row = imports(user).filter(pk=import_id).first()
+    if row is None:
+        raise NotFound("There is no such import.")
+    return row
+
+
+def bar_store() -> BarStore:
+    """The store under settings.BARS_DIR."""
+    return BarStore(settings.BARS_DIR)
+
+
+def stored_bars(coverage: Coverage, start_ns: int | None = None, end_ns: int | None = None) -> BarColumns:
+    """Raw bars of a series that start in [start_ns, end_ns). Raises StoreDamaged."""
+    return bar_store().read(coverage.files, start_ns, end_ns)
+
+
+def actions_of(instrument: Instrument) -> list[Action]:
+    """The instrument's corporate actions by ex-date; none for an instrument that is not saved yet."""
+    if instrument.pk is None:
+        return []
+    return [
+        Action(row.ex_date, split=row.split_to / row.split_from)
+        if row.kind == CorporateAction.Kind.SPLIT and row.split_to and row.split_from
+        else Action(row.ex_date, dividend=float(row.amount or 0), price_factor=row.price_factor)
+        for row in instrument.actions.order_by("ex_date", "kind")
+    ]
+
+
+def sessions_between(calendar: str, first_ns: int, last_ns: int, *, margin_days: int = 7) -> Sessions:
+    """Exchange sessions whose close lies in [first_ns, last_ns], a week wider on both sides; maybe none."""
+    margin = timedelta(days=margin_days)
+    rows = (
+        ExchangeSession.objects.filter(
+            calendar=calendar, close_at__gte=from_ns(first_ns) - margin, close_at__lte=from_ns(last_ns) + margin
+        )
+        .order_by("date")
+        .values_list("date", "open_at", "close_at")
+    )
+    epoch = date(1970, 1, 1).toordinal()
+    table = [(day.toordinal() - epoch, to_ns(opened), to_ns(closed)) for day, opened, closed in rows]
+    columns = np.array(table, dtype=np.int64).reshape(-1, 3)
+    return Sessions(columns[:, 0].astype(np.int32), columns[:, 1].copy(), columns[:, 2].copy())
+
+
+@dataclass(frozen=True, slots=True)
+class MarketStatus:
+    """Whether an exchange is open at `at`. All moments are aware, in UTC; `zone` is the exchange's IANA zone.
+
+    session_*: the session running now, else the next one; None when the calendar's rows end before. A market that never
+    closes has no session and no next change.
+    """
+
+    calendar: str
+    zone: str
+    at: datetime
+    is_open: bool
+    session_date: date | None
+    session_open: datetime | None
+    session_close: datetime | None
+    early_close: bool
+    next_open: datetime | None
+    next_close: datetime | None
+
+    @property
+    def next_change(self) -> datetime | None:
+        return self.next_close if self.is_open else self.next_open
+
+    @property
+    def seconds_to_change(self) -> int | None:
+        """Whole seconds until the next open or close, rounded up."""
+        change = self.next_change
+        return None if change is None else -int((self.at - change).total_seconds() // 1)
+
+
+def market_status(calendar: str, at: datetime) -> MarketStatus:
+    """Open or closed at `at` (aware), from the session rows. Raises InputError for an unknown calendar.
+
+    The open belongs to the session, the close does not: at 16:00:00 New York is closed.
+    """
+    zone = calendar_zone(clean_calendar(calendar)).key
+    at = at.astimezone(UTC)
+    if calendar == ALWAYS_OPEN:
+        return MarketStatus(calendar, zone, at, True, at.date(), None, None, False, None, None)
+    rows = list(ExchangeSession.objects.filter(calendar=calendar, close_at__gt=at).order_by("close_at")[:2])
+    if not rows:
+        return MarketStatus(calendar, zone, at, False, None, None, None, False, None, None)
+    current = rows[0]
+    is_open = current.open_at <= at
+    following = rows[1] if len(rows) > 1 else None
+    next_open = (following.open_at if following else None) if is_open else current.open_at
+    return MarketStatus(
+        calendar,
+        zone,
+        at,
+        is_open,
+        current.date,
+        current.open_at,
+        current.close_at,
+        current.early_close,
+        next_open,
+        current.close_at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BarsPage:
+    """Some bars of a stored series, oldest first. `next_start`: where the following page begins, None on the last one."""
+
+    instrument: Instrument
+    timeframe: str
+    adjustment: str
+    columns: BarColumns
+    next_start: datetime | None
+
+
+def bars_page(
+    user: Any,
+    symbol: str,
+    timeframe: str,
+    *,
+    source: str = "",
+    adjustment: str = "split_dividend",
+    start: datetime | None = None,
+    end: datetime | None = None,
+    limit: int = 500,
+) -> BarsPage:
+    """Stored bars that start in [start, end), at most `limit`; without a start, the last `limit` before the end.
+
+    Adjusted to the last bar of the range [start, end), not of the page, so that pages fit together. Only what is stored:
+    a web request fetches nothing. Raises NotFound, InputError.
+    """
+    if timeframe not in TIMEFRAME_NS:
+        raise InputError(
+            Fault("timeframe", "unknown_choice", f"{timeframe!r} is not a timeframe", ", ".join(TIMEFRAME_NS))
+        )
+    adjustment = clean_adjustment(adjustment)
+    row = instrument(user, symbol, source)
+    stored = coverage_of(row, timeframe)
+    columns = stored_bars(stored, to_ns(start) if start else None, to_ns(end) if end else None)
+    days = trading_days(columns.ts, timeframe, row.calendar)
+    columns = adjusted(columns, days, actions_of(row), adjustment)
+    if start is None:
+        return BarsPage(row, timeframe, adjustment, columns.take(slice(max(0, len(columns) - limit), None)), None)
+    following = from_ns(int(columns.ts[limit])) if len(columns) > limit else None
+    return BarsPage(row, timeframe, adjustment, columns.take(slice(0, limit)), following)
