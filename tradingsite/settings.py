@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "channels",
+    "tradingsite",
     "tradingsite.lib",
     "accounts",
     "marketdata",
@@ -156,7 +157,11 @@ CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_TASK_DEFAULT_QUEUE = "backtests"
 # Housekeeping runs beside the sessions, in threads, so that it never waits behind a long backtest.
-CELERY_TASK_ROUTES = {"bots.*": {"queue": "trading"}, "backtests.reap": {"queue": "housekeeping"}}
+CELERY_TASK_ROUTES = {
+    "bots.*": {"queue": "trading"},
+    "backtests.reap": {"queue": "housekeeping"},
+    "marketdata.tidy": {"queue": "housekeeping"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
@@ -165,6 +170,7 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1_500_000  # KiB; a process that grew beyon
 # Beat only ticks; what is due is decided by our code from rows. A tick that nobody took in time is dropped, not queued.
 CELERY_BEAT_SCHEDULER = "celery.beat.Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    "marketdata-tidy": {"task": "marketdata.tidy", "schedule": 60.0, "options": {"expires": 60}},
     "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},
     **{
         f"heartbeat-{queue}": {
@@ -177,9 +183,14 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     },
 }
 
+# --- Market data -----------------------------------------------------------------------------------------------------
+IMPORT_MAX_MB = env.int("IMPORT_MAX_MB", default=256)  # largest file anybody may import; tiers may allow less
+YAHOO_BASE_URL = env.str("YAHOO_BASE_URL", default="https://query1.finance.yahoo.com")
+
 # --- Backtests -------------------------------------------------------------------------------------------------------
 BACKTEST_STALE_SECONDS = env.int("BACKTEST_STALE_SECONDS", default=15)  # without a heartbeat: its worker is dead
 BACKTEST_MAX_SECONDS = env.int("BACKTEST_MAX_SECONDS", default=1800)  # a run that takes longer is failed
+METRIC_MODULES = env.list("METRIC_MODULES", default=[])  # your own metrics: dotted names of modules that declare them
 
 # --- Login and tokens ------------------------------------------------------------------------------------------------
 LOGIN_URL = "accounts:login"
