@@ -2,8 +2,9 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from backtests.views import lists as backtest_lists
 
 handler400 = "tradingsite.lib.pages.bad_request"
 handler403 = "tradingsite.lib.pages.forbidden"
@@ -11,7 +12,7 @@ handler404 = "tradingsite.lib.pages.not_found"
 handler500 = "tradingsite.lib.pages.server_fault"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", RedirectView.as_view(pattern_name="backtests:list"), name="home"),
+    path("", backtest_lists.home, name="home"),
     path("accounts/", include("accounts.urls")),
     path("data/", include("marketdata.urls")),
     path("strategies/", include("strategies.urls")),

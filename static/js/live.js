@@ -1,11 +1,11 @@
-// The one websocket of a page. subscribe(topic, onEvent, onGap): onGap is called after a reconnect or a lost message,
-// when what is shown may be old and the page has to fetch a snapshot.
+// The one websocket of a page; it reconnects by itself. After a reconnect or a lost message what is shown may be old:
+// then the page fetches a snapshot.
 const topics = new Map(); // topic → { seq, listeners }
+const FINAL = new Set([4401, 4403]); // no valid login, not this site: asking again changes nothing
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 let socket = null;
 let retry = FIRST_RETRY_MS;
-let wasOpen = false;
 
 function show(state, word) {
   const dot = document.getElementById("connection");
@@ -22,9 +22,16 @@ function send(message) {
 
 function receive(message) {
   const topic = topics.get(message.topic);
-  if (!topic || message.event === undefined) return;
+  if (!topic) return;
+  if (message.event === "subscribed") {
+    // whatever happened before this moment was not sent: fetch how it stands now
+    topic.seq = message.seq;
+    topic.listeners.forEach(({ onGap }) => onGap?.());
+    return;
+  }
+  if (!("payload" in message)) return;
   const gap = topic.seq !== null && message.seq > topic.seq + 1;
-  topic.seq = message.seq ?? topic.seq;
+  topic.seq = message.seq;
   for (const { onEvent, onGap } of topic.listeners) {
     onEvent(message.event, message.payload);
     if (gap) onGap?.();
@@ -36,15 +43,14 @@ export function connect() {
   socket.addEventListener("open", () => {
     show("open", "Live");
     retry = FIRST_RETRY_MS;
-    for (const [name, topic] of topics) {
-      topic.seq = null;
-      send({ op: "subscribe", topic: name });
-      if (wasOpen) topic.listeners.forEach(({ onGap }) => onGap?.());
-    }
-    wasOpen = true;
+    for (const name of topics.keys()) send({ op: "subscribe", topic: name });
   });
   socket.addEventListener("message", (event) => receive(JSON.parse(event.data)));
-  socket.addEventListener("close", () => {
+  socket.addEventListener("close", (event) => {
+    if (FINAL.has(event.code)) {
+      show("lost", "Signed out");
+      return;
+    }
     show("lost", "Reconnecting");
     setTimeout(connect, retry * (0.75 + Math.random() / 2));
     retry = Math.min(retry * 2, LAST_RETRY_MS);
@@ -55,6 +61,7 @@ export function isLive() {
   return socket?.readyState === WebSocket.OPEN;
 }
 
+/** onEvent(event, payload) for each message; onGap() once subscribed, and again whenever messages may have been lost. */
 export function subscribe(name, onEvent, onGap) {
   const topic = topics.get(name) ?? { seq: null, listeners: [] };
   topic.listeners.push({ onEvent, onGap });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import datetime
 from decimal import Decimal
@@ -61,6 +62,15 @@ def pct(value: object) -> str:
     return NOTHING if number is None else f"{_written(number, 2, signed=False)} %"
 
 
+@register.filter
+def units(value: object) -> str:
+    """A quantity: whole units without decimals, parts of a unit with as many as they need."""
+    number = _finite(value)
+    if number is None:
+        return NOTHING
+    return num(number, 0) if number.is_integer() else num(number, 8).rstrip("0")
+
+
 def _coloured(number: float, text: str) -> SafeString:
     kind = "gain" if text.startswith("+") else "loss" if text.startswith(MINUS) else "faint"
     return format_html('<span class="{}">{}</span>', kind, text)
@@ -105,3 +115,9 @@ def seconds(value: object) -> str:
     if number < 60:
         return f"{number:.1f} s"
     return f"{int(number // 60)} min {int(number % 60):02d} s"
+
+
+@register.filter
+def as_json(value: object) -> str:
+    """A JSON-ready value as indented text."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
@@ -19,23 +19,24 @@ PALETTES = ("safe",)
 
 # state → (word, kind of pill, icon): a state is told by word and icon, the colour only helps
 STATES: dict[str, tuple[str, str, str]] = {
-    "queued": ("Waiting", "", "clock"),
-    "running": ("Running", "info", "clock"),
-    "completed": ("Finished", "good", "check"),
-    "failed": ("Failed", "bad", "error"),
-    "cancelling": ("Canceling", "warn", "close"),
-    "canceling": ("Canceling", "warn", "close"),
-    "cancelled": ("Canceled", "warn", "close"),
-    "canceled": ("Canceled", "warn", "close"),
+    "QUEUED": ("Waiting", "", "clock"),
+    "RUNNING": ("Running", "info", "clock"),
+    "DONE": ("Finished", "good", "check"),
+    "FAILED": ("Failed", "bad", "error"),
+    "CANCELED": ("Canceled", "warn", "close"),
 }
 
 
 @register.simple_tag(takes_context=True)
 def theme_attributes(context: template.Context) -> SafeString:
-    """The attributes of <html> for the remembered theme and palette; rendered here, so no page flashes."""
+    """The attributes of <html> for the remembered theme and palette; rendered here, so no page flashes.
+
+    What this browser was told last (a cookie) stands over the choice in the user's settings.
+    """
     request: HttpRequest | None = context.get("request")
     cookies = request.COOKIES if request else {}
-    theme, palette = cookies.get("theme"), cookies.get("palette")
+    theme = cookies.get("theme") or getattr(getattr(request, "user", None), "theme", "")
+    palette = cookies.get("palette")
     return format_html(
         "{}{}",
         format_html(' data-theme="{}"', theme) if theme in THEMES else "",
@@ -69,7 +70,7 @@ def stat(label: str, value: object, note: object = "", help: str = "", large: bo
 @register.inclusion_tag("components/status_pill.html")
 def status_pill(state: str) -> dict[str, str]:
     """A state as word, icon and colour."""
-    word, kind, icon_name = STATES.get(str(state).lower(), (str(state).replace("_", " ").capitalize(), "", "info"))
+    word, kind, icon_name = STATES.get(str(state).upper(), (str(state).replace("_", " ").capitalize(), "", "info"))
     return {"word": word, "kind": kind, "icon_name": icon_name}
 
 
@@ -202,7 +203,8 @@ def field_id(path: str) -> str:
 
 register.filter("field_id", field_id)
 
-WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+NUMERIC = ("int", "float", "ratio", "pct", "money")
+SLIDER_STEPS = range(4, 1001)  # fewer steps need no slider, more cannot be hit with one
 
 
 @register.inclusion_tag("components/param_field.html")
@@ -211,26 +213,22 @@ def param_field(
 ) -> dict[str, object]:
     """A form field made from a parameter's declaration: label, unit, control within its bounds, help, inline error.
 
-    declaration: ``{name, type, default, min, max, step, choices, label, help, unit}`` (strategies.params).
+    declaration: what `strategies.params.Param.declaration()` gives.
     value: what to show; the default where it is None. prefix: put before the name (``settings`` → ``settings.x``).
     """
     name = f"{prefix}.{declaration['name']}" if prefix else str(declaration["name"])
     kind = str(declaration.get("type", "text"))
     shown = declaration.get("default") if value is None else value
-    numeric = kind in ("int", "float", "ratio", "pct", "number", "percent")
+    numeric = kind in NUMERIC
     low, high = declaration.get("min"), declaration.get("max")
     step = declaration.get("step") or (1 if kind == "int" else "any")
-    slider = numeric and low is not None and high is not None and step != "any" and shown not in (None, "")
-    if slider:
-        slider = 4 <= (float(high) - float(low)) / float(step) <= 2000
-    choices = [_choice(item) for item in declaration.get("choices") or ()]
-    days = kind == "days"
-    if days:
-        choices = choices or [(day, day.capitalize()) for day in WEEKDAYS]
+    slider = numeric and None not in (low, high) and step != "any" and not declaration.get("optional")
+    slider = slider and round((high - low) / step) in SLIDER_STEPS
+    choices = declaration.get("choices") or ()
     return {
         "id": field_id(name),
         "name": name,
-        "kind": "days" if days else "choice" if choices else "number" if numeric else kind,
+        "kind": "number" if numeric else kind,
         "label": declaration.get("label") or str(declaration["name"]).replace("_", " ").capitalize(),
         "unit": declaration.get("unit") or "",
         "help": declaration.get("help") or "",
@@ -240,21 +238,12 @@ def param_field(
         "step": step,
         "value": _shown(shown),
         "checked": shown in (True, "true", "on", "1"),
-        "picked": {str(item) for item in shown}
-        if isinstance(shown, Iterable) and not isinstance(shown, str)
-        else {str(shown)},
+        "picked": shown if isinstance(shown, list | tuple) else (),
         "choices": choices,
-        "optional": declaration.get("default") is None,
+        "optional": bool(declaration.get("optional")),
         "slider": slider,
         "error": error,
     }
-
-
-def _choice(item: object) -> tuple[str, str]:
-    """A choice is a value, or a (value, label) pair."""
-    if isinstance(item, list | tuple):
-        return str(item[0]), str(item[1])
-    return str(item), str(item).replace("_", " ").capitalize()
 
 
 def _shown(value: object) -> str:
@@ -266,7 +255,7 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _bounds(low: object, high: object) -> str:
+def _bounds(low: float | None, high: float | None) -> str:
     if low is not None and high is not None:
-        return f"{_shown(low)} to {_shown(high)}"
-    return f"at least {_shown(low)}" if low is not None else f"at most {_shown(high)}" if high is not None else ""
+        return f"{low:,.10g} to {high:,.10g}"
+    return f"at least {low:,.10g}" if low is not None else f"at most {high:,.10g}" if high is not None else ""

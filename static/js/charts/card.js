@@ -1,0 +1,95 @@
+// What every chart card can do: full screen, picture, range buttons, a legend with the values under the cursor.
+
+/** The time zone in which a chart writes times: days are days wherever one sits, moments are in the person's zone. */
+export function zoneOf(times) {
+  const daily = times.length < 2 || times.every((time, i) => i === 0 || (time - times[0]) % 86_400 === 0);
+  return { daily, zone: daily ? "UTC" : document.body.dataset.timezone || "UTC" };
+}
+
+export function moment(time, { daily, zone }) {
+  const options = { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" };
+  if (!daily) Object.assign(options, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return new Intl.DateTimeFormat("sv-SE", options).format(time * 1000);
+}
+
+export function written(value, decimals = 2, signed = false) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  const text = Math.abs(value).toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return `${value < 0 ? "−" : signed && value > 0 ? "+" : ""}${text}`;
+}
+
+/** items: [{label, value, token, dashed}] */
+export function legend(id, items) {
+  document.getElementById(`${id}-legend`).replaceChildren(
+    ...items.map(({ label, value, token, dashed }) => {
+      const item = document.createElement("span");
+      item.className = "legend-item";
+      if (token) {
+        const key = document.createElement("span");
+        key.className = dashed ? "legend-key dashed" : "legend-key";
+        key.style.color = `var(--${token})`;
+        item.append(key);
+      }
+      item.append(label ? `${label} ` : "");
+      const figure = document.createElement("strong");
+      figure.textContent = value;
+      item.append(figure);
+      return item;
+    }),
+  );
+}
+
+export function ready(id) {
+  document.querySelector(`#${id} .chart-wait`)?.remove();
+}
+
+export function failed(id, again) {
+  const wait = document.querySelector(`#${id} .chart-wait`);
+  if (!wait) return;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "button button-small";
+  button.textContent = "Try again";
+  button.addEventListener("click", again);
+  wait.replaceChildren("The chart could not be loaded. ", button);
+}
+
+const DAYS = { "1M": 31, "6M": 183, "1Y": 366, "5Y": 1827 };
+
+/** onRange(firstSecond | null): null is everything. The choice stands in the address under `name`. */
+export function ranges(id, name, lastSecond, onRange) {
+  const buttons = [...document.querySelectorAll(`#${id}-card [data-range]`)];
+  const apply = (range) => {
+    buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.range === range)));
+    onRange(range in DAYS ? lastSecond - DAYS[range] * 86_400 : null);
+  };
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      const address = new URL(location);
+      if (button.dataset.range === "All") address.searchParams.delete(name);
+      else address.searchParams.set(name, button.dataset.range);
+      history.replaceState(null, "", address);
+      apply(button.dataset.range);
+    });
+  }
+  const asked = new URL(location).searchParams.get(name);
+  if (asked in DAYS) apply(asked);
+}
+
+/** picture(): a canvas of the chart as it is now. */
+export function tools(id, picture) {
+  const card = document.getElementById(`${id}-card`);
+  card.querySelector("[data-chart-full]").addEventListener("click", () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else card.requestFullscreen();
+  });
+  card.querySelector("[data-chart-image]").addEventListener("click", () => {
+    picture().toBlob((blob) => {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(blob);
+      link.download = `${id}.png`;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    });
+  });
+}

@@ -1,0 +1,122 @@
+// Lines, areas and bars over time with uPlot (a classic script: window.uPlot); charts that share `sync` share the cursor.
+import { colour } from "../theme.js";
+import { legend, moment, ready, tools, written, zoneOf } from "./card.js";
+
+const AXIS_WIDTH = 68;
+const FONT = "12px system-ui, sans-serif";
+
+function axis(extra) {
+  return {
+    stroke: colour("chart-text"),
+    font: FONT,
+    grid: { stroke: colour("chart-grid"), width: 1 },
+    ticks: { show: false },
+    ...extra,
+  };
+}
+
+function withAlpha(rgb, alpha) {
+  return rgb.replace(/^rgb\(/, "rgba(").replace(/\)$/, `, ${alpha})`);
+}
+
+/**
+ * One chart. times: Unix seconds, or any x with `xFormat`. series: [{label, values, token, dashed, area, bars, unit, decimals, signed}].
+ * sync: key of the shared cursor.
+ */
+export function lineChart(id, { times, series, sync, format = (v) => written(v, 0), xFormat, colourOf }) {
+  const element = document.getElementById(id);
+  const zone = zoneOf(times);
+  let plot = null;
+  let ticks = [];
+
+  function showValues(index) {
+    const at = index ?? times.length - 1;
+    legend(id, [
+      { label: "", value: xFormat ? xFormat(times[at], at) : moment(times[at], zone) },
+      ...series.map((line) => ({
+        label: line.label,
+        value: `${written(line.values[at], line.decimals ?? 2, line.signed)}${line.unit ?? ""}`,
+        token: line.token,
+        dashed: line.dashed,
+      })),
+    ]);
+  }
+
+  function tickMarks(u) {
+    if (!ticks.length) return;
+    const { ctx } = u;
+    ctx.save();
+    ctx.strokeStyle = colour("chart-text");
+    ctx.globalAlpha = 0.6;
+    ctx.beginPath();
+    const foot = u.bbox.top + u.bbox.height;
+    for (const time of ticks) {
+      const x = u.valToPos(time, "x", true);
+      if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
+      ctx.moveTo(x, foot);
+      ctx.lineTo(x, foot - 8 * devicePixelRatio);
+    }
+    ctx.stroke();
+    ctx.restore();
+  }
+
+  function options() {
+    return {
+      width: element.clientWidth,
+      height: element.clientHeight,
+      tzDate: (time) => window.uPlot.tzDate(new Date(time * 1000), zone.zone),
+      legend: { show: false },
+      cursor: { sync: sync ? { key: sync } : undefined, points: { size: 7 }, drag: { x: !xFormat, y: false } },
+      scales: { x: { time: !xFormat } },
+      axes: [
+        axis(xFormat ? { values: (_u, splits) => splits.map((v) => xFormat(v)) } : {}),
+        axis({ size: AXIS_WIDTH, values: (_u, splits) => splits.map(format) }),
+      ],
+      series: [
+        {},
+        ...series.map((line) => {
+          const stroke = colour(line.token);
+          return {
+            label: line.label,
+            stroke,
+            width: line.bars ? 0 : 1.5,
+            dash: line.dashed ? [5, 4] : undefined,
+            fill: line.bars ? withAlpha(stroke, 0.75) : line.area ? withAlpha(stroke, 0.18) : undefined,
+            paths: line.bars ? window.uPlot.paths.bars({ size: [0.9, 60], ...(colourOf ? { disp: barColours(line) } : {}) }) : undefined,
+            points: { show: false },
+          };
+        }),
+      ],
+      hooks: { setCursor: [(u) => showValues(u.cursor.idx)], draw: [tickMarks] },
+    };
+  }
+
+  function barColours(line) {
+    const each = () => line.values.map((_v, i) => withAlpha(colour(colourOf(times[i])), 0.8));
+    return { fill: { unit: 3, values: each }, stroke: { unit: 3, values: each } };
+  }
+
+  function draw() {
+    const [min, max] = plot ? [plot.scales.x.min, plot.scales.x.max] : [];
+    plot?.destroy();
+    ready(id);
+    plot = new window.uPlot(options(), [times, ...series.map((line) => line.values)], element);
+    if (min !== undefined) plot.setScale("x", { min, max });
+    showValues(null);
+  }
+
+  draw();
+  document.addEventListener("themechange", draw);
+  new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: element.clientHeight })).observe(element);
+  tools(id, () => plot.ctx.canvas);
+  return {
+    /** Small ticks at the foot, at the times of trades. */
+    ticks(at) {
+      ticks = at;
+      plot.redraw();
+    },
+    range(from) {
+      plot.setScale("x", { min: from === null ? times[0] : Math.max(from, times[0]), max: times.at(-1) });
+    },
+  };
+}

@@ -1,0 +1,163 @@
+// Candles with volume, the strategy's lines over and under them, and its trades, with TradingView Lightweight Charts.
+import {
+  CandlestickSeries,
+  HistogramSeries,
+  LineSeries,
+  LineStyle,
+  createChart,
+  createSeriesMarkers,
+} from "../../vendor/lightweight-charts.mjs";
+import { colour } from "../theme.js";
+import { legend, moment, ready, tools, written, zoneOf } from "./card.js";
+
+const MARKS_WITH_WORDS = 40; // more labels than this would cover the candles
+const LINE_TOKENS = ["chart-1", "chart-2", "chart-3", "chart-4", "chart-5"];
+
+const points = (times, values) => times.map((time, i) => (values[i] === null ? { time } : { time, value: values[i] }));
+
+/** Stop and target while a position is open, from its entry fill: two lists of values, null while there is none. */
+function levels(data, { stopPct, targetPct }) {
+  const stop = new Array(data.time.length).fill(null);
+  const target = stop.slice();
+  let held = 0;
+  let entry = 0;
+  let t = 0;
+  data.time.forEach((time, i) => {
+    while (t < data.trades.length && data.trades[t].time <= time) {
+      const { qty, price } = data.trades[t++];
+      if (Math.abs(held) < 1e-9 || Math.sign(held) !== Math.sign(held + qty)) entry = price;
+      held += qty;
+    }
+    if (Math.abs(held) < 1e-9) return;
+    const way = Math.sign(held);
+    if (stopPct) stop[i] = entry * (1 - (way * stopPct) / 100);
+    if (targetPct) target[i] = entry * (1 + (way * targetPct) / 100);
+  });
+  return { stop, target };
+}
+
+/** data: what the server sends for a symbol; settings: {stopPct, targetPct}; reasons: code → words. */
+export function priceChart(id, data, settings, reasons) {
+  const element = document.getElementById(id);
+  const zone = zoneOf(data.time);
+  const at = new Map(data.time.map((time, i) => [time, i]));
+  const tradesAt = byTime(data.trades);
+  const complete = data.trades.length === data.trades_total; // else the position before the first trade is unknown
+  let chart = null;
+
+  const describe = (trade) =>
+    `${trade.qty > 0 ? "Bought" : "Sold"} ${written(Math.abs(trade.qty), Number.isInteger(trade.qty) ? 0 : 4)} at ${written(trade.price)}: ${reasons[trade.reason] ?? trade.reason}`;
+
+  function values(index) {
+    const i = index ?? data.time.length - 1;
+    legend(id, [
+      { label: "", value: moment(data.time[i], zone) },
+      { label: "O", value: written(data.open[i]) },
+      { label: "H", value: written(data.high[i]) },
+      { label: "L", value: written(data.low[i]) },
+      { label: "C", value: written(data.close[i]) },
+      { label: "Volume", value: written(data.volume[i], 0) },
+      ...data.overlays.map((line, n) => ({ label: line.label, value: written(line.values[i]), token: LINE_TOKENS[n % LINE_TOKENS.length] })),
+    ]);
+  }
+
+  function draw() {
+    const range = chart?.timeScale().getVisibleLogicalRange();
+    chart?.remove();
+    ready(id);
+    const [gain, loss] = [colour("gain"), colour("loss")];
+    chart = createChart(element, {
+      autoSize: true,
+      layout: {
+        attributionLogo: false, // it would add a <style>; the notice stands in words under the chart
+        background: { color: colour("surface-card") },
+        textColor: colour("chart-text"),
+        fontSize: 12,
+        panes: { separatorColor: colour("line"), enableResize: false },
+      },
+      grid: { vertLines: { color: colour("chart-grid") }, horzLines: { color: colour("chart-grid") } },
+      rightPriceScale: { borderColor: colour("line") },
+      timeScale: { borderColor: colour("line"), timeVisible: !zone.daily, secondsVisible: false, minBarSpacing: 0.05 },
+      localization: { timeFormatter: (time) => moment(time, zone) },
+      crosshair: { mode: 0 },
+    });
+    const candles = chart.addSeries(CandlestickSeries, {
+      upColor: gain,
+      downColor: loss,
+      borderVisible: false,
+      wickUpColor: gain,
+      wickDownColor: loss,
+      priceLineVisible: false,
+    });
+    candles.setData(data.time.map((time, i) => ({ time, open: data.open[i], high: data.high[i], low: data.low[i], close: data.close[i] })));
+    candles.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.22 } });
+    const volume = chart.addSeries(HistogramSeries, { priceScaleId: "", priceFormat: { type: "volume" }, color: colour("line"), lastValueVisible: false, priceLineVisible: false });
+    volume.setData(points(data.time, data.volume));
+    volume.priceScale().applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
+
+    const quiet = { lineWidth: 1, lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
+    let pane = 0;
+    data.overlays.forEach((line, n) => {
+      if (line.pane === "own") pane = Math.min(pane + 1, 2);
+      const drawnLine = chart.addSeries(LineSeries, { ...quiet, color: colour(LINE_TOKENS[n % LINE_TOKENS.length]), lineWidth: 1.5 }, line.pane === "own" ? pane : 0);
+      drawnLine.setData(points(data.time, line.values));
+    });
+    chart.panes().forEach((each, n) => each.setStretchFactor(n === 0 ? 4 : 1));
+
+    if (complete && (settings.stopPct || settings.targetPct)) {
+      const { stop, target } = levels(data, settings);
+      for (const [list, token] of [[stop, "loss"], [target, "gain"]]) {
+        if (list.some((value) => value !== null)) {
+          chart.addSeries(LineSeries, { ...quiet, color: colour(token), lineStyle: LineStyle.Dashed }).setData(points(data.time, list));
+        }
+      }
+    }
+    createSeriesMarkers(
+      candles,
+      data.trades.map((trade) => ({
+        time: trade.time,
+        position: trade.qty > 0 ? "belowBar" : "aboveBar",
+        shape: trade.qty > 0 ? "arrowUp" : "arrowDown",
+        color: colour(trade.qty > 0 ? "chart-1" : "chart-2"),
+        text: data.trades.length <= MARKS_WITH_WORDS ? (trade.qty > 0 ? "Buy" : "Sell") : "",
+      })),
+    );
+
+    const tip = document.createElement("div");
+    tip.className = "chart-tip";
+    tip.hidden = true;
+    element.append(tip);
+    chart.subscribeCrosshairMove((move) => {
+      values(at.get(move.time));
+      const here = move.point ? (tradesAt.get(move.time) ?? []) : [];
+      tip.hidden = !here.length;
+      if (!here.length) return;
+      tip.replaceChildren(...here.map((trade) => Object.assign(document.createElement("div"), { textContent: describe(trade) })));
+      tip.style.left = `${Math.max(4, Math.min(move.point.x + 14, element.clientWidth - 270))}px`;
+      tip.style.top = `${Math.max(4, move.point.y - 40)}px`;
+    });
+    if (range) chart.timeScale().setVisibleLogicalRange(range);
+    else chart.timeScale().fitContent();
+    values(null);
+  }
+
+  draw();
+  document.addEventListener("themechange", draw);
+  tools(id, () => chart.takeScreenshot());
+  return {
+    range(from) {
+      if (from === null) chart.timeScale().fitContent();
+      else chart.timeScale().setVisibleRange({ from: Math.max(from, data.time[0]), to: data.time.at(-1) });
+    },
+    remove() {
+      document.removeEventListener("themechange", draw);
+      chart.remove();
+    },
+  };
+}
+
+function byTime(trades) {
+  const found = new Map();
+  for (const trade of trades) found.set(trade.time, [...(found.get(trade.time) ?? []), trade]);
+  return found;
+}

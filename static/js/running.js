@@ -1,0 +1,35 @@
+// The running page: progress from the websocket, from polling while there is none, and on to the result by itself.
+import { isLive, subscribe } from "./live.js";
+import { showProgress } from "./progress.js";
+
+const box = document.getElementById("running");
+const ACTIVE = new Set(["QUEUED", "RUNNING"]);
+const FIRST_POLL_MS = 250;
+const LAST_POLL_MS = 2000;
+const LIVE_POLL_MS = 5000; // even with a websocket, now and then: a message can get lost
+let over = false;
+
+function show(progress) {
+  if (over) return;
+  if (!ACTIVE.has(progress.state)) {
+    over = true;
+    location.reload(); // the same address now answers with the result
+    return;
+  }
+  showProgress(document.getElementById("progress"), progress);
+}
+
+async function ask() {
+  const answer = await fetch(box.dataset.url, { headers: { Accept: "application/json" } }).catch(() => null);
+  if (answer?.ok) show(await answer.json());
+  else if (answer?.status === 404) location.reload(); // deleted meanwhile
+}
+
+async function poll(wait) {
+  if (over) return;
+  await ask();
+  setTimeout(poll, isLive() ? LIVE_POLL_MS : wait, Math.min(wait * 1.5, LAST_POLL_MS));
+}
+
+subscribe(box.dataset.topic, (_event, payload) => show(payload), ask);
+poll(FIRST_POLL_MS);
