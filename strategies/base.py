@@ -151,6 +151,11 @@ class Strategy:
         return inspect.cleandoc(cls.__doc__ or "")
 
     @classmethod
+    def kind_label(cls) -> str:
+        """The kind in words."""
+        return cls.kind.replace("_", " ")
+
+    @classmethod
     def version(cls) -> str:
         """12 hex digits of everything that decides its signals: its module, its declaration, the indicators."""
         if "_version" not in vars(cls):
@@ -196,24 +201,39 @@ class Strategy:
 
     def explain(self, bars: Bars, i: int) -> Signal:
         """Why bar `i` (negative counts from the end) has the signal it has. Raises IndexError outside the bars."""
-        i = range(len(bars))[i]
-        action = ACTIONS[int(self.signals(bars)[i])]
-        at = {name: float(values[i]) for name, values in self.lines(bars).items()} | {"close": float(bars.close[i])}
-        if i + 1 < self.warmup():
-            reasoning = f"Not enough history: it needs {self.warmup()} bars and has {i + 1}."
-        else:
-            reasoning = self.reason(action, at)
-        known = {name: value for name, value in at.items() if np.isfinite(value)}
-        return Signal(
-            symbol=bars.symbol,
-            action=action,
-            confidence=float(self.confidence(bars)[i]) if action != "HOLD" else 0.0,
-            px=float(bars.close[i]),
-            reasoning=reasoning,
-            strategy=self.slug,
-            metadata={"parameters": self.parameters, "values": known},
-            ts=utc(int(bars.ts_close[i])),
-        )
+        return self._explained(bars, [range(len(bars))[i]])[0]
+
+    def generate_signals(self, bars: Bars) -> list[Signal]:
+        """Every BUY and SELL of the series with its reasoning, in order of time."""
+        return self._explained(bars, np.flatnonzero(self.signals(bars)).tolist())
+
+    def _explained(self, bars: Bars, places: list[int]) -> list[Signal]:
+        if not places:
+            return []
+        actions, confidence = self.signals(bars), self.confidence(bars)
+        lines = {"close": bars.close, **self.lines(bars)}
+        needed = self.warmup()
+        signals = []
+        for i in places:
+            action = ACTIONS[int(actions[i])]
+            at = {name: float(values[i]) for name, values in lines.items()}
+            short = f"Not enough history: it needs {needed} bars and has {i + 1}."
+            signals.append(
+                Signal(
+                    symbol=bars.symbol,
+                    action=action,
+                    confidence=0.0 if action == "HOLD" else float(confidence[i]),
+                    px=at["close"],
+                    reasoning=short if i + 1 < needed else self.reason(action, at),
+                    strategy=self.slug,
+                    ts=utc(int(bars.ts_close[i])),
+                    metadata={
+                        "parameters": self.parameters,
+                        "values": {name: value for name, value in at.items() if np.isfinite(value)},
+                    },
+                )
+            )
+        return signals
 
 
 S = TypeVar("S", bound=type[Strategy])

@@ -50,6 +50,11 @@ class UserStrategy(models.Model):
         """Its catalogue entry. Raises InputError where that is no longer shipped."""
         return catalogue.get(self.strategy)
 
+    @property
+    def strategy_label(self) -> str:
+        """The catalogue entry's label; its slug where it is no longer shipped."""
+        return next((entry.label for entry in catalogue.all() if entry.slug == self.strategy), self.strategy)
+
 
 class CustomStrategy(models.Model):
     """A strategy made of conditions: trees over the indicator registry, data and never code."""

@@ -1,0 +1,147 @@
+"""Pages of strategies: the catalogue, the saved ones, the form. What they do, `strategies.services` does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from engine.errors import InputError
+from strategies import catalogue, selectors, services, session_settings
+from strategies.base import Strategy
+from strategies.forms import StrategyForm
+from strategies.models import UserStrategy
+from tradingsite.lib.errors import ApiError, NotFound
+
+PAGE_SIZE = 25
+
+
+@login_required
+@require_GET
+def strategy_list(request: HttpRequest) -> HttpResponse:
+    """The user's saved strategies, and the catalogue they can start from."""
+    page = Paginator(selectors.for_user(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "strategies/list.html", {"page": page, "catalogue": catalogue.all()})
+
+
+@login_required
+@require_GET
+def public_list(request: HttpRequest) -> HttpResponse:
+    """Strategies that their owners made public; ``?type=`` keeps one kind."""
+    kinds = {declared.kind: declared.kind_label() for declared in catalogue.all()}
+    kind = request.GET.get("type", "")
+    page = Paginator(selectors.public(kind if kind in kinds else None), PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "strategies/public.html", {"page": page, "kinds": kinds.items(), "kind": kind})
+
+
+@login_required
+@require_GET
+def catalogue_entry(request: HttpRequest, slug: str) -> HttpResponse:
+    """What a shipped strategy does, and its parameters with their bounds."""
+    declared = _declared(slug)
+    return render(request, "strategies/entry.html", {"declared": declared, "declaration": declared.declaration()})
+
+
+@login_required
+@require_GET
+def detail(request: HttpRequest, strategy_id: int) -> HttpResponse:
+    """One saved strategy, own or public."""
+    row = selectors.readable(request.user, strategy_id)
+    shown: dict[str, Any] = {"row": row, "is_own": row.owner_id == request.user.pk, "declared": None}
+    try:
+        shown |= {"declared": row.declared, "values": _parameter_rows(row), "settings": _setting_rows(row)}
+    except InputError as error:
+        # A release may drop a strategy; what was saved stays readable.
+        shown["missing"] = str(error)
+    return render(request, "strategies/detail.html", shown)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """Save a catalogue entry, ``?strategy=`` names it, with own parameters."""
+    sent = request.POST if request.method == "POST" else request.GET
+    declared = _declared(sent.get("strategy") or catalogue.all()[0].slug)
+    if request.method == "GET":
+        return _form(request, StrategyForm(declared))
+    form = StrategyForm.from_request(declared, request.POST)
+    try:
+        row = services.create(request.user, **form.payload())
+    except (InputError, ApiError) as refusal:
+        return _refused(request, form, refusal)
+    messages.success(request, f"Saved “{row.name}”.")
+    return redirect("strategies:detail", strategy_id=row.pk)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, strategy_id: int) -> HttpResponse:
+    """Change one of the user's own."""
+    row = selectors.get(request.user, strategy_id)
+    if request.method == "GET":
+        return _form(request, StrategyForm.from_row(row), row)
+    form = StrategyForm.from_request(row.declared, request.POST)
+    try:
+        services.update(request.user, strategy_id, form.payload())
+    except (InputError, ApiError) as refusal:
+        return _refused(request, form, refusal, row)
+    messages.success(request, "Saved.")
+    return redirect("strategies:detail", strategy_id=row.pk)
+
+
+@login_required
+@require_POST
+def copy(request: HttpRequest, strategy_id: int) -> HttpResponse:
+    """A private copy of an own or public strategy; goes on to its form."""
+    row = services.copy(request.user, strategy_id)
+    messages.success(request, f"Copied as “{row.name}”.")
+    return redirect("strategies:edit", strategy_id=row.pk)
+
+
+@login_required
+@require_POST
+def delete(request: HttpRequest, strategy_id: int) -> HttpResponse:
+    """Delete one of the user's own; the page asks first."""
+    name = selectors.get(request.user, strategy_id).name
+    services.remove(request.user, strategy_id)
+    messages.success(request, f"Deleted “{name}”.")
+    return redirect("strategies:list")
+
+
+def _declared(slug: str) -> type[Strategy]:
+    try:
+        return catalogue.get(slug)
+    except InputError as error:
+        raise NotFound("There is no such strategy.") from error
+
+
+def _form(request: HttpRequest, form: StrategyForm, row: UserStrategy | None = None, status: int = 200) -> HttpResponse:
+    shown = {"form": form, "row": row, "catalogue": catalogue.all()}
+    return render(request, "strategies/form.html", shown, status=status)
+
+
+def _refused(
+    request: HttpRequest, form: StrategyForm, refusal: InputError | ApiError, row: UserStrategy | None = None
+) -> HttpResponse:
+    """The form again, with what was typed and what is wrong with it."""
+    form.refuse(refusal.faults)
+    if isinstance(refusal, InputError):
+        return _form(request, form, row, status=400)
+    if not refusal.faults:
+        form.other_errors.append(refusal.message)
+    return _form(request, form, row, status=refusal.status)
+
+
+def _parameter_rows(row: UserStrategy) -> list[tuple[dict[str, Any], object]]:
+    params = row.declared.params
+    return [(params[name].declaration(), value) for name, value in row.parameters.items() if name in params]
+
+
+def _setting_rows(row: UserStrategy) -> list[tuple[dict[str, Any], object]]:
+    known = session_settings.SETTINGS
+    return [(known[name].declaration(), value) for name, value in row.settings.items() if name in known]
