@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -83,8 +84,8 @@ def owner(raw: str) -> tuple[User, AccessToken]:
 def _decoded(kind: type[Any], raw: str) -> Any:
     try:
         token = kind(raw)
-        token[FAMILY]
-    except (TokenError, KeyError, ValueError) as exc:
+        UUID(token[FAMILY])
+    except (TokenError, KeyError, ValueError, AttributeError) as exc:
         raise InvalidToken("This token is not valid or has expired.") from exc
     return token
 

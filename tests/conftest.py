@@ -246,3 +246,7 @@ def _site_server(django_db_setup: None) -> Iterator[Site]:
 def live_site(transactional_db: None, _site_server: Site) -> Site:
     """The real site (HTTP and websockets) on a loopback port, on this test's database."""
     return _site_server
+
+
+# --- Who acts in the tests -------------------------------------------------------------------------------------------
+from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: E402, F401

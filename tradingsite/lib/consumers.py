@@ -3,8 +3,8 @@
 Client → server: ``{"op": "subscribe", "topic": "backtest.<id>"}``, ``{"op": "unsubscribe", "topic": …}``,
 ``{"op": "ping"}``.
 Server → client: ``{"topic", "event", "seq", "payload"}``. Events of the connection itself have no payload:
-``subscribed`` (with the topic's newest seq), ``unsubscribed``, ``pong``, ``bad_message``, ``refused`` (with topic, code,
-message; a topic that is not yours and one that does not exist are refused in the same words).
+``subscribed`` (with the topic's newest seq), ``unsubscribed``, ``pong``, ``bad_message``, ``refused`` (with topic,
+code, message; a topic that is not yours and one that does not exist are refused in the same words).
 
 Who may connect: a browser with a session cookie and this site's own Origin, or a program with
 ``Authorization: Bearer <access token>`` (no Origin needed: nothing is sent along unasked). The login is proved again

@@ -51,6 +51,17 @@ class ApiError(Exception):
         return {}
 
 
+class NotAuthenticated(ApiError):
+    """Nobody we know, or wrong credentials."""
+
+    status = 401
+    code = "not_authenticated"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer realm="api"'}
+
+
 class NotAllowed(ApiError):
     """The caller is known and may not do this."""
 
@@ -180,7 +191,8 @@ def as_refusal(exc: Exception) -> ApiError | None:
         return ApiError("The request could not be read.", code="malformed")
     if isinstance(exc, (RedisError, BrokerDown)):
         return Unavailable("The message server does not answer right now. Try again in a few seconds.")
-    if isinstance(exc, OperationalError):
+    # SQLite also calls a missing table or column "operational"; that is a fault of ours and no passing trouble.
+    if isinstance(exc, OperationalError) and "no such" not in str(exc):
         return Unavailable("The database does not answer right now. Try again in a few seconds.")
     return None
 

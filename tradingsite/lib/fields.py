@@ -23,14 +23,13 @@ class RefuseUnknown:
     """Serializer mixin: a field that is not declared, or that may only be read, is a fault (``unknown_field``)."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            known = [name for name, field in self.fields.items() if not field.read_only]  # type: ignore[attr-defined]
-            unknown = [name for name in data if name not in known]
-            if unknown:
-                text = f"unknown field. Known: {', '.join(known) or 'none'}."
-                raise serializers.ValidationError(
-                    {name: serializers.ErrorDetail(text, code="unknown_field") for name in unknown[:10]}
-                )
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError({"non_field_errors": ["Must be an object."]}, code="wrong_type")
+        known = [name for name, field in self.fields.items() if not field.read_only]  # type: ignore[attr-defined]
+        unknown = [name for name in data if name not in known]
+        if unknown:
+            text = f"unknown field. Known: {', '.join(known) or 'none'}."
+            raise serializers.ValidationError(dict.fromkeys(unknown[:10], text), code="unknown_field")
         return super().to_internal_value(data)  # type: ignore[misc]
 
 
@@ -107,8 +106,6 @@ class StrictChoiceField(serializers.ChoiceField):
 class StrictSerializer(RefuseUnknown, serializers.Serializer):
     """Base of every serializer that reads a JSON body."""
 
-    default_error_messages = {"invalid": "Must be an object with named fields."}
-
 
 class StrictModelSerializer(RefuseUnknown, serializers.ModelSerializer):
     """The same over a model. Name the fields one by one; a field made from the model is strict as well."""
@@ -138,7 +135,6 @@ class QuerySerializer(RefuseUnknown, serializers.Serializer):
         check_texts(data)
         repeated = [name for name, texts in data.lists() if len(texts) > 1]
         if repeated:
-            text = serializers.ErrorDetail("stands here twice.", code="duplicate_key")
-            raise serializers.ValidationError(dict.fromkeys(repeated[:10], text))
+            raise serializers.ValidationError(dict.fromkeys(repeated[:10], "stands here twice."), code="duplicate_key")
         plain = {name: data[name] for name in data if name in self.fields or name not in self.ignored}
         return super().to_internal_value(plain)

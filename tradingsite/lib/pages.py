@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,7 @@ from django.shortcuts import render
 
 from tradingsite.lib.errors import ApiError, NotAllowed, NotFound, json_answer
 
+log = logging.getLogger(__name__)
 _HEADLINES = {
     400: "That request could not be read",
     403: "Not allowed",
@@ -47,7 +49,10 @@ def refuse(request: HttpRequest, refusal: ApiError) -> HttpResponse:
     }
     # The frame reads the user and the database. When the fault is ours, neither may work: a page without the frame.
     template = "errors/bare.html" if refusal.status >= 500 else "errors/page.html"
-    return render(request, template, shown, status=refusal.status, headers=refusal.headers)
+    response = render(request, template, shown, status=refusal.status)
+    for name, value in refusal.headers.items():
+        response[name] = value
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -66,7 +71,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_fault(request: HttpRequest) -> HttpResponse:
-    """handler500"""
+    """handler500. Django logs the traceback by itself; this line ties it to the id that the user was given."""
+    log.error("request %s failed: %s %s", getattr(request, "request_id", ""), request.method, request.path_info)
     text = "Something went wrong on our side. It is in our log; name the request id below when you report it."
     return refuse(request, ServerFault(text))
 
