@@ -10,13 +10,19 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
-    from tradingsite.environment import take_command_line
+    from django.core.exceptions import ImproperlyConfigured
 
-    argv = take_command_line(sys.argv)
-    if argv[1:2] == ["up"]:
-        from tradingsite.up.command import main as up
+    from tradingsite.command_line import take_settings
 
-        sys.exit(up(argv[2:]))
+    argv = take_settings(sys.argv)
+    try:
+        if argv[1:2] == ["up"]:
+            from tradingsite.up.command import main as up
+
+            sys.exit(up(argv[2:]))
+        import tradingsite.settings  # noqa: F401  (here, so that a wrong setting is one line and no traceback)
+    except ImproperlyConfigured as wrong:
+        sys.exit(f"Settings: {wrong}")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(argv)

@@ -10,7 +10,7 @@ from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
 
-app = Celery("tradewright", include=["tradingsite.heartbeat"])
+app = Celery("tradewright")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
@@ -22,6 +22,6 @@ def keep_our_logging(**_: Any) -> None:
 
 @app.on_after_configure.connect
 def watch_workers(sender: Celery, **_: Any) -> None:
-    from tradingsite.heartbeat import Pulse
+    from tradingsite.tasks import Pulse
 
     sender.steps["worker"].add(Pulse)

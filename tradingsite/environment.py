@@ -7,7 +7,6 @@ is remembered with its layer, so that `manage.py config` shows what is in force 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -16,12 +15,12 @@ from typing import Any
 
 import environ
 
+from tradingsite import command_line
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # A unix socket's path must fit into sockaddr_un.sun_path: 108 bytes on Linux, 104 on macOS, final zero included.
 LONGEST_SOCKET_PATH = 100
-
-_command_line: set[str] = set()  # names given with --set
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Environment(environ.Env):
         self.from_file = frozenset(set(os.environ) - before)
 
     def layer(self, name: str) -> str:
-        if name in _command_line:
+        if name in command_line.given:
             return "command line"
         if name in self.from_file:
             return ".env"
@@ -68,30 +67,9 @@ class Environment(environ.Env):
             from django.core.exceptions import ImproperlyConfigured
 
             wanted = getattr(cast, "__name__", str(cast))
-            raise ImproperlyConfigured(
-                f"{var} cannot be read as {wanted} (it comes from: {self.layer(var)})."
-            ) from error
+            raise ImproperlyConfigured(f"{var} cannot be read as {wanted} (from: {self.layer(var)}).") from error
         self.read[var] = Read(var, value, default, self.layer(var))
         return value
-
-
-def take_command_line(argv: list[str]) -> list[str]:
-    """Apply each `--set NAME=VALUE` of `argv` as the strongest layer; returns `argv` without them.
-
-    Raises SystemExit with a plain message when a pair cannot be read.
-    """
-    rest, words = [], iter(argv)
-    for word in words:
-        if word != "--set" and not word.startswith("--set="):
-            rest.append(word)
-            continue
-        pair = word.removeprefix("--set=") if word != "--set" else next(words, "")
-        name, equals, value = pair.partition("=")
-        if not equals or not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
-            raise SystemExit(f"--set needs NAME=VALUE with a name from .env.example, not {pair!r}")
-        os.environ[name] = value
-        _command_line.add(name)
-    return rest
 
 
 def redis_socket(var_dir: Path) -> Path:

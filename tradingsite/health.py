@@ -63,8 +63,8 @@ def _database() -> str:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
             cursor.fetchone()
-    except Exception:  # whatever the driver raises, the answer is the same; the log has the rest
-        log.exception("health: the database does not answer")
+    except Exception as error:  # whatever the driver raises, the answer is the same; the log has the rest
+        log.warning("health: the database does not answer: %s", error)
         return "does not answer"
     return "ok"
 
@@ -72,8 +72,8 @@ def _database() -> str:
 def _redis() -> str:
     try:
         cache.get("health")
-    except Exception:
-        log.exception("health: Redis does not answer")
+    except Exception as error:
+        log.warning("health: Redis does not answer: %s", error)
         return "does not answer"
     return "ok"
 

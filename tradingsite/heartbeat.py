@@ -1,75 +1,61 @@
 """Are the workers alive, and do they take work? A worker can be alive and deaf, for example after a Redis restart.
 
-Two signs, both in Redis with an expiry:
+Two signs for each queue, kept in Redis:
 
-- the *pulse*, written by each worker's own loop every few seconds, with whether it is busy;
+- the *pulse*, written by each worker's own loop every few seconds, with the moment since when it is idle;
 - the *answer*, written by a tiny task that beat sends to every queue: it proves that the queue is consumed.
 
 A worker whose processes are all busy cannot answer, and is not silent for that reason: silence is a missing pulse, or a
-worker that has been idle for a while and still did not answer.
+worker that has been idle for a while and still did not answer. No Django here: a container's probe reads the signs too.
 """
 
 from __future__ import annotations
 
-import contextlib
+import json
 import time
-from typing import Any
+from collections.abc import Iterable
+from functools import cache
 
-from celery import bootsteps, shared_task
-from django.core.cache import cache
-from redis.exceptions import RedisError
+import redis
 
-QUEUES = ("backtests", "trading")
-PULSE_EVERY_S = 5.0
+from tradingsite.environment import REDIS_URL
+
+QUEUES = ("backtests", "trading")  # those whose silence means that the installation does not work
 SILENT_AFTER_S = 45.0
 _KEEP_S = 3600
 
 
-@shared_task(name="tradingsite.heartbeat.answer", ignore_result=True)
-def answer(queue: str) -> None:
-    """Prove that `queue` is consumed."""
-    cache.set(f"heartbeat:answer:{queue}", time.time(), _KEEP_S)
+@cache
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
 
 
-class Pulse(bootsteps.StartStopStep):
-    """A timer in the worker's own loop; it stops when that loop hangs."""
-
-    requires = {"celery.worker.components:Timer"}
-
-    def __init__(self, worker: Any, **_: Any) -> None:
-        self.timer: Any = None
-        self.idle_since = time.time()
-
-    def start(self, worker: Any) -> None:
-        self.timer = worker.timer.call_repeatedly(PULSE_EVERY_S, self.beat, (worker,), priority=10)
-        self.beat(worker)
-
-    def stop(self, worker: Any) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-    def beat(self, worker: Any) -> None:
-        from celery.worker import state  # loaded in a worker anyway, and not wanted in the web process
-
-        if state.active_requests:
-            self.idle_since = time.time()
-        pulse = {"at": time.time(), "idle_since": self.idle_since}
-        queues = worker.app.amqp.queues.consume_from
-        # Redis may be away: the next beat tries again, and meanwhile the missing pulse tells.
-        with contextlib.suppress(OSError, RedisError):
-            cache.set_many({f"heartbeat:pulse:{queue}": pulse for queue in queues}, _KEEP_S)
+def write_pulse(queues: Iterable[str], idle_since: float) -> None:
+    """A worker's own sign of life. `idle_since` is Unix time in seconds. Raises redis.RedisError."""
+    pulse = json.dumps({"at": time.time(), "idle_since": idle_since})
+    for queue in queues:
+        _client().set(f"tw:pulse:{queue}", pulse, ex=_KEEP_S)
 
 
-def silent(now: float | None = None) -> dict[str, str]:
-    """Queue → why its worker counts as silent; empty when all is well. Raises what the cache raises."""
-    now = time.time() if now is None else now
-    found = cache.get_many([f"heartbeat:{sign}:{queue}" for queue in QUEUES for sign in ("pulse", "answer")])
-    reasons = {}
-    for queue in QUEUES:
-        pulse, answered = found.get(f"heartbeat:pulse:{queue}"), found.get(f"heartbeat:answer:{queue}", 0.0)
+def write_answer(queue: str) -> None:
+    """The sign that a task of `queue` ran just now. Raises redis.RedisError."""
+    _client().set(f"tw:answer:{queue}", json.dumps(time.time()), ex=_KEEP_S)
+
+
+def forget(queues: Iterable[str]) -> None:
+    """A worker that stops in good order takes its pulse along. Raises redis.RedisError."""
+    _client().delete(*(f"tw:pulse:{queue}" for queue in queues))
+
+
+def silent(queues: Iterable[str] = QUEUES) -> dict[str, str]:
+    """Queue → why its worker counts as silent; empty when all is well. Raises redis.RedisError."""
+    now, reasons = time.time(), {}
+    for queue in queues:
+        pulse, answer = (
+            json.loads(sign or "null") for sign in _client().mget(f"tw:pulse:{queue}", f"tw:answer:{queue}")
+        )
         if pulse is None or now - pulse["at"] > SILENT_AFTER_S:
             reasons[queue] = "no pulse"
-        elif now - max(answered, pulse["idle_since"]) > SILENT_AFTER_S:
+        elif now - max(answer or 0.0, pulse["idle_since"]) > SILENT_AFTER_S:
             reasons[queue] = "idle, but takes no work"
     return reasons

@@ -5,6 +5,7 @@ No Django here: it is read while the settings are being made.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import MutableMapping
 from typing import Any
@@ -56,6 +57,16 @@ def mask_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     return event
 
 
+def is_no_probe(record: logging.LogRecord) -> bool:
+    """False for Django's line about a 503 of /health: the probe itself tells, and it asks every few seconds."""
+    return not getattr(getattr(record, "request", None), "path_info", "").startswith("/health")
+
+
+def _without_color(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.pop("color_message", None)  # uvicorn's second copy of its message, for terminals
+    return event
+
+
 def logging_config(style: str, level: str) -> dict[str, Any]:
     """Django's LOGGING: everything to standard error, through one formatter.
 
@@ -69,6 +80,7 @@ def logging_config(style: str, level: str) -> dict[str, Any]:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
+        _without_color,
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
@@ -88,11 +100,13 @@ def logging_config(style: str, level: str) -> dict[str, Any]:
                 "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, mask_secrets, last],
             }
         },
+        "filters": {"no_probe": {"()": "django.utils.log.CallbackFilter", "callback": is_no_probe}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
             # Django and uvicorn install handlers of their own unless told otherwise: every line would appear twice.
             "django": {"handlers": [], "propagate": True},
+            "django.request": {"filters": ["no_probe"]},
             "django.server": {"handlers": [], "propagate": True},
             "uvicorn": {"handlers": [], "propagate": True},
             "uvicorn.access": {"handlers": [], "propagate": False},

