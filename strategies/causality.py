@@ -1,9 +1,9 @@
 """The causality check: what a strategy says about a bar may depend on that bar and earlier ones only.
 
-Truncate and replay: the outputs computed from the first k bars must equal, to the last bit, the first k outputs computed
-from all bars. Any use of a later bar (a negative shift, a centred window, a mean of the whole series, scaling by the last
-value, a coarse bar read before it closed) changes some output of some prefix. Signals, confidence and every line are
-compared, so a leak is seen even where it has not changed a decision yet. Plain Python and NumPy.
+Truncate and replay: the outputs computed from the first k bars must equal, to the last bit, the first k outputs
+computed from all bars. Any use of a later bar (a negative shift, a centred window, a mean of the whole series, scaling
+by the last value, a coarse bar read before it closed) changes some output of some prefix. Signals, confidence and every
+line are compared, so a leak is seen even where it has not changed a decision yet. Plain Python and NumPy.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ class CausalityReport:
     first_leak: the one at the earliest bar that was found. first_leak_time: that bar's start, ISO-8601.
     declared_warmup: bars that the strategy says it needs before its first signal; None for an indicator.
     first_valid: index of the first bar on which every line has a value; None where there is none.
-    memory: measured warm-up: the least number of bars from which the latest output is the same as from all, on the
-        bars that were tried; averages with an infinite memory show how much of it matters here. None: more than there are.
+    memory: measured warm-up: the least number of bars from which the latest decision (an indicator: value) is the same
+        as from all, on the bars that were tried; of averages with an infinite memory it tells how much matters here.
+        None: more than there are, or it looks ahead.
     """
 
     subject: str
@@ -195,13 +196,12 @@ def _memory(
     """Least history from which the decision (else: every output) on the last bar is that of the whole series."""
     decided = {"signals": full["signals"]} if "signals" in full else full
     half = np.arange(len(bars) // 2, len(bars))
-    pool = half if near is None else np.concatenate([near[near >= half[0]], half]) if half.size else half
-    if not pool.size:
+    if not half.size:
         return None
     rng = np.random.default_rng(0)
-    places = {int(i) for i in pool[:_MEMORY_POINTS]} | {
-        int(i) for i in rng.choice(half, min(_MEMORY_POINTS, half.size))
-    }
+    places = {int(i) for i in rng.choice(half, min(_MEMORY_POINTS, half.size), replace=False)}
+    if near is not None:
+        places |= {int(i) for i in near[near >= half[0]][:_MEMORY_POINTS]}
 
     def enough(history: int) -> bool:
         for i in places:

@@ -1,0 +1,46 @@
+"""Database columns for the declared session settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from strategies.params import BoolParam, ChoiceParam, DaysParam, IntParam, MoneyParam, Param, TimeParam
+from strategies.session_settings import SETTINGS
+
+
+def settings_columns(module: str) -> type[models.Model]:
+    """An abstract model in `module` with one column for each declared setting, under the setting's name.
+
+    The declaration stays the only description: a new setting shows up as a missing migration.
+    """
+
+    class Meta:
+        abstract = True
+
+    columns = {name: column(param) for name, param in SETTINGS.items()}
+    return type("SettingsColumns", (models.Model,), {"__module__": module, "Meta": Meta, **columns})
+
+
+def column(param: Param[Any]) -> models.Field[Any, Any]:
+    """The column that holds a cleaned value of `param`. Money is Decimal; ratios and percentages are no money."""
+    common: dict[str, Any] = {"help_text": param.help, "verbose_name": param.label.lower()}
+    if isinstance(param, DaysParam):
+        return models.JSONField(default=_exchange_week, **common)
+    if isinstance(param, ChoiceParam):
+        return models.CharField(max_length=20, choices=list(param.choices.items()), default=param.default, **common)
+    if isinstance(param, BoolParam):
+        return models.BooleanField(default=param.default, **common)
+    common |= {"null": param.optional, "blank": param.optional, "default": param.default}
+    if isinstance(param, TimeParam):
+        return models.TimeField(**common)
+    if isinstance(param, IntParam):
+        return models.BigIntegerField(**common)
+    if isinstance(param, MoneyParam):
+        return models.DecimalField(max_digits=24, decimal_places=8, **common)
+    return models.FloatField(**common)
+
+
+def _exchange_week() -> list[str]:
+    return list(SETTINGS["trading_days"].default)
