@@ -1,9 +1,9 @@
 """Every dtype and every code of the engine, declared once.
 
-Results (`ORDER FILL ROUND_TRIP OPEN_POSITION DENIAL EQUITY DAILY`) are what users read. State (`BOOK HOLDING`) is all
-that a portfolio remembers between two bar times: a session may save it, load it and go on. `FEED` and `SETTINGS` are
-the kernel's view of the inputs. Times are int64 nanoseconds UTC; prices and money float64; quantities are positive
-with a side, except in `HOLDING.qty`, which is signed.
+Results (`ORDER FILL ROUND_TRIP OPEN_POSITION DENIAL EQUITY DAILY`) are what users read. State (`BOOK` here, `HOLDING`
+in `engine/state.py`) is all that a portfolio remembers between two bar times: a session may save it, load it and go on.
+Times are int64 nanoseconds UTC; prices and money float64; quantities are positive with a side, except in
+`HOLDING.qty`, which is signed.
 """
 
 from __future__ import annotations
@@ -111,6 +111,8 @@ NEVER, DAILY_REBALANCE, WEEKLY, MONTHLY, ON_SIGNAL, ON_TARGET_WEIGHTS = range(6)
 SESSION_FIRST: Final = 1  # the first bar of the exchange's session: the opening auction is its open
 SESSION_LAST: Final = 2  # the bar that holds the session's close: the closing auction is its close
 SESSION_OVER: Final = 4  # the bar closes at or after the session's close: what is decided on it is for the next one
+
+WEIGHT_GIVEN: Final = 2  # in the kernel's column of actions: no action, but a target weight
 
 # ---- inputs ------------------------------------------------------------------------------------------------------
 # What a strategy may say about one bar; NaN where unused. See docs/fills.md, "Signals".
@@ -251,12 +253,11 @@ BOOK: Final = np.dtype(
         ("steps_invested", np.int64),
         ("exposure_sum", np.float64),  # sum over bar times of exposure / equity
         ("top_ts", np.int64),  # when equity was last at its highest
-        ("under_since_ts", np.int64),  # the top that the running drawdown fell from
         ("max_drawdown", np.float64),  # ratio >= 0
         ("max_drawdown_top_ts", np.int64),
         ("max_drawdown_low_ts", np.int64),
         ("max_drawdown_end_ts", np.int64),  # first close back at the top; -1 = not yet
-        ("longest_under_ns", np.int64),  # longest time from a top to the close that regained it (or the last close)
+        ("longest_under_ns", np.int64),  # longest time from a top to a close below it
         ("bought", np.float64),  # notional
         ("sold", np.float64),
         ("commission", np.float64),
@@ -270,8 +271,10 @@ BOOK: Final = np.dtype(
         ("n_denials", np.int64),
         ("n_equity", np.int64),
         ("n_daily", np.int64),
+        # lengths of the three lists of symbols: with a position, a working entry order, a working exit order
         ("n_held", np.int64),
-        ("n_working", np.int64),
+        ("n_entries", np.int64),
+        ("n_exits", np.int64),
     ],
     align=True,
 )
