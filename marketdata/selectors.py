@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from engine.errors import Fault, InputError
 from marketdata.adjust import Action, adjusted, clean_adjustment
-from marketdata.columns import TIMEFRAME_NS, BarColumns
+from marketdata.columns import SECOND, TIMEFRAME_NS, BarColumns
 from marketdata.gaps import Sessions
 from marketdata.models import CorporateAction, Coverage, DataImport, ExchangeSession, Instrument
 from marketdata.store import BarStore
@@ -42,24 +42,40 @@ def instruments(user: Any, search: str = "", *, source: str = "", timeframe: str
     return found.order_by("symbol", "source", "pk")
 
 
-def instrument(user: Any, symbol: str, source: str = "") -> Instrument:
+def instrument(user: Any, symbol: str, source: str = "", *, timeframe: str = "") -> Instrument:
     """One visible instrument; the user's own import before everybody's. Raises NotFound.
 
-    Without a source the first that has the symbol, real prices before synthetic ones.
+    Without a source the first that has the symbol (and stored bars of `timeframe`, if any of them has), real prices
+    before synthetic ones.
     """
     found = visible_instruments(user).filter(symbol=symbol.upper())
     if source:
         found = found.filter(source=source)
+    if timeframe and found.filter(coverages__timeframe=timeframe).exists():
+        found = found.filter(coverages__timeframe=timeframe)
     rows = sorted(found, key=lambda row: (row.synthetic, row.owner_id is None, row.source))
     if not rows:
         raise NotFound(f"There is no instrument {symbol[:40]}.")
     return rows[0]
 
 
-def coverage(user: Any) -> QuerySet[Coverage]:
+def instrument_by_id(user: Any, instrument_id: int) -> Instrument:
+    """A visible instrument with its coverage rows. Raises NotFound."""
+    row = visible_instruments(user).prefetch_related("coverages").filter(pk=instrument_id).first()
+    if row is None:
+        raise NotFound()
+    return row
+
+
+def coverage(user: Any, *, symbol: str = "", source: str = "") -> QuerySet[Coverage]:
     """Stored series of visible instruments."""
+    visible = visible_instruments(user)
+    if symbol:
+        visible = visible.filter(symbol=symbol.upper())
+    if source:
+        visible = visible.filter(source=source)
     return (
-        Coverage.objects.filter(instrument__in=visible_instruments(user))
+        Coverage.objects.filter(instrument__in=visible)
         .select_related("instrument")
         .order_by("instrument__symbol", "instrument__source", "instrument_id", "timeframe")
     )
@@ -72,6 +88,11 @@ def coverage_of(instrument: Instrument, timeframe: str) -> Coverage:
         raise NotFound(f"No {timeframe} bars of {instrument.symbol} are stored.")
     row.instrument = instrument
     return row
+
+
+def own_imports(user: Any) -> QuerySet[Instrument]:
+    """Instruments that the user imported."""
+    return Instrument.objects.filter(source="file", owner=user)
 
 
 def imports(user: Any) -> QuerySet[DataImport]:
@@ -217,7 +238,7 @@ def bars_page(
             Fault("timeframe", "unknown_choice", f"{timeframe!r} is not a timeframe", ", ".join(TIMEFRAME_NS))
         )
     adjustment = clean_adjustment(adjustment)
-    row = instrument(user, symbol, source)
+    row = instrument(user, symbol, source, timeframe=timeframe)
     stored = coverage_of(row, timeframe)
     columns = stored_bars(stored, to_ns(start) if start else None, to_ns(end) if end else None)
     days = trading_days(columns.ts, timeframe, row.calendar)
@@ -226,3 +247,32 @@ def bars_page(
         return BarsPage(row, timeframe, adjustment, columns.take(slice(max(0, len(columns) - limit), None)), None)
     following = from_ns(int(columns.ts[limit])) if len(columns) > limit else None
     return BarsPage(row, timeframe, adjustment, columns.take(slice(0, limit)), following)
+
+
+def chart(row: Instrument, timeframe: str, *, adjustment: str, points: int) -> dict[str, Any]:
+    """A whole stored series as lists for a candle chart, at most about `points` candles.
+
+    Where there are more bars, neighbours are put together (first open, highest high, lowest low, last close, summed
+    volume); `per_candle` says how many. `time` is in whole seconds UTC. Raises NotFound, InputError.
+    """
+    adjustment = clean_adjustment(adjustment)
+    columns = stored_bars(coverage_of(row, timeframe))
+    columns = adjusted(columns, trading_days(columns.ts, timeframe, row.calendar), actions_of(row), adjustment)
+    per_candle = -(-len(columns) // points)
+    first = np.arange(0, len(columns), per_candle)
+    last = np.minimum(first + per_candle, len(columns)) - 1
+    lists = {
+        "open": columns.open[first],
+        "high": np.maximum.reduceat(columns.high, first),
+        "low": np.minimum.reduceat(columns.low, first),
+        "close": columns.close[last],
+        "volume": np.add.reduceat(columns.volume, first),
+    }
+    return {
+        "time": (columns.ts[first] // SECOND).tolist(),
+        **{name: np.round(values, 6).tolist() for name, values in lists.items()},
+        "per_candle": per_candle,
+        "overlays": [],
+        "trades": [],
+        "trades_total": 0,
+    }

@@ -6,7 +6,7 @@ import re
 
 from engine.errors import Fault, InputError
 
-_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9^._=/-]{0,31}")
+_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9^._=-]{0,31}")
 
 
 def clean_symbol(text: str) -> str:
@@ -18,7 +18,7 @@ def clean_symbol(text: str) -> str:
                 "symbol",
                 "bad_symbol",
                 f"{text[:40]!r} is not a symbol",
-                "1 to 32 of A–Z 0–9 . - _ = ^ / and not starting with a sign other than ^",
+                "1 to 32 of A–Z 0–9 . - _ = ^, beginning with a letter, a digit or ^",
             )
         )
     return symbol

@@ -1,4 +1,13 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from marketdata import views
 
 app_name = "marketdata"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("", views.index, name="index"),
+    path("instruments/<int:instrument_id>/", views.instrument, name="instrument"),
+    path("instruments/<int:instrument_id>/bars", views.instrument_bars, name="instrument-bars"),
+    path("instruments/<int:instrument_id>/delete", views.delete_instrument, name="instrument-delete"),
+    path("import/", views.import_file, name="import"),
+    path("imports/<uuid:import_id>/", views.import_detail, name="import-detail"),
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -54,6 +55,11 @@ class DataImport(models.Model):
     def path(self) -> Path:
         """Where the file waits for the worker: under our id, whatever the sender called it."""
         return Path(settings.UPLOADS_DIR) / f"{self.pk.hex}.upload"
+
+    @property
+    def shown_result(self) -> dict[str, Any] | None:
+        """None until the file is imported."""
+        return self.result or None
 
     @property
     def finished(self) -> bool:

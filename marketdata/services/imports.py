@@ -15,13 +15,15 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts import quotas
 from engine.errors import Fault, InputError
+from marketdata import selectors
 from marketdata.columns import TIMEFRAME_NS
 from marketdata.models import Coverage, DataImport, Instrument
 from marketdata.models.instrument import Source
 from marketdata.symbols import clean_symbol
 from marketdata.zones import clean_calendar, to_ns
-from tradingsite.lib.errors import TooLarge
+from tradingsite.lib.errors import Conflict, TooLarge
 from tradingsite.lib.text import printable
 
 log = logging.getLogger(__name__)
@@ -39,11 +41,15 @@ class Upload(Protocol):
     def chunks(self) -> Iterable[bytes]: ...
 
 
-def max_upload_bytes(user: Any) -> int:
-    """How large a file this user may bring: the tier's limit, at most settings.IMPORT_MAX_MB."""
-    tier = getattr(getattr(user, "tier", None), "max_upload_mb", None)
-    megabytes = settings.IMPORT_MAX_MB if tier is None else min(tier, settings.IMPORT_MAX_MB)
-    return megabytes * 1024 * 1024
+def max_upload_bytes() -> int:
+    """No file larger than this is taken from anybody; a tier may allow less (`accounts.quotas.check_upload`)."""
+    return int(settings.IMPORT_MAX_MB) * 1024 * 1024
+
+
+def check_size(size_bytes: int) -> None:
+    """Raises TooLarge for a file (or the request that holds it) beyond the site's limit."""
+    if size_bytes > max_upload_bytes():
+        raise TooLarge(f"Files of up to {settings.IMPORT_MAX_MB} MB are taken.", maximum=settings.IMPORT_MAX_MB)
 
 
 def submit(
@@ -51,27 +57,27 @@ def submit(
 ) -> DataImport:
     """Keep an uploaded file and queue its reading. Returns the row (state queued).
 
-    Raises TooLarge, InputError (file, symbol, timeframe, calendar, zone). What is in the file is the worker's business.
+    Raises TooLarge, QuotaExceeded, InputError (file, symbol, timeframe, calendar, zone). What is in the file is the worker's business.
     """
     from marketdata import tasks
 
-    limit = max_upload_bytes(user)
-    if (upload.size or 0) > limit:
-        raise TooLarge(f"The file is larger than the {limit // 1048576} MB that your plan takes.")
     if not upload.size:
         raise InputError(Fault("file", "empty_file", "the file is empty (0 bytes)"))
+    check_size(upload.size)
+    quotas.check_upload(user, upload.size)
     row = DataImport(
         owner=user,
         filename=printable(Path(upload.name or "unnamed").name or "unnamed", limit=200),
         size_bytes=upload.size,
         **_cleaned(symbol, timeframe, calendar, zone),
     )
-    _keep(row.path, upload.chunks(), limit)
+    _keep(row.path, upload.chunks())
     try:
         with transaction.atomic():
             row.save(force_insert=True)
-            # After the commit, so that no worker looks for a row that is not there yet.
-            transaction.on_commit(lambda: tasks.run_import.delay(str(row.pk)))
+            # After the commit, so that no worker looks for a row that is not there yet. If Redis is down, the row stays
+            # queued and the next tick of `marketdata.tidy` sends it.
+            transaction.on_commit(lambda: tasks.run_import.delay(str(row.pk)), robust=True)
     except BaseException:
         row.path.unlink(missing_ok=True)
         raise
@@ -205,11 +211,15 @@ def sweep_uploads(*, now: float | None = None) -> int:
     return removed
 
 
-def remove_instrument(instrument: Instrument) -> None:
-    """Delete an imported instrument with its bars. The files go with the next sweep of the store."""
-    if instrument.source != Source.FILE:
-        raise InputError(Fault("source", "unknown_choice", "only imported instruments can be deleted"))
-    instrument.delete()
+def remove_instrument(user: Any, instrument_id: int) -> None:
+    """Delete an instrument the user imported, with its bars; the files go with the next sweep of the store.
+
+    Raises NotFound for one that is not visible, Conflict for one that belongs to everybody.
+    """
+    row = selectors.instrument_by_id(user, instrument_id)
+    if row.owner_id != user.pk:
+        raise Conflict("Only instruments that you imported can be deleted.")
+    row.delete()
 
 
 def _cleaned(symbol: str, timeframe: str, calendar: str, zone: str) -> dict[str, str]:
@@ -248,17 +258,13 @@ def _cleaned(symbol: str, timeframe: str, calendar: str, zone: str) -> dict[str,
     return {"symbol": symbol, "timeframe": timeframe, "calendar": calendar, "zone": zone}
 
 
-def _keep(path: Path, chunks: Iterable[bytes], limit: int) -> None:
+def _keep(path: Path, chunks: Iterable[bytes]) -> None:
     """Write the upload under our name; nothing stays behind when it cannot be written whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    written = 0
     try:
         with part.open("wb") as handle:
             for chunk in chunks:
-                written += len(chunk)
-                if written > limit:
-                    raise TooLarge(f"The file is larger than the {limit // 1048576} MB that your plan takes.")
                 handle.write(chunk)
         part.replace(path)
     except BaseException:

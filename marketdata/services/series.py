@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -136,7 +136,15 @@ def quality_of(instrument: Instrument, timeframe: str, bars: BarColumns) -> dict
     actions = selectors.actions_of(instrument)
     days = trading_days(bars.ts, timeframe, instrument.calendar)
     report: dict[str, Any] = {
-        "jumps": [{**asdict(jump), "at": _iso(jump.ts)} for jump in jumps(bars, days, actions)],
+        "jumps": [
+            {
+                "at": _iso(jump.ts),
+                "return_pct": round(100.0 * jump.return_ratio, 4),
+                "explained": jump.explained,
+                "looks_like": jump.looks_like,
+            }
+            for jump in jumps(bars, days, actions)
+        ],
         "zero_volume": int((bars.volume == 0).sum()),
         "note": "",
     }

@@ -1,0 +1,68 @@
+"""Market data for operators. Files, hashes and reports are shown, never typed in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from marketdata.models import CorporateAction, Coverage, DataImport, ExchangeSession, Instrument
+
+
+class _Shown(admin.ModelAdmin):
+    """Rows that only the program writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Instrument)
+class InstrumentAdmin(admin.ModelAdmin):
+    list_display = ("symbol", "source", "name", "venue", "calendar", "currency", "synthetic", "owner")
+    list_filter = ("source", "synthetic", "calendar", "fractionable", ("owner", admin.EmptyFieldListFilter))
+    search_fields = ("symbol", "name")
+    autocomplete_fields = ("owner",)
+    # Part of where the bars are kept: changing them would lose the bars.
+    readonly_fields = ("source", "symbol", "owner", "created_at")
+    list_select_related = ("owner",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(CorporateAction)
+class CorporateActionAdmin(admin.ModelAdmin):
+    list_display = ("instrument", "ex_date", "kind", "split_to", "split_from", "amount", "price_factor")
+    list_filter = ("kind", "instrument__source", "ex_date")
+    search_fields = ("instrument__symbol",)
+    autocomplete_fields = ("instrument",)
+    date_hierarchy = "ex_date"
+    list_select_related = ("instrument",)
+
+
+@admin.register(Coverage)
+class CoverageAdmin(_Shown):
+    list_display = ("instrument", "timeframe", "first_at", "last_at", "bars", "hits", "misses", "updated_at")
+    list_filter = ("timeframe", "instrument__source", "instrument__synthetic")
+    search_fields = ("instrument__symbol",)
+    list_select_related = ("instrument",)
+
+
+@admin.register(ExchangeSession)
+class ExchangeSessionAdmin(_Shown):
+    list_display = ("calendar", "date", "open_at", "close_at", "early_close")
+    list_filter = ("calendar", "early_close", "date")
+    date_hierarchy = "date"
+
+
+@admin.register(DataImport)
+class DataImportAdmin(_Shown):
+    list_display = ("created_at", "owner", "filename", "size_bytes", "symbol", "timeframe", "state", "finished_at")
+    list_filter = ("state", "timeframe", "calendar", "created_at")
+    search_fields = ("filename", "symbol", "owner__username")
+    date_hierarchy = "created_at"
+    list_select_related = ("owner",)
