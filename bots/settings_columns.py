@@ -25,14 +25,14 @@ def settings_columns(module: str) -> type[models.Model]:
 
 def column(param: Param[Any]) -> models.Field[Any, Any]:
     """The column that holds a cleaned value of `param`. Money is Decimal; ratios and percentages are no money."""
-    common: dict[str, Any] = {"help_text": param.help, "verbose_name": param.label.lower()}
+    # Labels and help texts stay out: their wording would ask for a migration each time.
     if isinstance(param, DaysParam):
-        return models.JSONField(default=_exchange_week, **common)
+        return models.JSONField(default=exchange_week)
     if isinstance(param, ChoiceParam):
-        return models.CharField(max_length=20, choices=list(param.choices.items()), default=param.default, **common)
+        return models.CharField(max_length=20, choices=list(param.choices.items()), default=param.default)
     if isinstance(param, BoolParam):
-        return models.BooleanField(default=param.default, **common)
-    common |= {"null": param.optional, "blank": param.optional, "default": param.default}
+        return models.BooleanField(default=param.default)
+    common: dict[str, Any] = {"null": param.optional, "blank": param.optional, "default": param.default}
     if isinstance(param, TimeParam):
         return models.TimeField(**common)
     if isinstance(param, IntParam):
@@ -42,5 +42,6 @@ def column(param: Param[Any]) -> models.Field[Any, Any]:
     return models.FloatField(**common)
 
 
-def _exchange_week() -> list[str]:
+def exchange_week() -> list[str]:
+    """The default trading days, a new list each time."""
     return list(SETTINGS["trading_days"].default)
