@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.transaction import TransactionManagementError
 
 from accounts.models import Tier, User
-from tradingsite.lib.errors import QuotaExceeded
+from tradingsite.lib.errors import QuotaExceeded, TooLarge
 
 BYTES_IN_MB = 1_000_000
 
@@ -63,27 +63,32 @@ def check_backtest(user: User, *, active: int, today: int, bars: int | None = No
     active: their backtests waiting or running; today: submitted since 00:00 UTC; bars: bars times symbols of this one,
     where known. Raises QuotaExceeded.
     """
-    _check(user, "max_concurrent_backtests", active, "{maximum} backtests at once. Wait for one to end, or cancel it.")
-    _check(user, "max_backtests_per_day", today, "{maximum} backtests a day. The next day begins at 00:00 UTC.")
+    _check(user, "max_concurrent_backtests", active, "backtests at once. Wait for one to end, or cancel it.")
+    _check(user, "max_backtests_per_day", today, "backtests a day. The next day begins at 00:00 UTC.")
     if bars is not None:
         check_bars(user, bars)
 
 
 def check_bars(user: User, bars: int) -> None:
     """May this user run a backtest over so many bars (times symbols)? Raises QuotaExceeded."""
-    text = "{maximum:,} bars in one backtest; this one has {current:,}. Take a shorter period or fewer symbols."
-    _check_size(user, "max_backtest_bars", bars, text)
+    maximum = user.tier.max_backtest_bars
+    if maximum is not None and bars > maximum:
+        text = f"{maximum:,} bars in one backtest; this one has {bars:,}. Take a shorter period or fewer symbols."
+        raise _exceeded(user.tier, "max_backtest_bars", bars, maximum, text)
 
 
 def check_saved_strategies(user: User, saved: int) -> None:
     """May this (locked) user, who has `saved` strategies, save one more? Raises QuotaExceeded."""
-    _check(user, "max_saved_strategies", saved, "{maximum} saved strategies. Delete one that you no longer need.")
+    _check(user, "max_saved_strategies", saved, "saved strategies. Delete one that you no longer need.")
 
 
 def check_upload(user: User, size_bytes: int) -> None:
-    """May this user upload a file of this size? Raises QuotaExceeded."""
-    text = "files of {maximum} MB; this one has {current} MB."
-    _check_size(user, "max_upload_mb", -(-size_bytes // BYTES_IN_MB), text)
+    """May this user upload a file of this size? Raises TooLarge (413) with the fields of a quota."""
+    maximum = user.tier.max_upload_mb
+    if maximum is not None and size_bytes > maximum * BYTES_IN_MB:
+        size = -(-size_bytes // BYTES_IN_MB)
+        text = f"Tier {user.tier.label} allows files of {maximum} MB; this one has {size} MB."
+        raise TooLarge(text, limit="max_upload_mb", current=size, maximum=maximum, tier=user.tier.code)
 
 
 def show_usage(limit: str, count: Callable[[User], int]) -> None:
@@ -105,16 +110,9 @@ def _check(user: User, limit: str, current: int, text: str) -> None:
     """One more than `current` must fit under the limit."""
     maximum = getattr(user.tier, limit)
     if maximum is not None and current >= maximum:
-        raise _exceeded(user.tier, limit, current, maximum, text)
-
-
-def _check_size(user: User, limit: str, size: int, text: str) -> None:
-    """`size` itself must not exceed the limit."""
-    maximum = getattr(user.tier, limit)
-    if maximum is not None and size > maximum:
-        raise _exceeded(user.tier, limit, size, maximum, text)
+        raise _exceeded(user.tier, limit, current, maximum, f"{maximum:,} {text}")
 
 
 def _exceeded(tier: Tier, limit: str, current: int, maximum: int, text: str) -> QuotaExceeded:
-    words = f"Tier {tier.label} allows " + text.format(current=current, maximum=maximum)
+    words = f"Tier {tier.label} allows {text}"
     return QuotaExceeded(words, limit=limit, current=current, maximum=maximum, tier=tier.code)

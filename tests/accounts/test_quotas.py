@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import quotas
 from accounts.models import ApiLogin, Tier, User
 from tests.accounts.factories import UserFactory
-from tradingsite.lib.errors import QuotaExceeded
+from tradingsite.lib.errors import QuotaExceeded, TooLarge
 
 THREADS = 50
 
@@ -60,7 +60,6 @@ def test_a_refusal_names_limit_usage_and_tier():
         (lambda user: quotas.check_backtest(user, active=0, today=50), "max_backtests_per_day"),
         (lambda user: quotas.check_backtest(user, active=0, today=0, bars=2_500_001), "max_backtest_bars"),
         (lambda user: quotas.check_saved_strategies(user, 20), "max_saved_strategies"),
-        (lambda user: quotas.check_upload(user, 25_000_001), "max_upload_mb"),
     ],
 )
 def test_each_limit_holds_and_null_means_none(check, limit):
@@ -69,6 +68,14 @@ def test_each_limit_holds_and_null_means_none(check, limit):
     assert caught.value.extra["limit"] == limit
     Tier.objects.filter(pk=Tier.FREE).update(**{limit: None})
     check(UserFactory())
+
+
+@pytest.mark.django_db
+def test_a_file_above_the_tiers_size_is_too_large():
+    with pytest.raises(TooLarge) as caught:
+        quotas.check_upload(UserFactory(), 25_000_001)
+    assert caught.value.status == 413
+    assert caught.value.extra == {"limit": "max_upload_mb", "current": 26, "maximum": 25, "tier": "FREE"}
 
 
 @pytest.mark.django_db

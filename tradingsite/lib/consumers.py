@@ -11,8 +11,8 @@ Who may connect: a browser with a session cookie and this site's own Origin, or 
 every minute, and at once when it is ended elsewhere.
 
 Close codes: 4401 no valid login (any more) · 4403 foreign or missing Origin, unknown Host · 1009 frame above 16 KiB ·
-1003 binary frame · 4429 too many subscriptions (50), messages (60 in 10 s) or unreadable messages (20), or a client
-that reads too slowly (100 messages waiting).
+1003 binary frame · 1013 Redis does not answer, try later · 4429 too many subscriptions (50), messages (60 in 10 s) or
+unreadable messages (20), or a client that reads too slowly (100 messages waiting).
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from redis.exceptions import RedisError
 
 from engine.errors import InputError
 from tradingsite.lib import realtime
@@ -44,7 +46,9 @@ MAX_BAD_MESSAGES = 20
 MAX_MESSAGES, PER_SECONDS = 60, 10.0
 RECHECK_S = 60.0
 
-NO_LOGIN, FOREIGN_ORIGIN, TOO_BIG, NOT_TEXT, TOO_MUCH = 4401, 4403, 1009, 1003, 4429
+CUT_AFTER_S = 5.0
+
+NO_LOGIN, FOREIGN_ORIGIN, TOO_BIG, NOT_TEXT, TRY_LATER, TOO_MUCH = 4401, 4403, 1009, 1003, 1013, 4429
 
 
 class Login(Protocol):
@@ -80,18 +84,19 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self.close(NO_LOGIN)
             return
         self.group = realtime.user_group(self.login.user_id)
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        try:
+            await self.channel_layer.group_add(self.group, self.channel_name)
+        except (RedisError, OSError):
+            log.exception("no live updates: Redis does not answer")
+            await self.close(TRY_LATER)
+            return
         self.jobs = [asyncio.create_task(self._write()), asyncio.create_task(self._keep_checking())]
 
     async def disconnect(self, code: int) -> None:
         for job in self.jobs:
             job.cancel()
-        if self.login is None:
-            return
-        with contextlib.suppress(OSError):  # Redis may be gone; then so are its groups
-            for topic in self.topics:
-                await self.channel_layer.group_discard(realtime.topic_group(topic), self.channel_name)
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+        if self.login is not None:
+            await self._leave_groups()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.login is None:
@@ -166,7 +171,18 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self.waiting.put_nowait(json.dumps(message, allow_nan=False, separators=(",", ":")))
         except asyncio.QueueFull:
             self.jobs[0].cancel()
-            await self.close(TOO_MUCH)
+            await self._leave_groups()
+            # The close frame queues behind what the client does not read; past this the connection is dropped as it is.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.close(TOO_MUCH), CUT_AFTER_S)
+            raise StopConsumer from None
+
+    async def _leave_groups(self) -> None:
+        with contextlib.suppress(RedisError, OSError):  # Redis may be gone; then so are its groups
+            for topic in self.topics:
+                await self.channel_layer.group_discard(realtime.topic_group(topic), self.channel_name)
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+        self.topics.clear()
 
     async def _write(self) -> None:
         while True:
