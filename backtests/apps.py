@@ -2,5 +2,23 @@ from django.apps import AppConfig
 
 
 class BacktestsConfig(AppConfig):
+    """Backtests, their results and performance records."""
+
     name = "backtests"
     verbose_name = "Backtests"
+
+    def ready(self) -> None:
+        from importlib import import_module
+
+        from django.conf import settings
+
+        from accounts import quotas
+        from backtests import consumers, preload, selectors
+        from tradingsite.lib import realtime
+
+        realtime.allow("backtest", consumers.may_listen)
+        quotas.show_usage("max_concurrent_backtests", selectors.active_count)
+        quotas.show_usage("max_backtests_per_day", selectors.submitted_today)
+        preload.connect()
+        for module in settings.METRIC_MODULES:
+            import_module(module)  # its @engine.metrics.metric functions are in every list and every run from here on

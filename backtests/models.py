@@ -7,6 +7,7 @@ import uuid
 from django.conf import settings as site
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.utils import timezone
 
 
 class Backtest(models.Model):
@@ -109,10 +110,24 @@ class Backtest(models.Model):
 
     @property
     def elapsed_s(self) -> float | None:
-        """Seconds from start to end of the last attempt; None while it has not ended."""
-        if self.started_at is None or self.finished_at is None:
+        """Seconds since its last attempt began, up to its end where it has ended; None before it started."""
+        if self.started_at is None or self.state == self.State.QUEUED:
             return None
-        return (self.finished_at - self.started_at).total_seconds()
+        return max(0.0, ((self.finished_at or timezone.now()) - self.started_at).total_seconds())
+
+
+class SubmissionCount(models.Model):
+    """How many backtests a user submitted on a UTC day. Counted apart, so that deleting backtests frees no quota."""
+
+    owner = models.ForeignKey(site.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="backtest_counts")
+    day = models.DateField()
+    submitted = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=("owner", "day"), name="submission_count_once")]
+
+    def __str__(self) -> str:
+        return f"{self.submitted} on {self.day}"
 
 
 class ResultPart(models.Model):

@@ -1,13 +1,15 @@
 """The pieces of a stored result: their names, shapes and encoding.
 
-| name | what | encoding |
-|---|---|---|
-| ``summary`` | dict, see `backtests.runner.report.summary` | zlib JSON |
-| ``chart`` | dict, see `backtests.runner.report.equity_chart` | zlib JSON |
-| ``price:<symbol>`` | dict, see `backtests.runner.report.price_chart` | zlib JSON |
-| ``round_trips`` | structured array, see `backtests.runner.report.ROUND_TRIP` | zlib npy |
-| ``fills`` | structured array, see `backtests.runner.report.FILL` | zlib npy |
-| ``equity`` | structured array (ts int64 ns UTC, equity float64), one row per bar time | zlib npy, columns one after the other |
+| name | what |
+|---|---|
+| ``summary`` | dict, see `backtests.runner.documents.Stored` |
+| ``chart`` | dict, see `backtests.runner.report.equity_chart` |
+| ``price:<symbol>`` | dict, see `backtests.runner.report.price_chart` |
+| ``round_trips`` | array of `engine.types.ROUND_TRIP` |
+| ``fills`` | array of `engine.types.FILL` |
+| ``equity`` | array of `engine.types.EQUITY`, one row a bar time |
+
+`symbol` in the arrays is an index into the run's symbols in alphabetical order.
 """
 
 from __future__ import annotations
@@ -31,11 +33,12 @@ def pack(value: Any) -> bytes:
     """A dict or list as compressed JSON, a structured array as compressed columns."""
     if isinstance(value, np.ndarray):
         buffer = io.BytesIO()
-        header = {"dtype": [list(entry) for entry in value.dtype.descr], "length": len(value)}
+        names = value.dtype.names or ()
+        header = {"columns": [[name, value.dtype[name].str] for name in names], "length": len(value)}
         text = json.dumps(header).encode()
         buffer.write(len(text).to_bytes(4, "little"))
         buffer.write(text)
-        for name in value.dtype.names or ():
+        for name in names:
             buffer.write(np.ascontiguousarray(value[name]).tobytes())
         return b"A" + zlib.compress(buffer.getvalue(), _LEVEL)
     return b"J" + zlib.compress(json.dumps(value, allow_nan=False, separators=(",", ":")).encode(), _LEVEL)
@@ -48,12 +51,12 @@ def unpack(data: bytes) -> Any:
         return json.loads(body)
     header_length = int.from_bytes(body[:4], "little")
     header = json.loads(body[4 : 4 + header_length])
-    array = np.empty(header["length"], dtype=[tuple(entry) for entry in header["dtype"]])
+    array = np.empty(header["length"], dtype=[tuple(entry) for entry in header["columns"]])
     offset = 4 + header_length
     for name in array.dtype.names or ():
-        kind_of_column = array.dtype[name]
-        array[name] = np.frombuffer(body, dtype=kind_of_column, count=len(array), offset=offset)
-        offset += kind_of_column.itemsize * len(array)
+        column = array.dtype[name]
+        array[name] = np.frombuffer(body, dtype=column, count=len(array), offset=offset)
+        offset += column.itemsize * len(array)
     return array
 
 

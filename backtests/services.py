@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import quotas
 from accounts.models import User
 from backtests import claims, selectors, tasks
-from backtests.models import Backtest, PerformanceRecord
+from backtests.models import Backtest, PerformanceRecord, SubmissionCount
 from backtests.runner import RunConfig, clean
 from engine.errors import Fault, InputError
+from marketdata.models.instrument import Source
+from marketdata.selectors import visible_instruments
 from strategies import catalogue, session_settings
 from strategies import selectors as strategy_selectors
 from strategies import services as strategy_services
@@ -57,16 +59,13 @@ def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, lis
     saved = None
     if isinstance(payload, Mapping):
         payload = {key: value for key, value in payload.items() if key != "confirm_cautions"}
-        if payload.get("saved_strategy_id") is not None:
-            saved = _saved_strategy(user, payload["saved_strategy_id"])
-            if payload.get("strategy") not in (None, saved.strategy):
-                fault = Fault("strategy", "conflict", "A saved strategy is named as well", "Send one of the two")
-                raise InputError(fault)
-            payload["strategy"] = saved.strategy
-            payload["strategy_parameters"] = {**saved.parameters, **(payload.get("strategy_parameters") or {})}
-        payload.pop("saved_strategy_id", None)
+        saved_id = payload.pop("saved_strategy_id", None)
+        if saved_id is not None:
+            saved = _saved_strategy(user, saved_id)
+            payload = _with_saved(payload, saved)
     config = clean(payload)
-    return config, saved, session_settings.cautions(config.settings)
+    _refuse_unavailable(user, config)
+    return config, saved, session_settings.cautions(session_settings.clean(config.settings))
 
 
 def cancel(user: User, backtest_id: uuid.UUID | str) -> Backtest:
@@ -89,6 +88,7 @@ def rerun(user: User, backtest_id: uuid.UUID | str, idempotency_key: str | None 
     original = selectors.get(user, backtest_id)
     try:
         config = clean(original.config)
+        _refuse_unavailable(user, config)
     except InputError as error:
         raise Conflict(
             "It cannot be run again: the platform has changed and refuses the stored request.",
@@ -107,12 +107,18 @@ def remove(user: User, backtest_id: uuid.UUID | str) -> None:
 
 
 def save_as_strategy(user: User, backtest_id: uuid.UUID | str, name: str) -> UserStrategy:
-    """Keep the strategy of a finished backtest, with its parameters, under a name. Raises Conflict while it is not DONE."""
+    """Keep a finished backtest's strategy and parameters under a name. Raises Conflict while it is not DONE."""
     backtest = selectors.get(user, backtest_id)
     if backtest.state != _State.DONE:
         raise Conflict("Only the strategy of a finished backtest can be saved.")
+    defaults = session_settings.as_json(session_settings.preset())
     return strategy_services.create(
-        user, name=name, strategy=backtest.strategy, parameters=backtest.parameters, source_backtest=backtest.pk
+        user,
+        name=name,
+        strategy=backtest.strategy,
+        parameters=backtest.parameters,
+        settings={key: value for key, value in backtest.settings.items() if value != defaults.get(key)},
+        source_backtest=backtest.pk,
     )
 
 
@@ -129,19 +135,17 @@ def _create(
     plain = config.as_dict()
     with transaction.atomic():
         # One lock per user: double clicks and parallel posts queue here, so that the key and the quota hold.
-        quotas.lock(user)
+        locked = quotas.lock(user)
         if key is not None:
             before = Backtest.objects.filter(owner=user, idempotency_key=key).first()
             if before is not None:
                 if before.config != plain:
                     raise Conflict("This Idempotency-Key was sent before with another request.", code="key_reused")
                 return before
-        mine = Backtest.objects.filter(owner=user)
-        quotas.check_backtest(
-            user,
-            active=mine.filter(state__in=Backtest.ACTIVE).count(),
-            today=mine.filter(created_at__gte=timezone.now() - timedelta(days=1)).count(),
-        )
+        count, _ = SubmissionCount.objects.get_or_create(owner=user, day=timezone.now().date())
+        active = Backtest.objects.filter(owner=user, state__in=Backtest.ACTIVE).count()
+        quotas.check_backtest(locked, active=active, today=count.submitted)
+        SubmissionCount.objects.filter(pk=count.pk).update(submitted=F("submitted") + 1)
         strategy = catalogue.get(config.strategy)
         backtest = Backtest.objects.create(
             owner=user,
@@ -149,7 +153,7 @@ def _create(
             config=plain,
             strategy=config.strategy,
             strategy_label=saved.name if saved else strategy.label,
-            strategy_version=strategy.version,
+            strategy_version=strategy.version(),
             saved_strategy_id=saved.pk if saved else None,
             parameters=config.strategy_parameters,
             settings=config.settings,
@@ -165,6 +169,45 @@ def _create(
         )
         transaction.on_commit(lambda: tasks.enqueue(backtest.pk))
     return backtest
+
+
+def _refuse_unavailable(user: User, config: RunConfig) -> None:
+    """Raises InputError for bars that the platform surely has not, before a worker is bothered. One query."""
+    if config.source not in Source.values:
+        known = ", ".join(Source.values)
+        raise InputError(Fault("source", "unknown_choice", f"There is no source {config.source}", f"One of: {known}"))
+    if config.source == Source.SYNTHETIC and config.start_date is None:
+        hint = "Name a first day; a year of minutes is about 98,000 bars"
+        raise InputError(Fault("start_date", "required", "Made prices have no beginning", hint))
+    if config.source == Source.YAHOO:
+        return  # it lists what it is asked for
+    asked = [("benchmark", config.benchmark)] if config.benchmark else []
+    asked += [(f"symbols[{i}]", symbol) for i, symbol in enumerate(config.symbols)]
+    rows = visible_instruments(user).filter(symbol__in={symbol for _, symbol in asked})
+    sources: dict[str, set[str]] = {}
+    for symbol, source in rows.values_list("symbol", "source"):
+        sources.setdefault(symbol, set()).add(source)
+    faults = []
+    for path, symbol in asked:
+        elsewhere = sources.get(symbol, set())
+        if config.source not in elsewhere:
+            hint = f"It is in: {', '.join(sorted(elsewhere))}" if elsewhere else "GET /api/data/instruments lists them"
+            faults.append(Fault(path, "not_found", f"The source {config.source} has no {symbol}", hint))
+    if faults:
+        raise InputError(faults)
+
+
+def _with_saved(payload: dict[str, Any], saved: UserStrategy) -> dict[str, Any]:
+    """The request with the saved strategy's parameters and settings under what was sent."""
+    if payload.get("strategy") not in (None, saved.strategy):
+        message = f"The saved strategy is a {saved.strategy}"
+        raise InputError(Fault("strategy", "conflict", message, "Send strategy or saved_strategy_id, not both"))
+    merged = {**payload, "strategy": saved.strategy}
+    for name, kept in (("strategy_parameters", saved.parameters), ("settings", saved.settings)):
+        sent = payload.get(name)
+        if sent is None or isinstance(sent, Mapping):
+            merged[name] = {**kept, **(sent or {})}
+    return merged
 
 
 def _saved_strategy(user: User, value: object) -> UserStrategy:

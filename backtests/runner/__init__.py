@@ -1,8 +1,8 @@
 """Running a backtest, in plain Python: the same code under the worker, the command line and the benchmarks.
 
-    config = clean({"strategy": "ma_crossover", "symbols": ["AAPL"], ...})    # InputError names every fault and its path
-    result = run(config, bars)                                               # bars: {symbol: engine.Bars}
-    result.to_dict()                                                         # plain JSON-ready; see engine.Result.to_dict
+    config = clean({"strategy": "ma_crossover", "symbols": ["AAPL"], ...})  # InputError names every fault and its path
+    result = run(config, bars)  # bars: {symbol: engine.Bars}
+    result.to_dict()  # JSON-ready; see engine.Result.to_dict
 
 No Django in here. Importing the package is cheap; `run` pulls in the engine's compiled part.
 """

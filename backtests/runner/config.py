@@ -39,7 +39,7 @@ MIN_CAPITAL, MAX_CAPITAL = 1, 1_000_000_000_000
 MAX_SYMBOLS = 100
 FIRST_DAY = date(1960, 1, 1)  # no source we read goes back further
 
-_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=/_-]{0,23}", re.ASCII)
+_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=/_-]{0,31}", re.ASCII)
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
 
@@ -49,7 +49,7 @@ class RunConfig:
 
     strategy: slug in the catalogue; "" when the signals are given with the run.
     strategy_parameters: every parameter with its value, defaults filled in.
-    settings: every session setting with its value: defaults, then the preset, then what was sent, then shares_per_trade.
+    settings: every session setting: defaults, then the preset, then what was sent, then shares_per_trade.
     start_date, end_date: first and last day, both included; None: as far as the data go.
     match_timeframe: finer timeframe on which orders are matched; None: the decision timeframe.
     benchmark: symbol held for comparison; None: the run's own symbols, equal weights, bought and held.
@@ -117,7 +117,7 @@ class _Reader:
 
 
 def _symbol(path: str, value: object) -> str:
-    symbol = fields.text(path, value, max_length=24, required=True).upper()
+    symbol = fields.text(path, value, max_length=32, required=True).upper()
     if not _SYMBOL.fullmatch(symbol):
         raise fields.Refused(
             path, "bad_text", f"{fields.shown(value)} is not a symbol", "Letters, digits and . ^ = / _ -, as in BRK.B"
@@ -151,13 +151,16 @@ def _metrics(path: str, value: object) -> tuple[str, ...]:
 
 
 def _parameters(slug: str, value: object) -> dict[str, Any]:
+    """Every parameter of the strategy, checked and JSON-ready."""
     from strategies import catalogue
 
+    strategy = catalogue.get(slug)
     raw = fields.mapping("strategy_parameters", value)
     try:
-        return dict(catalogue.get(slug).clean(raw))
+        cleaned = strategy.clean(raw)
     except InputError as error:
         raise error.under("strategy_parameters") from None
+    return {name: param.json(cleaned[name]) for name, param in strategy.params.items()}
 
 
 def _strategy(path: str, value: object) -> str:
@@ -169,14 +172,14 @@ def _strategy(path: str, value: object) -> str:
 
 
 def _settings(preset: str, value: object, shares: int | None) -> dict[str, Any]:
+    """Every session setting, JSON-ready: the preset's, then what was sent, then the fixed size where one is given."""
     from strategies import session_settings
 
-    raw = fields.mapping("settings", value)
-    chosen = {**session_settings.PRESETS[preset], **raw}
+    chosen = fields.mapping("settings", value)
     if shares is not None:
-        chosen.update(position_sizing_method="fixed", position_size_value=float(shares))
+        chosen |= {"position_sizing_method": "fixed", "position_size_value": float(shares), "capital_per_trade": None}
     try:
-        return dict(session_settings.clean(chosen))
+        return session_settings.as_json(session_settings.clean(chosen, preset_name=preset))
     except InputError as error:
         raise error.under("settings") from None
 
@@ -193,7 +196,7 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
     raw: a mapping with the keys of `FIELDS`; absent and null mean the default.
     today: last day that may be asked for; default: the UTC day.
     signals_given: the caller brings signals, so that no strategy is needed (CLI ``--signals``).
-    Raises InputError with every fault found; a fault's path is the key as sent, ``symbols[2]``, ``settings.stop_loss_pct``.
+    Raises InputError with every fault found; its path is the key as sent, ``symbols[2]``, ``settings.stop_loss_pct``.
     """
     if not isinstance(raw, Mapping):
         raise InputError(

@@ -5,50 +5,33 @@ numpy only: the web process reads these shapes without loading the engine's comp
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from engine.errors import Fault, InputError
+from engine.types import BUY, REASON_NAMES, SELL
 
-# One closed position. symbol: index into the backtest's symbols; side +1 long, -1 short; times int64 ns UTC, start of
-# the bar of the first and last fill; prices per unit, averaged over its fills; pnl_net in money after all costs;
-# return_pct: pnl_net per cost of entry; bars_held: bars of its symbol from entry to exit; exit_reason: ASCII code.
-ROUND_TRIP = np.dtype(
-    [
-        ("symbol", "<i2"),
-        ("side", "<i1"),
-        ("entry_time", "<i8"),
-        ("exit_time", "<i8"),
-        ("entry_px", "<f8"),
-        ("exit_px", "<f8"),
-        ("qty", "<f8"),
-        ("pnl_net", "<f8"),
-        ("return_pct", "<f8"),
-        ("commission", "<f8"),
-        ("bars_held", "<i4"),
-        ("exit_reason", "S20"),
-    ]
-)
-# One fill. qty is signed, + bought; price includes slippage; slippage in money, adverse > 0; reason: what the order was for.
-FILL = np.dtype(
-    [
-        ("symbol", "<i2"),
-        ("time", "<i8"),
-        ("qty", "<f8"),
-        ("price", "<f8"),
-        ("commission", "<f8"),
-        ("slippage", "<f8"),
-        ("reason", "S20"),
-    ]
-)
-EQUITY = np.dtype([("ts", "<i8"), ("equity", "<f8")])
-
+# Names of the columns of a round trip for people and programs outside, and where the engine keeps them.
+TRADE_COLUMNS = {
+    "symbol": "symbol",
+    "side": "side",
+    "qty": "qty",
+    "entry_time": "entry_ts",
+    "entry_px": "entry_px",
+    "exit_time": "exit_ts",
+    "exit_px": "exit_px",
+    "pnl_net": "pnl_net",
+    "return_pct": "",
+    "commission": "commission",
+    "slippage": "slippage",
+    "bars_held": "bars",
+    "exit_reason": "exit_reason",
+}
 CHART_POINTS = 4_000
 MAX_MARKERS = 2_000
-SIDES = {1: "LONG", -1: "SHORT"}
+SIDES = {BUY: "LONG", SELL: "SHORT"}
 
 
 def iso(ts: np.ndarray) -> list[str]:
@@ -127,7 +110,7 @@ def price_chart(
     """Candles of one symbol with what the strategy saw and did.
 
     ``{"symbol", "time": [Unix s], "open", "high", "low", "close", "volume": [float], "overlays": [{"name", "label",
-    "pane": "price" | "own", "values": [float | None]}], "trades": [{"time", "price", "qty" (signed), "reason"}],
+    "pane": "price" | "own", "values": [float | None]}], "trades": [{"time", "price", "qty" (signed), "entry": bool, "reason"}],
     "trades_total": int, "bars": int before decimation, "bars_per_candle": int}``. Beyond 4,000 bars several bars share a
     candle (first open, highest high, lowest low, last close, summed volume; an overlay's last value) and a trade is
     drawn on the candle that holds its bar. The newest 2,000 trades are listed.
@@ -139,7 +122,8 @@ def price_chart(
     opened, high, low, close, volume = ohlcv
     times = ts[starts]
     shown = fills[-MAX_MARKERS:]
-    at = np.clip(np.searchsorted(times, shown["time"], side="right") - 1, 0, max(len(times) - 1, 0))
+    at = np.clip(np.searchsorted(times, shown["ts"], side="right") - 1, 0, max(len(times) - 1, 0))
+    signed = shown["qty"] * shown["side"]
     return {
         "symbol": symbol,
         "time": seconds(times),
@@ -158,11 +142,12 @@ def price_chart(
             for entry in overlays
         ],
         "trades": [
-            {"time": time, "price": price, "qty": qty, "reason": reason.decode()}
-            for time, price, qty, reason in zip(
+            {"time": time, "price": price, "qty": qty, "entry": bool(entry), "reason": REASON_NAMES[reason]}
+            for time, price, qty, entry, reason in zip(
                 seconds(times[at]),
-                shown["price"].tolist(),
-                shown["qty"].tolist(),
+                shown["px"].tolist(),
+                signed.tolist(),
+                shown["entry"].tolist(),
                 shown["reason"].tolist(),
                 strict=True,
             )
@@ -212,59 +197,55 @@ def histogram(equity: np.ndarray, starting_cash: float, bins: int = 41) -> dict[
     return {"edges_pct": [round(e, 6) for e in edges.tolist()], "counts": counts.tolist()}
 
 
-def select(rows: np.ndarray, symbols: Sequence[str], sort: str, filters: Mapping[str, str]) -> np.ndarray:
-    """Round trips that pass the filters, sorted; see `backtests.selectors.round_trips` for what is allowed."""
-    keep = np.ones(len(rows), dtype=bool)
+def return_pct(trips: np.ndarray) -> np.ndarray:
+    """Net profit of each round trip in percent of what its entry cost."""
+    return trips["pnl_net"] / (trips["entry_px"] * trips["qty"]) * 100.0
+
+
+def select(trips: np.ndarray, symbols: Sequence[str], sort: str, filters: Mapping[str, str]) -> np.ndarray:
+    """Round trips that pass the filters, sorted; see `backtests.selectors.round_trips` for what is allowed.
+
+    symbols: the run's, in the engine's (alphabetical) order, so that sorting by index is sorting by name.
+    """
+    keep = np.ones(len(trips), dtype=bool)
     for name, wanted in filters.items():
         if name == "symbol":
-            keep &= rows["symbol"] == (list(symbols).index(wanted) if wanted in symbols else -1)
+            keep &= trips["symbol"] == (list(symbols).index(wanted) if wanted in symbols else -1)
         elif name == "side" and wanted in SIDES.values():
-            keep &= rows["side"] == (1 if wanted == "LONG" else -1)
+            keep &= trips["side"] == (BUY if wanted == "LONG" else SELL)
         elif name == "result" and wanted in ("win", "loss"):
-            keep &= (rows["pnl_net"] > 0) if wanted == "win" else (rows["pnl_net"] <= 0)
-        elif name == "exit_reason" and wanted.isascii():
-            keep &= rows["exit_reason"] == wanted.encode()
+            keep &= (trips["pnl_net"] > 0) if wanted == "win" else (trips["pnl_net"] <= 0)
+        elif name == "exit_reason":
+            keep &= trips["exit_reason"] == (REASON_NAMES.index(wanted) if wanted in REASON_NAMES else -1)
         else:
-            raise InputError(Fault(name, "unknown_choice", f"{wanted[:60]!r} is no filter here", _FILTER_HINT))
-    chosen = rows[keep]
+            hint = "symbol=…, side=LONG|SHORT, result=win|loss, exit_reason=…"
+            raise InputError(Fault(name[:60], "unknown_choice", f"{wanted[:60]!r} is no filter here", hint))
+    chosen = trips[keep]
     column = sort.removeprefix("-")
-    if column not in (ROUND_TRIP.names or ()):
-        raise InputError(
-            Fault(
-                "sort", "unknown_choice", f"{sort[:60]!r} is no column", f"One of: {', '.join(ROUND_TRIP.names or ())}"
-            )
-        )
-    key = chosen[column]
-    if column == "symbol":
-        key = np.array([symbols[i] for i in key.tolist()], dtype=object)
-    order = np.argsort(key, kind="stable")
-    return chosen[order[::-1] if sort.startswith("-") else order]
+    if column not in TRADE_COLUMNS:
+        hint = f"One of: {', '.join(TRADE_COLUMNS)}"
+        raise InputError(Fault("sort", "unknown_choice", f"{sort[:60]!r} is no column", hint))
+    key = return_pct(chosen) if column == "return_pct" else chosen[TRADE_COLUMNS[column]]
+    if not sort.startswith("-"):
+        return chosen[np.argsort(key, kind="stable")]
+    # Sorting the reversed column and reversing that keeps ties in order of exit here, too.
+    return chosen[len(key) - 1 - np.argsort(key[::-1], kind="stable")[::-1]]
 
 
-_FILTER_HINT = "symbol=…, side=LONG|SHORT, result=win|loss, exit_reason=…"
-
-
-def round_trip_rows(rows: np.ndarray, symbols: Sequence[str]) -> list[dict[str, Any]]:
+def round_trip_rows(trips: np.ndarray, symbols: Sequence[str]) -> list[dict[str, Any]]:
     """Round trips for tables and JSON.
 
     ``[{"symbol", "side": "LONG" | "SHORT", "qty", "entry_time", "entry_px", "exit_time", "exit_px", "pnl_net",
-    "return_pct", "commission", "bars_held", "exit_reason"}]``, times ISO-8601 UTC.
+    "return_pct", "commission", "slippage", "bars_held", "exit_reason"}]``; times ISO-8601 UTC, start of the bar of the
+    first and of the last fill; prices averaged over the fills; pnl_net after all costs; bars_held in decision bars.
     """
-    entries, exits = iso(rows["entry_time"]), iso(rows["exit_time"])
+    columns = {name: trips[field].tolist() for name, field in TRADE_COLUMNS.items() if field}
+    columns["symbol"] = [symbols[i] for i in columns["symbol"]]
+    columns["side"] = [SIDES[side] for side in columns["side"]]
+    columns["entry_time"], columns["exit_time"] = iso(trips["entry_ts"]), iso(trips["exit_ts"])
+    columns["exit_reason"] = [REASON_NAMES[code] for code in columns["exit_reason"]]
+    columns["return_pct"] = return_pct(trips).tolist()
     return [
-        {
-            "symbol": symbols[row["symbol"]],
-            "side": SIDES[int(row["side"])],
-            "qty": float(row["qty"]),
-            "entry_time": entries[i],
-            "entry_px": float(row["entry_px"]),
-            "exit_time": exits[i],
-            "exit_px": float(row["exit_px"]),
-            "pnl_net": float(row["pnl_net"]),
-            "return_pct": float(row["return_pct"]),
-            "commission": float(row["commission"]),
-            "bars_held": int(row["bars_held"]),
-            "exit_reason": row["exit_reason"].decode(),
-        }
-        for i, row in enumerate(rows)
+        dict(zip(TRADE_COLUMNS, row, strict=True))
+        for row in zip(*(columns[name] for name in TRADE_COLUMNS), strict=True)
     ]

@@ -1,25 +1,28 @@
-"""Reads: one user's backtests, their results for pages and API, and performance records.
-
-Every function takes the user and sees only what that user owns; anything else is `NotFound`, the same as if it did not
-exist. Pages and API read through here and nowhere else.
-"""
+"""Reads of backtests and their results."""
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, TextField
+from django.db.models.functions import Cast
+from django.utils import timezone
 
 from accounts.models import User
 from backtests import parts
-from backtests.models import Backtest, PerformanceRecord
+from backtests.models import Backtest, SubmissionCount
 from backtests.runner import report
+from backtests.runner.config import ADJUSTMENTS, TIMEFRAMES
+from engine import metrics
 from engine.errors import Fault, InputError
-from tradingsite.lib.errors import NotFound
+from engine.types import EQUITY, FILL, ROUND_TRIP
+from strategies import catalogue, session_settings
+from tradingsite.lib.errors import Conflict, NotFound
 
 MAX_COMPARED = 6
 # Read by single-row pages only: lists leave the long JSON columns in the database.
@@ -43,6 +46,17 @@ def get(user: User, backtest_id: uuid.UUID | str) -> Backtest:
     return backtest
 
 
+def active_count(user: User) -> int:
+    """How many of the user's backtests wait or run: what the tier's limit counts."""
+    return Backtest.objects.filter(owner=user, state__in=Backtest.ACTIVE).count()
+
+
+def submitted_today(user: User) -> int:
+    """How many backtests the user submitted since 00:00 UTC, deleted ones included."""
+    count = SubmissionCount.objects.filter(owner=user, day=timezone.now().date()).first()
+    return count.submitted if count else 0
+
+
 def progress(backtest: Backtest) -> dict[str, Any]:
     """How far it is, the payload of the `backtest_progress` event.
 
@@ -52,6 +66,48 @@ def progress(backtest: Backtest) -> dict[str, Any]:
     from backtests.claims import progress_payload
 
     return progress_payload(backtest)
+
+
+def runs_on(rows: QuerySet[Any], symbol: str) -> QuerySet[Any]:
+    """Those whose JSON list `symbols` holds the symbol.
+
+    By text, because SQLite knows no containment of JSON. A stored symbol holds no quote, so its quoted form is unique.
+    """
+    quoted = json.dumps(symbol.upper(), ensure_ascii=False)
+    return rows.annotate(symbols_text=Cast("symbols", TextField())).filter(symbols_text__contains=quoted)
+
+
+def filtered(
+    user: User, *, sort: str = "-created_at", state: str = "", strategy: str = "", symbol: str = "", search: str = ""
+) -> QuerySet[Backtest]:
+    """`for_user`, narrowed: exact state and strategy slug, runs on a symbol, part of the name; sorted by one column.
+
+    Runs that have no value in the sorted column yet come last, whatever the direction.
+    """
+    rows = for_user(user)
+    if state:
+        rows = rows.filter(state=state)
+    if strategy:
+        rows = rows.filter(strategy=strategy)
+    if symbol:
+        rows = runs_on(rows, symbol)
+    if search:
+        rows = rows.filter(name__icontains=search)
+    column = F(sort.removeprefix("-"))
+    order = column.desc(nulls_last=True) if sort.startswith("-") else column.asc(nulls_last=True)
+    return rows.order_by(order, "-id")
+
+
+def catalogue_declarations() -> dict[str, Any]:
+    """What a client needs to build the form of a backtest, from the declarations themselves."""
+    return {
+        "strategies": [strategy.declaration() for strategy in catalogue.all()],
+        "settings": session_settings.declarations(),
+        "presets": {name: session_settings.as_json(session_settings.preset(name)) for name in session_settings.PRESETS},
+        "metrics": metrics.describe(),
+        "timeframes": list(TIMEFRAMES),
+        "adjustments": list(ADJUSTMENTS),
+    }
 
 
 def summary(backtest: Backtest) -> dict[str, Any] | None:
@@ -67,6 +123,14 @@ def chart(backtest: Backtest) -> dict[str, Any] | None:
     return parts.read(backtest, "chart")
 
 
+def done_chart(backtest: Backtest) -> dict[str, Any]:
+    """`chart`, or Conflict (409) while the backtest is not DONE."""
+    found = chart(backtest)
+    if found is None:
+        raise Conflict(f"It has no result: it is {backtest.get_state_display().lower()}.")
+    return found
+
+
 def price_chart(backtest: Backtest, symbol: str) -> dict[str, Any]:
     """Candles, indicators and trades of one symbol (shape: `backtests.runner.report.price_chart`).
 
@@ -79,29 +143,28 @@ def price_chart(backtest: Backtest, symbol: str) -> dict[str, Any]:
 
 
 def equity(backtest: Backtest) -> np.ndarray:
-    """Every equity point: structured array (ts int64 ns UTC = start of the bar, equity float64). Empty while not DONE."""
+    """Every equity point, an array of `engine.types.EQUITY`; empty while not DONE."""
     found = parts.read(backtest, "equity")
-    return np.empty(0, dtype=report.EQUITY) if found is None else found
-
-
-def export(backtest: Backtest) -> Iterator[str]:
-    """The same JSON text as the CLI's ``--json`` (engine `Result.to_dict()`), piece by piece; nothing while not DONE."""
-    head = parts.read(backtest, "summary")
-    if head is None:
-        return iter(())
-    return report.export_json(head, round_trips_array(backtest), fills(backtest), equity(backtest))
+    return np.empty(0, dtype=EQUITY) if found is None else found
 
 
 def fills(backtest: Backtest) -> np.ndarray:
-    """Every fill: structured array `backtests.runner.report.FILL`. Empty while not DONE."""
+    """Every fill, an array of `engine.types.FILL`; empty while not DONE."""
     found = parts.read(backtest, "fills")
-    return np.empty(0, dtype=report.FILL) if found is None else found
+    return np.empty(0, dtype=FILL) if found is None else found
 
 
-def round_trips_array(backtest: Backtest) -> np.ndarray:
-    """Every round trip in order of exit: structured array `backtests.runner.report.ROUND_TRIP`. Empty while not DONE."""
+def export(backtest: Backtest) -> Iterator[str]:
+    """The JSON text that the CLI's ``--json`` writes, in pieces. Raises Conflict (409) while it is not DONE."""
+    head = parts.read(backtest, "summary")
+    if head is None:
+        raise Conflict(f"It has no result: it is {backtest.get_state_display().lower()}.")
+    return report.export_json(head, sorted(backtest.symbols), _trips(backtest), fills(backtest), equity(backtest))
+
+
+def _trips(backtest: Backtest) -> np.ndarray:
     found = parts.read(backtest, "round_trips")
-    return np.empty(0, dtype=report.ROUND_TRIP) if found is None else found
+    return np.empty(0, dtype=ROUND_TRIP) if found is None else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +178,7 @@ class TradePage:
     pages: int
 
 
-TRADE_SORTS = report.ROUND_TRIP.names or ()
+TRADE_SORTS = tuple(report.TRADE_COLUMNS)
 TRADE_FILTERS = ("symbol", "side", "result", "exit_reason")
 
 
@@ -135,15 +198,14 @@ def round_trips(
     pages = max(1, -(-len(rows) // page_size))
     page = min(max(1, page), pages)
     chosen = rows[(page - 1) * page_size : page * page_size]
-    return TradePage(report.round_trip_rows(chosen, backtest.symbols), len(rows), page, page_size, pages)
+    return TradePage(report.round_trip_rows(chosen, sorted(backtest.symbols)), len(rows), page, page_size, pages)
 
 
 def select_round_trips(
     backtest: Backtest, sort: str = "entry_time", filters: Mapping[str, str] | None = None
 ) -> np.ndarray:
     """The filtered and sorted array behind `round_trips` and the CSV."""
-    rows = round_trips_array(backtest)
-    return report.select(rows, backtest.symbols, sort, dict(filters or {}))
+    return report.select(_trips(backtest), sorted(backtest.symbols), sort, dict(filters or {}))
 
 
 def compare(user: User, ids: Sequence[str | uuid.UUID]) -> list[dict[str, Any]]:
@@ -179,16 +241,3 @@ def compare(user: User, ids: Sequence[str | uuid.UUID]) -> list[dict[str, Any]]:
             }
         )
     return answer
-
-
-def performance_for_user(user: User) -> QuerySet[PerformanceRecord]:
-    """The user's performance records, newest first, without trades, equity and config."""
-    return PerformanceRecord.objects.filter(owner=user).defer("trades", "equity_history", "config")
-
-
-def performance_record(user: User, record_id: int) -> PerformanceRecord:
-    """One record of the user, whole. Raises NotFound otherwise."""
-    record = PerformanceRecord.objects.filter(owner=user, pk=record_id).first()
-    if record is None:
-        raise NotFound()
-    return record

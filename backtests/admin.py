@@ -1,0 +1,66 @@
+"""What operators see of backtests. Results are read, never edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from backtests.models import Backtest, PerformanceRecord, ResultPart, SubmissionCount
+
+
+class _ReadOnly(admin.ModelAdmin):
+    """What was computed stays as it was computed: rows can be looked at and deleted."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Backtest)
+class BacktestAdmin(_ReadOnly):
+    list_display = (
+        "created_at", "owner", "name", "strategy", "timeframe", "state", "attempts", "total_return_pct", "trade_count",
+    )  # fmt: skip
+    list_filter = ("state", "strategy", "timeframe", "synthetic", "created_at")
+    search_fields = ("id", "name", "owner__username")
+    list_select_related = ("owner",)
+    date_hierarchy = "created_at"
+    exclude = ("claim_token",)
+    show_full_result_count = False
+
+
+@admin.register(PerformanceRecord)
+class PerformanceRecordAdmin(_ReadOnly):
+    list_display = (
+        "created_at", "owner", "strategy_name", "strategy_type", "execution_type", "total_return_pct", "total_trades",
+    )  # fmt: skip
+    list_filter = ("execution_type", "strategy_type", "created_at")
+    search_fields = ("strategy_name", "owner__username")
+    list_select_related = ("owner",)
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+
+
+@admin.register(ResultPart)
+class ResultPartAdmin(_ReadOnly):
+    list_display = ("backtest_id", "name")
+    list_filter = ("backtest__state",)
+    search_fields = ("backtest__id", "name")
+    fields = ("backtest", "name")  # not the bytes, which say nothing to a person
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("data")
+
+
+@admin.register(SubmissionCount)
+class SubmissionCountAdmin(admin.ModelAdmin):
+    list_display = ("day", "owner", "submitted")
+    list_filter = ("day",)
+    search_fields = ("owner__username",)
+    list_select_related = ("owner",)
+    raw_id_fields = ("owner",)

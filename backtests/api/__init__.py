@@ -1,0 +1,1 @@
+"""REST routes of backtests and of performance records; see `backtests.api_urls`."""

@@ -1,0 +1,243 @@
+"""One backtest in a worker: bars in, result stored, and every way in which that can end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from accounts import quotas
+from backtests import claims, health, records
+from backtests.models import Backtest
+from backtests.runner import RunConfig, clean
+from backtests.runner.config import FIRST_DAY
+from engine.errors import Fault, InputError
+from tradingsite.lib import realtime
+from tradingsite.lib.errors import QuotaExceeded
+
+if TYPE_CHECKING:
+    from marketdata.services import LoadedBars
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.25  # at most four progress events a second
+_BEAT_S = 1.0
+
+
+class _Stopped(Exception):
+    """The claim is lost or the user canceled: nothing of this run may be written any more."""
+
+
+class _Pulse:
+    """Says, from a thread of its own, that the worker lives and how far it is, and hears whether to stop.
+
+    A thread, because loading bars or compiling a kernel can take longer than a heartbeat may be late.
+    """
+
+    def __init__(self, backtest: Backtest) -> None:
+        self._backtest = backtest
+        self._state = ("loading", 0, 0)
+        self._started = time.monotonic()
+        self._over = threading.Event()
+        self.lost = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"pulse-{backtest.pk}", daemon=True)
+
+    def __enter__(self) -> _Pulse:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def phase(self, name: str, total: int = 0) -> None:
+        """Enter a phase. Raises _Stopped when there is no reason to go on."""
+        self._state = (name, 0, total)
+        if self.lost.is_set():
+            raise _Stopped
+
+    def progress(self, done: int, total: int) -> bool:
+        """The engine's `on_progress`: bars done and to do. False: stop."""
+        self._state = ("running", done, total)
+        return not self.lost.is_set()
+
+    def _run(self) -> None:
+        try:
+            self._watch()
+        finally:
+            connection.close()
+
+    def _watch(self) -> None:
+        told, beaten = None, 0.0
+        while not self._over.wait(_TICK_S):
+            phase, done, total = self._state
+            now = time.monotonic()
+            if now - beaten >= _BEAT_S:
+                try:
+                    if not claims.beat(self._backtest, phase, done, total):
+                        self.lost.set()
+                        return
+                except DatabaseError:
+                    # One missed beat is harmless; a database that stays away makes the claim go stale, as it should.
+                    log.warning("backtest %s: heartbeat not written", self._backtest.pk, exc_info=True)
+                    connection.close()
+                health.worker_speaks()
+                beaten = now
+            if told != self._state:
+                told = self._state
+                payload = claims.progress_payload(self._backtest) | {
+                    "phase": phase,
+                    "done": done,
+                    "total": total,
+                    "elapsed_s": round(now - self._started, 3),
+                }
+                realtime.publish(self._backtest.topic, "backtest_progress", payload)
+
+
+def run(backtest_id: uuid.UUID) -> None:
+    """Claim the backtest and bring it to an end. Returns quietly when there is nothing to claim."""
+    backtest = claims.claim(backtest_id)
+    if backtest is None:
+        log.info("backtest %s: nothing to claim", backtest_id)
+        return
+    claims.announce(backtest)
+    try:
+        with _Pulse(backtest) as pulse:
+            values, result_parts, performance = _simulate(backtest, pulse)
+        if not claims.finish(backtest, values, result_parts, performance):
+            raise _Stopped
+    except _Stopped:
+        if not claims.cancel_held(backtest):
+            log.info("backtest %s: given up, another worker has it or it was deleted", backtest_id)
+    except InputError as error:
+        faults = [fault.as_dict() for fault in error.faults]
+        claims.fail(backtest, "invalid_input", f"It cannot be run: {error}", faults)
+    except QuotaExceeded as refusal:
+        claims.fail(backtest, refusal.code, refusal.message)
+    except MemoryError:
+        claims.fail(
+            backtest,
+            "out_of_memory",
+            "It needs more memory than this machine has. Try fewer symbols, a shorter period or a coarser timeframe.",
+        )
+    except SoftTimeLimitExceeded:
+        minutes = settings.BACKTEST_MAX_SECONDS // 60
+        claims.fail(
+            backtest, "too_slow", f"It took longer than {minutes} minutes, the most that one backtest may take."
+        )
+    except DatabaseError:
+        # Nothing can be written now. The claim goes stale and the reaper tries once more.
+        log.exception("backtest %s: the database does not answer", backtest_id)
+    except Exception:
+        log.exception("backtest %s failed", backtest_id)
+        claims.fail(
+            backtest,
+            "internal_error",
+            f"Something is wrong on our side, not with your request. The log has the details under {backtest_id}.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """Bars to decide on; finer ones to match on and the benchmark's, where the request names them."""
+
+    deciding: LoadedBars
+    matching: LoadedBars | None
+    benchmark: LoadedBars | None
+
+    @property
+    def walked(self) -> LoadedBars:
+        """The bars that the simulation steps through."""
+        return self.matching or self.deciding
+
+    def fingerprint(self) -> str:
+        return records.data_hash(part.data_hash for part in (self.deciding, self.matching, self.benchmark) if part)
+
+
+def _simulate(backtest: Backtest, pulse: _Pulse) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Load, run, and put together what is stored: row values, result parts, performance record."""
+    from backtests.runner import documents, execute
+
+    timings: dict[str, float] = {}
+    config = clean(backtest.config)
+    with _timed(timings, "load_s"):
+        inputs = _load(backtest, config)
+        total = sum(len(bars) for bars in inputs.walked.bars.values())
+        quotas.check_bars(backtest.owner, total)
+    pulse.phase("running", total)
+    with _timed(timings, "run_s"):
+        try:
+            result = execute.run(
+                config,
+                inputs.deciding.bars,
+                match_bars=inputs.matching.bars if inputs.matching else None,
+                benchmark=inputs.benchmark.bars[config.benchmark] if inputs.benchmark and config.benchmark else None,
+                on_progress=pulse.progress,
+            )
+        except execute.Cancelled:
+            raise _Stopped from None
+    pulse.phase("reporting", total)
+    with _timed(timings, "report_s"):
+        stored = documents.build(config, inputs.deciding.bars, result)
+        data_hash = inputs.fingerprint()
+    versions = execute.versions()
+    values = stored.headline | {
+        "final_equity": records.money(stored.headline["final_equity"]),
+        "data_hash": data_hash,
+        "engine_version": versions.pop("engine"),
+        "library_versions": versions,
+        "result_hash": stored.result_hash,
+        "synthetic": any(part.synthetic for part in (inputs.deciding, inputs.benchmark) if part),
+        "notes": inputs.deciding.notes,
+        "strategy_version": execute.strategy_version(config),
+        "start_date": config.start_date or stored.first_day,
+        "end_date": config.end_date or stored.last_day,
+        "bars_total": total,
+        "timings": {name: round(value, 4) for name, value in timings.items()},
+    }
+    if backtest.rerun_of is not None:
+        values["rerun_report"] = records.compared(backtest.rerun_of, values)
+    return values, stored.parts, records.performance(backtest, stored)
+
+
+def _load(backtest: Backtest, config: RunConfig) -> _Inputs:
+    """Raises InputError where the platform has not the bars that were asked for."""
+    from marketdata.services import load_bars
+
+    def load(symbols: Sequence[str], timeframe: str) -> LoadedBars:
+        return load_bars(
+            symbols,
+            timeframe,
+            config.start_date or FIRST_DAY,
+            config.end_date or datetime.now(UTC).date(),
+            source=config.source,
+            adjustment=config.adjustment,
+            owner=backtest.owner,
+        )
+
+    deciding = load(config.symbols, config.timeframe)
+    matching = load(config.symbols, config.match_timeframe) if config.match_timeframe else None
+    benchmark = None
+    if config.benchmark:
+        try:
+            benchmark = load([config.benchmark], config.match_timeframe or config.timeframe)
+        except InputError as error:
+            raise InputError(Fault("benchmark", f.code, f.message, f.hint) for f in error.faults) from None
+    return _Inputs(deciding, matching, benchmark)
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    timings[name] = time.perf_counter() - started

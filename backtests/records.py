@@ -1,0 +1,83 @@
+"""What is written down of a finished run beside its result: its fingerprint, its comparison, its performance record."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from backtests.models import Backtest, PerformanceRecord
+
+if TYPE_CHECKING:
+    from backtests.runner.documents import Stored
+
+# What can make a rerun differ, in the words of the page.
+_CAUSES = {
+    "strategy_version": "The strategy's code or declaration",
+    "data_hash": "The price data",
+    "engine_version": "The engine",
+    "library_versions": "A numeric library",
+}
+
+
+def data_hash(parts: Iterable[str]) -> str:
+    """One fingerprint for all price data of a run: bars to decide on, to match on, of the benchmark, in this order."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def compared(original: Backtest, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether a rerun gave the identical result, and what changed.
+
+    ``{"original": id, "identical": bool | None, "changed": [{"what", "label", "before", "now"}], "result_hash":
+    {"before", "now"}}``; identical is None when the original never finished. `result_hash` covers every order, fill,
+    round trip, denial and equity point to the last bit. Changes are listed even when the result is the same.
+    """
+    changed = [
+        {"what": name, "label": label, "before": getattr(original, name), "now": values[name]}
+        for name, label in _CAUSES.items()
+        if getattr(original, name) != values[name]
+    ]
+    finished = original.state == Backtest.State.DONE
+    return {
+        "original": str(original.pk),
+        "identical": original.result_hash == values["result_hash"] if finished else None,
+        "changed": changed if finished else [],
+        "result_hash": {"before": original.result_hash, "now": values["result_hash"]},
+    }
+
+
+def performance(backtest: Backtest, stored: Stored) -> dict[str, Any]:
+    """The fields of the `PerformanceRecord` of a finished backtest."""
+    return {
+        "strategy_name": backtest.strategy_label,
+        "strategy_type": backtest.strategy,
+        "saved_strategy_id": backtest.saved_strategy_id,
+        "execution_type": PerformanceRecord.Execution.BACKTEST,
+        "symbols": backtest.symbols,
+        "timeframe": backtest.timeframe,
+        "start": _moment(stored.first_ts),
+        "end": _moment(stored.last_ts),
+        "initial_capital": backtest.initial_capital,
+        "final_capital": stored.headline["final_equity"],
+        "total_return_pct": stored.headline["total_return_pct"],
+        "win_rate_pct": stored.headline["win_rate_pct"],
+        "total_trades": stored.headline["trade_count"],
+        "max_drawdown_pct": stored.headline["max_drawdown_pct"],
+        "sharpe_ratio": stored.headline["sharpe"],
+        "metrics": stored.parts["summary"]["metrics"],
+        "config": backtest.config,
+        "trades": stored.newest_trades,
+        "equity_history": stored.daily_equity,
+    }
+
+
+def money(value: float) -> Decimal:
+    """A float of the engine as the cents of a row."""
+    return Decimal(repr(value)).quantize(Decimal("0.01"))
+
+
+def _moment(ts: int) -> datetime:
+    """Nanoseconds since 1970 as an aware datetime."""
+    return datetime.fromtimestamp(ts // 1_000_000_000, tz=UTC)

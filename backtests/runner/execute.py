@@ -1,0 +1,85 @@
+"""From a cleaned request and bars to a result."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import engine
+from backtests.runner import benchmark as holding
+from backtests.runner.alone import combined
+from backtests.runner.config import RunConfig
+from backtests.runner.result import RunResult
+from engine import Bars, Cancelled, Costs, Result, Rules, simulate
+from engine.errors import Fault, InputError
+from engine.exchange import ROUND_THE_CLOCK
+from strategies import catalogue, session_settings
+from strategies.base import Strategy
+
+__all__ = ["Cancelled", "RunResult", "run", "strategy_version", "versions", "warm"]
+
+Progress = Callable[[int, int], bool | None]
+Signals = Mapping[str, np.ndarray]
+
+# The libraries whose version can change a figure.
+_LIBRARIES = ("numpy", "numba", "TA-Lib", "pandas-ta-classic", "exchange-calendars", "pyarrow")
+
+
+def run(
+    config: RunConfig,
+    bars: Mapping[str, Bars],
+    *,
+    match_bars: Mapping[str, Bars] | None = None,
+    benchmark: Bars | None = None,
+    signals: Signals | None = None,
+    on_progress: Progress | None = None,
+) -> RunResult:
+    """Simulate one request.
+
+    bars: to decide on, by symbol; exactly those of ``config.symbols``. match_bars: finer bars of the same symbols where
+    ``config.match_timeframe`` is set. benchmark: what ``config.benchmark`` names; None: the run's own symbols, held.
+    signals: one array a symbol in the place of the strategy's (int8 or `engine.types.SIGNAL`, one entry a bar).
+    on_progress(done_bars, total_bars): now and then; returning False raises `Cancelled`.
+    Raises InputError, e.g. for settings that do not fit these bars.
+    """
+    missing = [symbol for symbol in config.symbols if symbol not in bars]
+    if missing:
+        raise InputError(Fault("symbols", "not_found", f"There are no bars of {missing[0]}"))
+    chosen = {symbol: bars[symbol] for symbol in config.symbols}
+    walked = {symbol: match_bars[symbol] for symbol in config.symbols} if match_bars is not None else chosen
+    strategy = catalogue.get(config.strategy)(**config.strategy_parameters) if config.strategy else None
+    if signals is None:
+        if strategy is None:
+            raise InputError(Fault("strategy", "required", "There is neither a strategy nor given signals"))
+        signals = {symbol: strategy.scored_signals(series) for symbol, series in chosen.items()}
+    rules, costs = _rules(config, walked, strategy)
+
+    def simulated(symbols: tuple[str, ...], cash: float, progress: Progress | None) -> Result:
+        return simulate(
+            {symbol: chosen[symbol] for symbol in symbols},
+            {symbol: signals[symbol] for symbol in symbols},
+            rules=rules,
+            costs=costs,
+            starting_cash=cash,
+            match_bars=None if match_bars is None else {symbol: walked[symbol] for symbol in symbols},
+            on_progress=progress,
+        )
+
+    cash = float(config.initial_capital)
+    if config.symbols_alone and len(config.symbols) > 1:
+        parts = []
+        done, total = 0, sum(len(series) for series in walked.values())
+        for symbol in config.symbols:
+            parts.append(simulated((symbol,), cash / len(config.symbols), _shifted(on_progress, done, total)))
+            done += len(walked[symbol])
+        result = combined(parts)
+    else:
+        result = simulated(config.symbols, cash, on_progress)
+    held = holding.held({benchmark.symbol: benchmark} if benchmark is not None else walked, result.equity["ts"])
+    return RunResult.of(config, result, strategy, walked, held * cash, _benchmark_label(config, benchmark))

@@ -1,0 +1,41 @@
+"""What the tests of backtests share: people, real sample prices, and a way to run a backtest here and now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from accounts.models import User
+from backtests import job, services
+from backtests.models import Backtest
+from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: F401
+
+AAPL = {
+    "strategy": "ma_crossover",
+    "symbols": ["AAPL"],
+    "start_date": "2003-01-01",
+    "end_date": "2012-12-31",
+    "initial_capital": 100_000,
+}
+
+
+@pytest.fixture
+def sample_data(transactional_db: None) -> None:
+    """Real daily prices of AAPL, IBM, MSFT and GOOG, as `make run` loads them."""
+    call_command("load_sample_data", verbosity=0)
+
+
+@pytest.fixture
+def run_now(sample_data: None) -> Callable[..., Backtest]:
+    """`run_now(user, **changes)` submits AAPL's ten years and runs them in this process; the row as it is then."""
+
+    def run(user: User, **changes: Any) -> Backtest:
+        backtest = services.submit(user, {**AAPL, **changes})
+        job.run(backtest.pk)
+        backtest.refresh_from_db()
+        return backtest
+
+    return run
