@@ -40,7 +40,7 @@ class MarketStatusView(APIView):
         operation_id="market_status", parameters=[shapes.StatusQuerySerializer], responses=shapes.MarketStatusSerializer
     )
     def get(self, request: Request) -> Response:
-        """Open or closed, the session, and how long until that changes; holidays, half days and clock changes counted."""
+        """Open or closed, the session, and how long until that changes. Holidays and half days are counted."""
         query = _query(shapes.StatusQuerySerializer, request)
         found = selectors.market_status(query["calendar"], query.get("at") or timezone.now())
         return Response(shapes.status_body(found))
@@ -177,7 +177,7 @@ class ImportView(APIView):
         responses={202: OpenApiResponse(shapes.ImportSerializer, description="Queued; Location is its address")},
     )
     def post(self, request: Request) -> Response:
-        """Upload a CSV or Parquet file of bars; a worker reads it. Watch the import until its state is done or refused."""
+        """Upload a CSV or Parquet file of bars. A worker reads it: ask for the import until it is done or refused."""
         imports.check_size(max(0, _content_length(request) - _MULTIPART_ROOM))
         reader = shapes.ImportRequestSerializer(data=request.data)
         reader.is_valid(raise_exception=True)

@@ -1,8 +1,8 @@
 """Which bars should exist, and do not. Compares stored bars with the exchange's sessions; NumPy only.
 
-A bar is expected in every step of a timeframe between a session's open and its close (one a session for daily bars, every
-step for round-the-clock markets), from the session of the first bar to that of the last. Nights, weekends and holidays
-are not gaps. Bars outside the regular session (pre- and post-market) are counted apart; they fill no gap.
+A bar is expected in every step of a timeframe between a session's open and its close (one a session for daily bars,
+every step for round-the-clock markets), from the session of the first bar to that of the last. Nights, weekends and
+holidays are not gaps. Bars outside the regular session (pre- and post-market) are counted apart; they fill no gap.
 """
 
 from __future__ import annotations

@@ -79,8 +79,8 @@ def check_bars(
 ) -> list[Fault]:
     """The first `limit` faults of bars, by position; `where(i, column)` words the place of bar `i`.
 
-    Codes: not_a_finite_number, price_not_positive, negative_volume, high_below_low, open_out_of_range, close_out_of_range
-    (outside low..high), duplicate_time, not_sorted.
+    Codes: not_a_finite_number, price_not_positive, negative_volume, high_below_low, open_out_of_range,
+    close_out_of_range (outside low..high), duplicate_time, not_sorted.
     """
     found: list[tuple[int, int, Fault]] = []
 
@@ -120,7 +120,7 @@ def check_bars(
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """A close-to-close move larger than JUMP_RATIO. `explained` names the corporate action on that day, if one is known."""
+    """A close-to-close move larger than JUMP_RATIO. `explained`: the corporate action of that day, if one is known."""
 
     ts: int
     return_ratio: float
@@ -131,8 +131,8 @@ class Jump:
 def jumps(bars: BarColumns, days: NDArray[np.int32], actions: Sequence[Action], *, limit: int = 50) -> list[Jump]:
     """The largest moves of raw closes, largest first; at most `limit`.
 
-    A move without a known action whose size is a round split ratio (within 8%, which is what a price may move beside the
-    split) is marked as looking like one: a raw series with a missing split row.
+    A move without a known action whose size is a round split ratio (within 8%, which is what a price may move beside
+    the split) is marked as looking like one: a raw series with a missing split row.
     """
     if len(bars) < 2:
         return []

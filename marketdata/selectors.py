@@ -208,7 +208,7 @@ def market_status(calendar: str, at: datetime) -> MarketStatus:
 
 @dataclass(frozen=True, slots=True)
 class BarsPage:
-    """Some bars of a stored series, oldest first. `next_start`: where the following page begins, None on the last one."""
+    """Some bars of a stored series, oldest first. `next_start`: where the next page begins, None on the last one."""
 
     instrument: Instrument
     timeframe: str
@@ -230,8 +230,8 @@ def bars_page(
 ) -> BarsPage:
     """Stored bars that start in [start, end), at most `limit`; without a start, the last `limit` before the end.
 
-    Adjusted to the last bar of the range [start, end), not of the page, so that pages fit together. Only what is stored:
-    a web request fetches nothing. Raises NotFound, InputError.
+    Adjusted to the last bar of the range [start, end), not of the page, so that pages fit together. Only what is
+    stored: a web request fetches nothing. Raises NotFound, InputError.
     """
     if timeframe not in TIMEFRAME_NS:
         raise InputError(

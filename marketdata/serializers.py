@@ -77,7 +77,7 @@ class SessionSerializer(serializers.Serializer):
 
 
 class MarketStatusSerializer(serializers.Serializer):
-    """Whether an exchange is open. `session` is the one running, else the next; all null for a market without sessions."""
+    """Whether an exchange is open. `session` is the one running, else the next; null for a market that never closes."""
 
     calendar = serializers.ChoiceField(choices=CALENDARS)
     zone = serializers.CharField(help_text="The exchange's IANA time zone")
@@ -185,8 +185,8 @@ class CoverageSerializer(serializers.ModelSerializer):
     class Meta:
         model = Coverage
         fields = (
-            "provider", "symbol", "synthetic", "timeframe", "first_at", "last_at", "bars", "complete_pct", "content_hash",
-            "hits", "misses", "updated_at",
+            "provider", "symbol", "synthetic", "timeframe", "first_at", "last_at", "bars", "complete_pct",
+            "content_hash", "hits", "misses", "updated_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -255,7 +255,7 @@ class JumpSerializer(serializers.Serializer):
 
 
 class GapsSerializer(serializers.Serializer):
-    """Missing bars against the exchange's calendar, computed when the bars were stored. Null: the calendar cannot tell."""
+    """Missing bars against the exchange's calendar, as of the last write. Null: the calendar cannot tell."""
 
     symbol = serializers.CharField()
     source = serializers.ChoiceField(choices=Source.values)

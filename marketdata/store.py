@@ -1,9 +1,9 @@
 """The bar store: Parquet files, one per series and year, never changed once written.
 
-A file's name carries the hash of its bars: `<root>/<provider>/<owner>/<symbol>/<timeframe>/<year>-<hash>.parquet`. A write
-makes new files beside the old ones (temporary name, fsync, rename); a series changes only when its `Coverage` row names
-the new ones. Killed or out of space in between: the new files are unreachable litter, which `sweep` takes away, and the
-series is as it was. Two writers cannot spoil each other's files: equal names mean equal bars.
+A file's name carries the hash of its bars: `<root>/<provider>/<owner>/<symbol>/<timeframe>/<year>-<hash>.parquet`. A
+write makes new files beside the old ones (temporary name, fsync, rename); a series changes only when its `Coverage`
+row names the new ones. Killed or out of space in between: the new files are unreachable litter, which `sweep` takes
+away, and the series is as it was. Two writers cannot spoil each other's files: equal names mean equal bars.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class SeriesKey:
 
 
 class BarStore:
-    """Reads and writes year files under `root`. It knows no database; `marketdata.services.series` pairs it with rows."""
+    """Reads and writes year files under `root`. It knows no database; `marketdata.services.series` pairs it with
+    rows.
+    """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)

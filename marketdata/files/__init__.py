@@ -1,10 +1,10 @@
 """A strict reader of OHLCV files. Plain Python: no Django, no pandas, no clock.
 
 CSV (UTF-8, comma, one header line) or Parquet. Columns by name, in any case: a time (`time`, `timestamp`, `date` or
-`datetime`), `open`, `high`, `low`, `close`, `volume`, and `symbol` if the file holds several instruments; further columns are
-ignored. A bar's time is its START. Times are ISO-8601, all with the same zone suffix or none; `zone` says what none means.
-Nothing is repaired: a file with one wrong cell is refused, and the first ten faults are named by row (as a spreadsheet
-counts: the header is row 1) and column.
+`datetime`), `open`, `high`, `low`, `close`, `volume`, and `symbol` if the file holds several instruments; further
+columns are ignored. A bar's time is its START. Times are ISO-8601, all with the same zone suffix or none; `zone` says
+what none means. Nothing is repaired: a file with one wrong cell is refused, and the first ten faults are named by row
+(as a spreadsheet counts: the header is row 1) and column.
 
     reading = read_file("bars.csv", symbol="AAPL")      # FileReading: columns, timeframe, notes
     bars = read_bars("bars.csv", symbol="AAPL")         # dict of engine.Bars

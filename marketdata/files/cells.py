@@ -234,8 +234,8 @@ class Cells:
                     row_of(i),
                     "time",
                     "nonexistent_time" if missing else "ambiguous_time",
-                    f"{wall:%Y-%m-%d %H:%M} {'does not exist' if missing else 'happens twice'} in {self._zone.key} (clocks change)",
-                    "write times in UTC",
+                    f"{wall:%Y-%m-%d %H:%M} {'does not exist' if missing else 'happens twice'} in {self._zone.key}",
+                    "clocks change there: write times in UTC",
                 )
         return ts - offsets[inverse]
 

@@ -1,4 +1,4 @@
-"""Parquet to a `Table`. What the footer promises is checked before a page is unpacked, and what comes out is counted."""
+"""Parquet to a `Table`. What the footer promises is checked before a page is unpacked; what comes out is counted."""
 
 from __future__ import annotations
 

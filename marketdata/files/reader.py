@@ -53,8 +53,8 @@ def read_file(
     """Read and check a whole file.
 
     symbol: which instrument the file holds, if it has no `symbol` column; with such a column, the one to take.
-    timeframe: bar length; None finds it from the smallest distance between two bars. calendar: decides which trading day a
-    daily bar with a time of day belongs to. zone: IANA name for times without a zone.
+    timeframe: bar length; None finds it from the smallest distance between two bars. calendar: decides which trading
+    day a daily bar with a time of day belongs to. zone: IANA name for times without a zone.
 
     Raises InputError: `path` is ``row 14, column high``, ``header`` or ``file``.
     """
@@ -273,8 +273,8 @@ def _check_times(
 def _as_trading_days(columns: BarColumns, calendar: str) -> BarColumns:
     """Daily bars at 00:00 UTC of their trading day.
 
-    A bar stamped at UTC midnight already names its day; any other time of day (the session's open, midnight in New York)
-    is a moment on that day of the exchange's clock.
+    A bar stamped at UTC midnight already names its day; any other time of day (the session's open, midnight in New
+    York) is a moment on that day of the exchange's clock.
     """
     of_day = columns.ts % DAY
     if not of_day.any():

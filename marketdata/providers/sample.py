@@ -5,13 +5,13 @@ adjusted ÷ raw close tells, and what it does not:
 
 - It is constant between corporate actions and steps at each ex-date by r = factor before ÷ factor after.
 - WIKI divides by c ÷ (c + D), where c is the close OF the ex-date. So D = c × (1/r − 1) comes out in whole cents for
-  every one of the dividends in the file, which is how we know that the rule is right. We keep r as the source's factor, so
-  that our adjusted closes are the file's own up to one constant.
+  every one of the dividends in the file, which is how we know that the rule is right. We keep r as the source's
+  factor, so that our adjusted closes are the file's own up to one constant.
 - A step that is an exact ratio of small whole numbers (2:1 …) is a split. A cash dividend that moved the factor by such
   a ratio could not be told from it; none in the file does.
 - Two payments on one day are one step: MSFT's 3.08 of 2004-11-15 is the special 3.00 and the regular 0.08.
-- The factor of the LAST row is not 1 (AAPL 0.1304, MSFT 0.8832, GOOG 0.5015): actions after the file's end, which are in
-  there as one product and cannot be taken apart (AAPL's holds the 7-for-1 split of 2014). We drop it.
+- The factor of the LAST row is not 1 (AAPL 0.1304, MSFT 0.8832, GOOG 0.5015): actions after the file's end, which are
+  in there as one product and cannot be taken apart (AAPL's holds the 7-for-1 split of 2014). We drop it.
 - Actions on or before the first day cannot be seen. Payment dates, currencies and the kind of dividend are not there.
 """
 
@@ -40,7 +40,10 @@ _NAMES = {
     "IBM": ("International Business Machines", "NYSE"),
     "MSFT": ("Microsoft Corporation", "NASDAQ"),
 }
-_NOTE = "Real daily prices up to 2013-03-01 (Quandl WIKI, public domain). Dividends and splits found from the source's adjusted close."
+_NOTE = (
+    "Real daily prices up to 2013-03-01 (Quandl WIKI, public domain). "
+    "Dividends and splits were found from the source's adjusted close."
+)
 _STEP = 1e-9
 """Relative change of the factor that counts as an action; rounding noise in the file stays below 1e-12."""
 

@@ -3,11 +3,12 @@
 For trying minute strategies without a paid feed, for load tests, and for demonstrations. Nothing about profit can be
 learned from them.
 
-How a series is made. Days: pairs of (overnight move, open-to-close move) are drawn from the real daily history of the stock
-the instrument is calibrated on (split-adjusted), their mean is replaced by 6% a year, and so is the day's volume. Minutes: a
-Brownian bridge from the day's open to its close whose variance and volume are U-shaped over the session (as on real
-exchanges), with the real stock's ratio of daily range to move; highs and lows lie outside by part of a minute's move; prices are
-rounded to cents. Ticks: trades that add up exactly to the minute's bar, with a quote of one to three cents around them.
+How a series is made. Days: pairs of (overnight move, open-to-close move) are drawn from the real daily history of the
+stock the instrument is calibrated on (split-adjusted), their mean is replaced by 6% a year, and so is the day's
+volume. Minutes: a Brownian bridge from the day's open to its close whose variance and volume are U-shaped over the
+session (as on real exchanges), with the real stock's ratio of daily range to move; highs and lows lie outside by part
+of a minute's move; prices are rounded to cents. Ticks: trades that add up exactly to the minute's bar, with a quote
+of one to three cents around them.
 
 Random numbers come from numpy's RandomState over a PCG64 stream, because its methods are frozen (NEP 19): a newer numpy
 gives the same prices. Whole years are made at once, so a part of a series is always a part of the same series.

@@ -1,8 +1,8 @@
 """Yahoo's chart endpoint: unofficial, free, delayed. Never the default.
 
-Its prices are already divided by later splits. We ask up to now, so that every split that was divided out is in the answer,
-multiply it back in, and hand out raw prices with the splits and dividends apart (amounts as paid, not split-adjusted).
-Multiplying back rounds to four decimals: a raw price that was in cents comes out in cents.
+Its prices are already divided by later splits. We ask up to now, so that every split that was divided out is in the
+answer, multiply it back in, and hand out raw prices with the splits and dividends apart (amounts as paid, not
+split-adjusted). Multiplying back rounds to four decimals: a raw price that was in cents comes out in cents.
 """
 
 from __future__ import annotations

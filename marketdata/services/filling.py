@@ -63,8 +63,8 @@ def native_timeframe(instrument: Instrument, timeframe: str) -> str | None:
 
 
 def missing_ranges(asked: tuple[int, int] | None, wanted: tuple[int, int]) -> list[tuple[int, int]]:
-    """The parts of [from, to) that have not been asked for yet. What lies between the two is fetched as well, so that the
-    range that was asked for stays one piece."""
+    """The parts of [from, to) that have not been asked for yet. What lies between the two is fetched as well, so that
+    the range that was asked for stays one piece."""
     if wanted[0] >= wanted[1]:
         return []
     if asked is None:

@@ -57,7 +57,8 @@ def submit(
 ) -> DataImport:
     """Keep an uploaded file and queue its reading. Returns the row (state queued).
 
-    Raises TooLarge, QuotaExceeded, InputError (file, symbol, timeframe, calendar, zone). What is in the file is the worker's business.
+    Raises TooLarge, QuotaExceeded, InputError (file, symbol, timeframe, calendar, zone). What is in the file is the
+    worker's business.
     """
     from marketdata import tasks
 
@@ -128,7 +129,7 @@ def bring_in(
     calendar: str = "XNYS",
     zone: str = "UTC",
 ) -> dict[str, Any]:
-    """Read a file and make its bars an instrument's (source "file"): every symbol of it, or none. For workers and commands.
+    """Read a file and make its bars an instrument's (source "file"): every symbol of it, or none. For workers.
 
     Returns {timeframe, rows, notes, symbols: [{symbol, added, changed, unchanged, total, first, last}]}.
     Raises InputError with the first ten faults, OSError when the bars cannot be written.

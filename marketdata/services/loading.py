@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoadedBars:
-    """bars: by symbol, in the order asked for. data_hash: SHA-256 (hex) over everything that decides a run: every value of
-    every bar as handed out, symbol, timeframe, calendar, tick, lot, currency. notes: for the reader of a result.
-    synthetic: at least one series was made up."""
+    """bars: by symbol, in the order asked for. data_hash: SHA-256 (hex) over everything that decides a run: every
+    value of every bar as handed out, symbol, timeframe, calendar, tick, lot, currency. notes: for the reader of a
+    result. synthetic: at least one series was made up."""
 
     bars: dict[str, Bars]
     data_hash: str
@@ -50,8 +50,8 @@ def load_bars(
     """Bars of `symbols` from `start` to `end`, both days included (on the exchange's clock).
 
     Missing ranges are fetched from the provider first. A timeframe the source does not have is made from a finer one.
-    start, end: dates, ISO dates, or aware datetimes (then bars that start in [start, end)). owner: the user (or id) whose
-    imports are visible; None: only what everybody sees.
+    start, end: dates, ISO dates, or aware datetimes (then bars that start in [start, end)). owner: the user (or id)
+    whose imports are visible; None: only what everybody sees.
 
     For workers and commands (imports pandas through the engine). Raises InputError with the field names of a backtest
     request: symbols[i], timeframe, start_date, end_date, source, adjustment.

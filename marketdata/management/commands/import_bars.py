@@ -51,8 +51,8 @@ class Command(BaseCommand):
             raise CommandError(f"nothing was imported: {error.strerror}") from None
         for series in outcome["symbols"]:
             self.stdout.write(
-                f"{series['symbol']} {outcome['timeframe']}: {series['added']} bars added, {series['changed']} changed, "
-                f"{series['unchanged']} unchanged, {series['total']} in all."
+                f"{series['symbol']} {outcome['timeframe']}: {series['added']} bars added, "
+                f"{series['changed']} changed, {series['unchanged']} unchanged, {series['total']} in all."
             )
         for note in outcome["notes"]:
             self.stdout.write(note)

@@ -13,7 +13,7 @@ from marketdata.services import sample
 
 class Command(BaseCommand):
     requires_system_checks: list[str] = []  # they import every URL module, which costs more than the work
-    help = "Load the sample prices, the exchange calendar and the synthetic instruments (does nothing when they are there)."
+    help = "Load sample prices, exchange calendar and synthetic instruments; does nothing when they are there."
 
     def handle(self, *args: Any, **options: Any) -> None:
         begun = time.perf_counter()
