@@ -40,6 +40,8 @@ class Pulse(bootsteps.StartStopStep):
         with contextlib.suppress(redis.RedisError):
             heartbeat.forget(worker.app.amqp.queues.consume_from)
 
+    terminate = stop  # also when the worker is told to hurry
+
     def beat(self, worker: Any) -> None:
         from celery.worker import state  # loaded in a worker anyway, and not wanted in the web process
 

@@ -20,9 +20,6 @@ def shown(read: Read) -> str:
     """A setting's value as it may be printed: secrets and the passwords of addresses masked."""
     if SECRET.search(read.name):
         return MASK if read.value else ""
-    if isinstance(read.value, dict):  # a database address, taken apart
-        parts = {key: read.value.get(key, "") for key in ("ENGINE", "USER", "HOST", "PORT", "NAME")}
-        return " ".join(f"{key.lower()}={value}" for key, value in parts.items() if value)
     if isinstance(read.value, list):
         return ",".join(map(str, read.value))
     return redact(str(read.value))
