@@ -19,7 +19,7 @@ from accounts.models import User
 from backtests import services
 from backtests.runner.config import ADJUSTMENTS, TIMEFRAMES
 from engine.errors import Fault, InputError
-from marketdata.models import Source
+from marketdata.models.instrument import Source
 from strategies import catalogue, session_settings
 from strategies.models import UserStrategy
 from strategies.params import BoolParam, DaysParam, Param
@@ -284,7 +284,7 @@ class BacktestForm:
             {
                 "value": strategy.slug,
                 "label": strategy.label,
-                "text": strategy.describe().split("\n\n")[0].replace("\n", " "),
+                "text": strategy.describe().split("\n\n")[0].replace("\n", " ").replace("`", ""),
                 "kind": strategy.kind.replace("_", " "),
             }
             for strategy in catalogue.all()

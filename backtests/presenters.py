@@ -180,11 +180,21 @@ class ResultPage:
 
     @cached_property
     def denials(self) -> list[dict[str, Any]]:
-        """What was refused or cut, and why, the most frequent first."""
-        rows = [
-            {**row, "words": DENIALS.get(row["reason"], row["reason"])} for row in self.summary.get("denials") or []
+        """What was refused or made smaller, and why, the most frequent first."""
+        return [
+            {
+                **row,
+                "words": DENIALS.get(row["reason"], row["reason"]),
+                "effect": "Made smaller" if row["cut"] else "Refused",
+            }
+            for row in self.summary.get("denials") or []
         ]
-        return sorted(rows, key=lambda row: -row["count"])
+
+    @property
+    def by_symbol(self) -> list[dict[str, Any]]:
+        """Round trips and profit of each symbol; nothing to break down for a single one."""
+        rows = self.summary.get("by_symbol") or []
+        return rows if len(rows) > 1 else []
 
     @property
     def denied_total(self) -> int:

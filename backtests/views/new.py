@@ -13,7 +13,7 @@ from backtests import selectors, services
 from backtests.forms import SAVED, BacktestForm
 from engine.errors import InputError
 from marketdata import selectors as market
-from marketdata.models import Instrument, Source
+from marketdata.models.instrument import Instrument, Source
 from tradingsite.lib.errors import ApiError, Unprocessable
 
 MAX_SUGGESTIONS = 12

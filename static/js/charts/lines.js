@@ -3,6 +3,7 @@ import { colour } from "../theme.js";
 import { legend, moment, ready, tools, written, zoneOf } from "./card.js";
 
 const AXIS_WIDTH = 68;
+const COMPACT = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 2 });
 const FONT = "12px system-ui, sans-serif";
 
 function axis(extra) {
@@ -23,7 +24,7 @@ function withAlpha(rgb, alpha) {
  * One chart. times: Unix seconds, or any x with `xFormat`. series: [{label, values, token, dashed, area, bars, unit, decimals, signed}].
  * sync: key of the shared cursor.
  */
-export function lineChart(id, { times, series, sync, format = (v) => written(v, 0), xFormat, colourOf }) {
+export function lineChart(id, { times, series, sync, format = (v) => COMPACT.format(v), xFormat, colourOf }) {
   const element = document.getElementById(id);
   const zone = zoneOf(times);
   let plot = null;
@@ -113,7 +114,7 @@ export function lineChart(id, { times, series, sync, format = (v) => written(v, 
     /** Small ticks at the foot, at the times of trades. */
     ticks(at) {
       ticks = at;
-      plot.redraw();
+      plot.redraw(false);
     },
     range(from) {
       plot.setScale("x", { min: from === null ? times[0] : Math.max(from, times[0]), max: times.at(-1) });

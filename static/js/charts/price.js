@@ -11,7 +11,12 @@ import { colour } from "../theme.js";
 import { legend, moment, ready, tools, written, zoneOf } from "./card.js";
 
 const MARKS_WITH_WORDS = 40; // more labels than this would cover the candles
+const VOLUME_PANE = 1;
+const LAST_PANE = 3; // lines that need more panes share the last one
 const LINE_TOKENS = ["chart-1", "chart-2", "chart-3", "chart-4", "chart-5"];
+
+/** A price on the axis; nothing below zero, where the axis only has room. */
+const priceText = (value) => (value < 0 ? "" : written(value, value < 10 ? 4 : 2));
 
 const points = (times, values) => times.map((time, i) => (values[i] === null ? { time } : { time, value: values[i] }));
 
@@ -88,21 +93,21 @@ export function priceChart(id, data, settings, reasons) {
       wickUpColor: gain,
       wickDownColor: loss,
       priceLineVisible: false,
+      priceFormat: { type: "custom", minMove: 0.0001, formatter: priceText },
     });
     candles.setData(data.time.map((time, i) => ({ time, open: data.open[i], high: data.high[i], low: data.low[i], close: data.close[i] })));
-    candles.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.22 } });
-    const volume = chart.addSeries(HistogramSeries, { priceScaleId: "", priceFormat: { type: "volume" }, color: colour("line"), lastValueVisible: false, priceLineVisible: false });
+    candles.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.06 } });
+    const volume = chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" }, color: colour("line-strong"), lastValueVisible: false, priceLineVisible: false }, VOLUME_PANE);
     volume.setData(points(data.time, data.volume));
-    volume.priceScale().applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
 
     const quiet = { lineWidth: 1, lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
-    let pane = 0;
+    let pane = VOLUME_PANE;
     data.overlays.forEach((line, n) => {
-      if (line.pane === "own") pane = Math.min(pane + 1, 2);
+      if (line.pane === "own") pane = Math.min(pane + 1, LAST_PANE);
       const drawnLine = chart.addSeries(LineSeries, { ...quiet, color: colour(LINE_TOKENS[n % LINE_TOKENS.length]), lineWidth: 1.5 }, line.pane === "own" ? pane : 0);
       drawnLine.setData(points(data.time, line.values));
     });
-    chart.panes().forEach((each, n) => each.setStretchFactor(n === 0 ? 4 : 1));
+    chart.panes().forEach((each, n) => each.setStretchFactor(n === 0 ? 6 : n === VOLUME_PANE ? 1 : 1.5));
 
     if (complete && (settings.stopPct || settings.targetPct)) {
       const { stop, target } = levels(data, settings);
