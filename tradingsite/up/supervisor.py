@@ -124,9 +124,9 @@ class Supervisor:
             self.turn()
             if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
                 self._looked_at = time.monotonic()
-                self._end_silent()
+                self.look_for_silent_workers()
 
-    def _end_silent(self) -> None:
+    def look_for_silent_workers(self) -> None:
         """End a worker that /health calls silent, and beat with it when the ticks may be what is missing."""
         answer = self.health()
         for name, state in (answer or {}).get("checks", {}).items():

@@ -1,0 +1,267 @@
+"""`manage.py up` with real processes: start, second start, what dies with it, what it starts again."""
+
+import http.server
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.servers import free_port, wait_until
+from tests.tradingsite.browserless import Visitor
+from tradingsite.environment import BASE_DIR
+from tradingsite.up.children import Child, identity
+from tradingsite.up.supervisor import Supervisor
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc to see what is left behind")
+
+
+class Installation:
+    """One VAR_DIR with a `manage.py up` that can be started, watched and stopped."""
+
+    def __init__(self, var_dir: Path, **environment: str) -> None:
+        self.var_dir, self.port = var_dir, free_port()
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "NUMBA_CACHE_DIR") if name in os.environ}
+        self.env = kept | {"ENV_FILE": os.devnull, "VAR_DIR": str(var_dir), "PORT": str(self.port)} | environment
+        self.process: subprocess.Popen | None = None
+        self.said: list[str] = []
+
+    def start(self) -> None:
+        self.said = []
+        self.process = subprocess.Popen(
+            [sys.executable, str(BASE_DIR / "manage.py"), "up"],
+            env=self.env,
+            cwd=BASE_DIR,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
+
+    def _listen(self, process) -> None:
+        for line in process.stdout:
+            self.said.append(line)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.said)
+
+    def wait_ready(self) -> float:
+        """Wait for the address; returns the seconds it says it took."""
+
+        def ready():
+            assert self.process.poll() is None, self.text
+            return "is running at" in self.text or "not healthy" in self.text
+
+        wait_until(ready, "the address to be printed", timeout_s=180)
+        assert f"http://127.0.0.1:{self.port}" in self.text, self.text
+        return float(re.search(r"ready in ([\d.]+) s", self.text)[1])
+
+    def processes(self) -> dict[int, str]:
+        """Every living process that was started with this VAR_DIR: id → command line."""
+        mark, found = f"VAR_DIR={self.var_dir}".encode(), {}
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (path / "environ").read_bytes().split(b"\0"):
+                    found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+        return {pid: command for pid, command in found.items() if command}
+
+    def pid_of(self, words: str) -> int:
+        """The leader among the processes whose command line contains `words` (prefork children have the same one)."""
+        return min(pid for pid, command in self.processes().items() if words in command)
+
+    def stop(self, number: int = signal.SIGINT) -> float:
+        """Ask it to stop; returns how long that took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(30)
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def installation(tmp_path):
+    # A directory deep enough that its Redis socket has to live elsewhere.
+    var_dir = tmp_path / ("deep" * 20)
+    found = Installation(var_dir)
+    yield found
+    for pid in found.processes():
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.row("P1")
+@pytest.mark.slow
+def test_first_start_second_start_stop(installation):
+    installation.start()
+    installation.wait_ready()
+    login = re.search(r"Demo user: (\S+)\s+password: (\S+)", installation.text)
+    assert login, installation.text
+    site = f"http://127.0.0.1:{installation.port}"
+    Visitor(site).log_in(login[1], login[2])
+    assert json.loads(Visitor(site).get("/health"))["status"] == "ok"
+    assert (installation.var_dir / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in (installation.var_dir / "logs").glob("*.log")} >= {
+        "web.log",
+        "backtests.log",
+        "redis.log",
+    }
+
+    again = subprocess.run(
+        [sys.executable, "manage.py", "up"],
+        env=installation.env,
+        cwd=BASE_DIR,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert again.returncode == 1
+    assert "it is running already" in again.stdout
+
+    took = installation.stop()
+    assert installation.process.returncode == 0
+    assert took <= 5
+    assert installation.processes() == {}
+
+    installation.start()
+    installation.wait_ready()
+    assert "Demo user" not in installation.text
+    assert "Compiling" not in installation.text
+    assert login[2] not in "".join(path.read_text() for path in (installation.var_dir / "logs").glob("*"))
+    assert installation.stop(signal.SIGTERM) <= 5
+    assert installation.process.returncode == 0
+    assert installation.processes() == {}
+
+
+@pytest.mark.slow
+def test_what_ends_is_started_again_and_a_killed_starter_takes_all_with_it(installation):
+    installation.start()
+    installation.wait_ready()
+    for words in ("tradingsite.web", "-Q backtests", "valkey-server"):
+        before = installation.pid_of(words)
+        os.kill(before, signal.SIGKILL)
+        wait_until(
+            lambda: any(words in command and pid > before for pid, command in installation.processes().items()),  # noqa: B023
+            f"{words} to be started again; {installation.text[-2000:]}",
+            timeout_s=30,
+        )
+    assert "ended with status -9; starting it again in 1 s" in installation.text
+
+    hung = installation.pid_of("-Q trading")
+    os.kill(hung, signal.SIGSTOP)  # a process that cannot even hear that its parent died
+    installation.process.kill()
+    installation.process.wait()
+    wait_until(lambda: set(installation.processes()) <= {hung}, "the children of a killed starter to end", 10)
+    assert identity(hung)
+
+    installation.start()
+    wait_until(lambda: f"Ending process {hung}" in installation.text, "the next start to end what is left", 20)
+    installation.wait_ready()
+    assert hung not in installation.processes()
+    assert installation.stop() <= 5
+    assert installation.processes() == {}
+
+
+def test_a_busy_port_is_named(installation):
+    with socket.create_server(("127.0.0.1", installation.port)):
+        installation.start()
+        assert installation.process.wait(20) == 1
+    wait_until(lambda: "Cannot start" in installation.text, "the reason")
+    assert f"port {installation.port} on 127.0.0.1 is in use by another program" in installation.text
+    assert f"PORT={installation.port + 1}" in installation.text
+    assert installation.processes() == {}
+
+
+def test_a_step_that_fails_says_which_and_leaves_nothing(installation):
+    installation.env["DATABASE_URL"] = "postgres://tw:not-told@127.0.0.1:1/none"
+    installation.start()
+    assert installation.process.wait(90) == 1
+    wait_until(lambda: "Cannot start" in installation.text, "the reason")
+    assert "Bringing the database up to date: failed (exit 1)" in installation.text
+    assert "not-told" not in installation.text
+    assert installation.processes() == {}
+
+
+def test_a_process_is_only_ended_while_it_is_still_the_recorded_one(tmp_path):
+    record, said = tmp_path / "record.json", []
+    supervisor = Supervisor(("127.0.0.1", 1), record, said.append)
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+        record.write_text(json.dumps({str(stranger.pid): "12345 somebody else"}))
+        supervisor.end_leftovers()
+        assert stranger.poll() is None
+        assert said == []
+        record.write_text(json.dumps({str(stranger.pid): identity(stranger.pid)}))
+        supervisor.end_leftovers()
+        assert stranger.wait(5) == -signal.SIGKILL
+    assert not record.exists()
+
+
+def health_that_says(checks):
+    class Health(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps({"status": "unavailable", "checks": checks}).encode()
+            self.send_response(503)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Health)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [("no pulse", {"backtests"}), ("idle, but takes no work", {"backtests", "beat"}), ("ok", set())],
+)
+def test_a_silent_worker_is_ended_and_started_again(tmp_path, monkeypatch, state, expected):
+    monkeypatch.setattr("tradingsite.up.supervisor.GRACE_S", 0.0)
+    server = health_that_says({"database": "ok", "worker_backtests": state, "worker_trading": "ok"})
+    supervisor = Supervisor(server.server_address, tmp_path / "record.json", lambda _: None)
+    for name in ("backtests", "trading", "beat"):
+        supervisor.add(Child(name, ["sleep", "60"], os.environ, tmp_path, tmp_path))
+    before = {child.name: child.process.pid for child in supervisor.children}
+    try:
+        supervisor.look_for_silent_workers()
+        supervisor.run_until(
+            lambda: all(child.running_s > 0.5 and child.due is None for child in supervisor.children), 5
+        )
+        assert {child.name for child in supervisor.children if child.process.pid != before[child.name]} == expected
+    finally:
+        supervisor.shut_down()
+        server.shutdown()
+
+
+def test_pauses_between_restarts_grow_and_are_capped(tmp_path):
+    supervisor = Supervisor(("127.0.0.1", 1), tmp_path / "record.json", lambda _: None)
+    supervisor.add(Child("crasher", ["false"], os.environ, tmp_path, tmp_path))
+    child = supervisor.children[0]
+    child.process.wait()
+    assert [child.schedule_restart() for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
+    supervisor.shut_down()
+
+
+def test_what_children_say_is_prefixed_on_the_console_and_kept_in_a_log_that_rotates(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tradingsite.up.children.LOG_BYTES", 2000)
+    supervisor = Supervisor(("127.0.0.1", 1), tmp_path / "record.json", lambda _: None)
+    program = "for i in range(999): print('line', i)\nprint('no newline at the end', end='')"
+    supervisor.add(Child("talker", [sys.executable, "-c", program], os.environ, tmp_path, tmp_path))
+    supervisor.run_until(lambda: supervisor.children[0].due is not None, 10)
+    supervisor.shut_down()
+    console = capsys.readouterr().out
+    assert "talker    | line 998\n" in console
+    assert "talker    | no newline at the end\n" in console
+    logs = sorted(tmp_path.glob("talker.log*"))
+    assert len(logs) == 4
+    assert all(path.stat().st_size <= 2100 for path in logs)
