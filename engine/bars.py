@@ -16,6 +16,8 @@ from engine.types import SESSION_FIRST, SESSION_LAST, SESSION_OVER, Flags, Float
 if TYPE_CHECKING:
     import pandas as pd
 
+    from engine.windows import TradingWindow
+
 PRICE_COLUMNS: Final = ("open", "high", "low", "close")
 COLUMNS: Final = (*PRICE_COLUMNS, "volume")
 _MOST_FAULTS = 10
@@ -89,7 +91,7 @@ class Bars:
         calendar: str = "XNYS",
         **instrument: Any,
     ) -> Bars:
-        """As the constructor; no volume means 0 everywhere. `instrument`: tick_size, lot_size, fractionable, currency."""
+        """No volume means 0 everywhere. `instrument`: tick_size, lot_size, fractionable, currency."""
         if volume is None:
             volume = np.zeros(np.shape(ts))
         return cls(symbol, timeframe, calendar, ts, open, high, low, close, volume, **instrument)
@@ -175,6 +177,15 @@ class Bars:
         _, closes = exchange.session_bounds(self.ts, self.timeframe, self.calendar)
         bits = first * SESSION_FIRST + last * SESSION_LAST + (self.ts_close >= closes) * SESSION_OVER
         return _frozen(bits.astype(np.int8))
+
+    def mask_of(self, window: TradingWindow) -> npt.NDArray[np.int8]:
+        """1 where `window` lets an entry be decided at the bar's close. The last window asked for is remembered."""
+        known = self.__dict__.get("_mask")
+        if known is None or known[0] != window:
+            mask = np.ascontiguousarray(window.mask(self), dtype=np.int8)
+            self.__dict__["_mask"] = known = (window, _frozen(mask))
+        answer: npt.NDArray[np.int8] = known[1]
+        return answer
 
     @property
     def session_first(self) -> Flags:

@@ -1,0 +1,250 @@
+"""What a portfolio does with signals: exits, then entries through gates, sizing and caps. Phase 11 of docs/fills.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.candidates import add_candidate, column_at, confidence_at
+from engine.matching import bar_of, session_bits
+from engine.memory import (
+    book_at,
+    feed_at,
+    float_at,
+    holding_at,
+    int8_at,
+    int32_at,
+    kernel,
+    set_int32,
+    settings_at,
+    world_at,
+)
+from engine.orders import deny, end_entry, end_exit, insert, live_from, new_order, place_exit
+from engine.rebalance import plan_rebalance, rebalance_due
+from engine.sizing import size_order
+from engine.types import (
+    BY_REBALANCE,
+    BY_SIGNAL,
+    CANCELLED,
+    CLS,
+    DAILY_LOSS_HALT,
+    DAY,
+    DRAWDOWN_HALT,
+    GTC,
+    LIMIT,
+    LOW_CONFIDENCE,
+    MARKET,
+    NEVER,
+    NO_SLOT,
+    OPG,
+    OUTSIDE_WINDOW,
+    SESSION_OVER,
+    STOP_LIMIT,
+    TRAILING_STOP,
+)
+
+
+@kernel
+def exit_by_signal(w: Any, ts: Any, s: Any) -> None:
+    """An exit order for all of s, unless one is working."""
+    world = world_at(w, 0)
+    holding = holding_at(world.holdings, s)
+    if holding.exit_order >= 0:
+        if holding.exit_whole == 1:
+            return
+        end_exit(w, ts, s, CANCELLED)
+    tif = settings_at(world.settings, 0).tif
+    place_exit(w, ts, s, abs(holding.qty), BY_SIGNAL, tif if tif in (OPG, CLS) else GTC)
+
+
+@kernel
+def read_signal(w: Any, t: Any, ts: Any, s: Any, i: Any, action: Any) -> Any:
+    """Steps 1 to 3: cancel, exit; the side of the entry that the signal asks for, or 0."""
+    world = world_at(w, 0)
+    settings = settings_at(world.settings, 0)
+    holding = holding_at(world.holdings, s)
+    weight = column_at(feed_at(world.feed, s).weight, i)
+    if not np.isnan(weight) and settings.rebalance != NEVER:
+        holding.weight = weight
+        return 0
+    if action != 1 and action != -1:
+        return 0
+    if holding.entry_order >= 0 and holding.entry_side != action:
+        end_entry(w, ts, s, CANCELLED)
+    if holding.qty * action < 0.0:
+        exit_by_signal(w, ts, s)
+    if action == -1 and settings.allow_short == 0:
+        return 0
+    if holding.entry_order >= 0:
+        return 0
+    if holding.qty * action > 0.0 and (settings.scale_in == 0 or holding.exit_order >= 0):
+        return 0
+    return action
+
+
+@kernel
+def slots_in_use(w: Any) -> Any:
+    """Positions that stay, and working entries that will need a slot of their own."""
+    world = world_at(w, 0)
+    book = book_at(world.book, 0)
+    used = 0
+    for k in range(book.n_held):
+        holding = holding_at(world.holdings, int32_at(world.held, k))
+        if holding.exit_order < 0 or holding.exit_whole == 0:
+            used += 1
+    for k in range(book.n_entries):
+        if needs_slot(w, int32_at(world.entries, k)):
+            used += 1
+    return used
+
+
+@kernel
+def needs_slot(w: Any, s: Any) -> Any:
+    """s is flat, or its whole position is being exited."""
+    holding = holding_at(world_at(w, 0).holdings, s)
+    return holding.qty == 0.0 or (holding.exit_order >= 0 and holding.exit_whole == 1)
+
+
+@kernel
+def gate(w: Any, s: Any, i: Any, confidence: Any, for_rebalance: Any, used: Any) -> Any:
+    """The reason code of the first gate that refuses an entry, or -1."""
+    world = world_at(w, 0)
+    settings = settings_at(world.settings, 0)
+    book = book_at(world.book, 0)
+    window = feed_at(world.feed, s).window
+    if not for_rebalance and confidence < settings.min_confidence:
+        return LOW_CONFIDENCE
+    if window != 0 and int8_at(window, i) == 0:
+        return OUTSIDE_WINDOW
+    if book.run_halted == 1:
+        return DRAWDOWN_HALT
+    if book.day_halted == 1:
+        return DAILY_LOSS_HALT
+    if settings.max_open > 0 and used >= settings.max_open and needs_slot(w, s):
+        return NO_SLOT
+    return -1
+
+
+@kernel
+def place_entry(w: Any, ts: Any, s: Any, i: Any, side: Any, qty: Any, confidence: Any, for_rebalance: Any) -> Any:
+    """Write an entry order into the slot of s; qty 0 = to be sized at its fill. Its index."""
+    world = world_at(w, 0)
+    settings = settings_at(world.settings, 0)
+    book = book_at(world.book, 0)
+    holding = holding_at(world.holdings, s)
+    feed = feed_at(world.feed, s)
+    close = float_at(feed.close, i)
+    kind = MARKET if for_rebalance else settings.order_type
+    limit_px = np.nan
+    stop_px = np.nan
+    protect = np.nan
+    if not for_rebalance:
+        limit_px = column_at(feed.limit_px, i)
+        stop_px = column_at(feed.stop_px, i)
+    if kind in (MARKET, LIMIT):
+        protect = stop_px
+        stop_px = np.nan
+    elif kind == TRAILING_STOP:
+        stop_px = np.nan
+    elif np.isnan(stop_px):
+        stop_px = close * (1.0 + side * settings.stop_offset_pct / 100.0)
+    if kind == LIMIT:
+        if np.isnan(limit_px):
+            limit_px = close * (1.0 - side * settings.limit_offset_pct / 100.0)
+    elif kind == STOP_LIMIT:
+        if np.isnan(limit_px):
+            limit_px = stop_px * (1.0 + side * settings.limit_offset_pct / 100.0)
+    else:
+        limit_px = np.nan
+    reason = BY_REBALANCE if for_rebalance else BY_SIGNAL
+    order = new_order(w, ts, s, side, kind, settings.tif, reason, qty, limit_px, stop_px, confidence, 1)
+    holding.entry_order = order
+    holding.entry_kind = kind
+    holding.entry_tif = settings.tif
+    holding.entry_side = side
+    holding.entry_reason = reason
+    holding.entry_sized = 1 if qty > 0.0 else 0
+    holding.entry_triggered = 0
+    holding.entry_left = qty
+    holding.entry_limit = limit_px
+    holding.entry_stop = stop_px
+    holding.entry_extreme = close
+    holding.entry_protect = protect
+    holding.entry_weight = column_at(feed.weight, i)
+    holding.entry_confidence = confidence
+    holding.entry_at = i
+    holding.entry_live_ns = live_from(w, ts)
+    holding.entry_day = 0
+    holding.entry_no_day = 0
+    if settings.tif == DAY or settings.tif == CLS:
+        holding.entry_day = int32_at(feed.day, i)
+        holding.entry_no_day = 1 if session_bits(w, s, i) & SESSION_OVER else 0
+    insert(world.entries, book.n_entries, s)
+    book.n_entries += 1
+    return order
+
+
+@kernel
+def consider(w: Any, ts: Any, s: Any, i: Any, side: Any, wanted: Any, used: Any) -> Any:
+    """Take one candidate through gates and sizing (wanted > 0: a rebalance's units); whether an order was placed."""
+    world = world_at(w, 0)
+    settings = settings_at(world.settings, 0)
+    feed = feed_at(world.feed, s)
+    for_rebalance = wanted > 0.0
+    confidence = 1.0 if for_rebalance else confidence_at(w, s, i)
+    refusal = gate(w, s, i, confidence, for_rebalance, used)
+    if refusal >= 0:
+        deny(w, ts, s, side, refusal, np.nan, 0.0, -1)
+        return False
+    if for_rebalance:
+        place_entry(w, ts, s, i, side, wanted, confidence, True)
+        return True
+    if settings.size_at_fill == 1:
+        place_entry(w, ts, s, i, side, 0.0, confidence, False)
+        return True
+    takes_stop = settings.order_type == MARKET or settings.order_type == LIMIT
+    protect = column_at(feed.stop_px, i) if takes_stop else np.nan
+    weight = column_at(feed.weight, i)
+    qty, reason, asked = size_order(w, s, side, float_at(feed.close, i), protect, weight)
+    if qty <= 0.0:
+        deny(w, ts, s, side, reason, asked, 0.0, -1)
+        return False
+    order = place_entry(w, ts, s, i, side, qty, confidence, False)
+    if reason >= 0:
+        deny(w, ts, s, side, reason, asked, qty, order)
+    return True
+
+
+@kernel
+def decide(w: Any, t: Any, ts: Any) -> None:
+    """Phase 11."""
+    world = world_at(w, 0)
+    settings = settings_at(world.settings, 0)
+    rebalancing = settings.rebalance != NEVER
+    count = 0
+    acted = False
+    weighed = False
+    for s in range(world.n_symbols):
+        i = bar_of(w, t, s)
+        if i < 0:
+            continue
+        action = int8_at(feed_at(world.feed, s).action, i)
+        if action == 0:
+            continue
+        side = read_signal(w, t, ts, s, i, action)
+        acted = True
+        weighed = weighed or not np.isnan(column_at(feed_at(world.feed, s).weight, i))
+        if side != 0:
+            add_candidate(w, t, s, side, 0.0, count)
+            count += 1
+    if rebalancing and rebalance_due(w, t, ts, acted, weighed):
+        count = plan_rebalance(w, t, ts, count)
+    used = slots_in_use(w) if settings.max_open > 0 and count > 0 else 0
+    for k in range(count):
+        s = int32_at(world.ranked, k)
+        takes_slot = settings.max_open > 0 and needs_slot(w, s)
+        side = int32_at(world.sides, s)
+        set_int32(world.sides, s, 0)
+        if consider(w, ts, s, bar_of(w, t, s), side, float_at(world.wanted, s), used) and takes_slot:
+            used += 1

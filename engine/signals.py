@@ -1,0 +1,76 @@
+"""Signals of one symbol, checked and laid out as the kernel reads them: one contiguous column a field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import Fault, InputError
+from engine.types import SIGNAL, WEIGHT_GIVEN, Floats
+
+_NUMBERS = tuple(name for name in SIGNAL.names or () if name != "action")
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Columns of equal length. `action`: int8 -1 0 +1, or WEIGHT_GIVEN; the others None where nothing is said."""
+
+    action: npt.NDArray[np.int8]
+    confidence: Floats | None = None
+    limit_px: Floats | None = None
+    stop_px: Floats | None = None
+    target_weight: Floats | None = None
+
+
+def read_signals(raw: Any, length: int, path: str) -> Signals:
+    """Check what a strategy answered for `length` bars: whole numbers -1 0 +1, or an array with the fields of SIGNAL
+    (only `action` must be there; NaN = unused). Raises InputError.
+    """
+    values = np.asarray(raw)
+    if values.ndim != 1 or len(values) != length:
+        message = f"must have one entry a bar ({length}), got shape {values.shape}"
+        raise InputError(Fault(path, "wrong_length", message))
+    if values.dtype.names is None:
+        return Signals(_actions(values, path))
+    unknown = [name for name in values.dtype.names if name not in (SIGNAL.names or ())]
+    if unknown or "action" not in values.dtype.names:
+        message = f"unknown fields {unknown}" if unknown else "there is no field 'action'"
+        raise InputError(Fault(path, "unknown_field" if unknown else "required", message, "engine.types.SIGNAL"))
+    action = _actions(values["action"], f"{path}.action")
+    columns = {name: _numbers(values, name, path) for name in _NUMBERS}
+    weight = columns["target_weight"]
+    if weight is not None:
+        action = np.where((action == 0) & ~np.isnan(weight), np.int8(WEIGHT_GIVEN), action)
+    return Signals(action, **columns)
+
+
+def _actions(values: npt.NDArray[Any], path: str) -> npt.NDArray[np.int8]:
+    if values.dtype.kind not in "iu":
+        raise InputError(Fault(path, "wrong_type", f"must be whole numbers -1 0 +1, got {values.dtype}", "int8"))
+    if len(values) and (values.max() > 1 or values.min() < -1):
+        row = int(np.flatnonzero((values > 1) | (values < -1))[0])
+        raise InputError(Fault(f"{path}[{row}]", "out_of_range", f"{values[row]} is no action", "-1, 0 or +1"))
+    return np.ascontiguousarray(values, dtype=np.int8)
+
+
+def _numbers(values: npt.NDArray[Any], name: str, path: str) -> Floats | None:
+    if name not in (values.dtype.names or ()):
+        return None
+    column: Floats = np.ascontiguousarray(values[name], dtype=np.float64)
+    given = ~np.isnan(column)
+    if not given.any():
+        return None
+    if name == "confidence":
+        bad, rule = given & ((column < 0.0) | (column > 1.0)), "between 0 and 1"
+    elif name == "target_weight":
+        bad, rule = np.isinf(column), "finite"
+    else:
+        bad, rule = given & ~((column > 0.0) & np.isfinite(column)), "above 0 and finite"
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        message = f"{column[row]} must be {rule}, or NaN where unused"
+        raise InputError(Fault(f"{path}.{name}[{row}]", "out_of_range", message))
+    return column

@@ -1,0 +1,188 @@
+"""The kernel's records: what a portfolio remembers of each symbol, and its view of inputs, rules and memory.
+
+`HOLDING`, with `engine.types.BOOK`, is the whole state between two bar times. `FEED`, `SETTINGS` and `WORLD` are built
+anew for each run from the caller's bars, signals, rules and costs (`engine/world.py`). Addresses are int64.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+# One record a symbol: its position, its one working entry order, its one working exit order, its last bar.
+HOLDING: Final = np.dtype(
+    [
+        # the position; qty is signed, 0 = flat
+        ("qty", np.float64),
+        ("mark", np.float64),
+        ("avg_px", np.float64),
+        ("stop_px", np.float64),  # fixed stop level; -inf (long) or +inf (short) = none
+        ("target_px", np.float64),  # +inf (long) or -inf (short) = none
+        ("peak", np.float64),  # best price since entry, for the trailing stop
+        ("protect_px", np.float64),  # the signal's own protective stop; NaN = none
+        ("flow", np.float64),  # cash of this round trip so far
+        ("entered", np.float64),
+        ("exited", np.float64),
+        ("exit_px", np.float64),
+        ("commission", np.float64),
+        ("slippage", np.float64),
+        ("entry_ts", np.int64),
+        ("entry_clock", np.int64),  # decision bars that had closed when it was opened
+        ("opened_inside", np.int64),  # the step in whose phase 5 it was opened; -1 = not so
+        ("opened_by_limit", np.int8),
+        # the working entry order
+        ("entry_order", np.int32),  # -1 = none
+        ("entry_kind", np.int8),
+        ("entry_tif", np.int8),
+        ("entry_side", np.int8),
+        ("entry_reason", np.int8),
+        ("entry_sized", np.int8),
+        ("entry_triggered", np.int8),
+        ("entry_no_day", np.int8),  # 1 = waits for the trading day after entry_day
+        ("entry_day", np.int32),
+        ("entry_left", np.float64),
+        ("entry_limit", np.float64),
+        ("entry_stop", np.float64),
+        ("entry_extreme", np.float64),
+        ("entry_protect", np.float64),
+        ("entry_weight", np.float64),
+        ("entry_confidence", np.float64),
+        ("entry_at", np.int64),  # bar of the decision
+        ("entry_live_ns", np.int64),
+        # the working exit order
+        ("exit_order", np.int32),  # -1 = none
+        ("exit_tif", np.int8),
+        ("exit_reason", np.int8),
+        ("exit_whole", np.int8),
+        ("exit_left", np.float64),
+        ("exit_live_ns", np.int64),
+        # the symbol
+        ("at", np.int64),  # its bar at this step, -1 = none
+        ("next_at", np.int64),  # its next bar; the one before is the last it has had
+        ("volume_left", np.float64),  # under the volume cap, in step volume_t
+        ("volume_t", np.int64),
+        ("weight", np.float64),  # remembered target weight; NaN = none
+        ("last_denial", np.int32),  # row of its last denial; -1 = none
+        # Wilder's ATR of decision bars
+        ("atr", np.float64),
+        ("atr_sum", np.float64),
+        ("atr_count", np.int64),
+        ("atr_close", np.float64),
+        ("atr_high", np.float64),
+        ("atr_low", np.float64),
+    ],
+    align=True,
+)
+
+# ---- the kernel's view of its inputs (addresses as int64; see engine/memory.py) ------------------------------------
+FEED: Final = np.dtype(
+    [
+        ("n", np.int64),
+        ("ts", np.int64),
+        ("open", np.int64),
+        ("high", np.int64),
+        ("low", np.int64),
+        ("close", np.int64),
+        ("volume", np.int64),
+        ("action", np.int64),  # int8: -1 0 +1, or WEIGHT_GIVEN
+        ("confidence", np.int64),  # 0 where the signals have no such column
+        ("limit_px", np.int64),
+        ("stop_px", np.int64),
+        ("weight", np.int64),
+        ("window", np.int64),  # int8 a bar; 0 = always open
+        ("day", np.int64),  # int32 trading day a bar
+        ("flags", np.int64),  # int8 session bits a bar
+        ("clock", np.int64),  # int32: decision bars closed at the close of each bar; 0 = each bar is one
+        ("lot", np.float64),  # 0 = fractional
+    ],
+    align=True,
+)
+SETTINGS: Final = np.dtype(
+    [
+        ("stop_factor", np.float64),  # 1 - pct/100 for longs, mirrored below; NaN = off
+        ("stop_factor_short", np.float64),
+        ("target_factor", np.float64),
+        ("target_factor_short", np.float64),
+        ("trail_factor", np.float64),
+        ("trail_factor_short", np.float64),
+        ("stop_loss_pct", np.float64),
+        ("trailing_stop_pct", np.float64),
+        ("size_value", np.float64),
+        ("equal_parts", np.float64),
+        ("capital_cap", np.float64),  # caps: NaN = off
+        ("position_cap_pct", np.float64),
+        ("symbol_cap_pct", np.float64),
+        ("daily_loss_pct", np.float64),
+        ("daily_loss_abs", np.float64),
+        ("max_drawdown_pct", np.float64),
+        ("limit_offset_pct", np.float64),
+        ("stop_offset_pct", np.float64),
+        ("min_confidence", np.float64),
+        ("kelly_ratio", np.float64),
+        ("kelly_cap_pct", np.float64),
+        ("atr_multiple", np.float64),
+        ("commission_rate", np.float64),
+        ("commission_per_share", np.float64),
+        ("commission_min", np.float64),
+        ("slippage_value", np.float64),
+        ("volume_cap_ratio", np.float64),  # NaN = off
+        ("max_open", np.int64),  # 0 = no limit
+        ("max_holding", np.int64),  # 0 = off
+        ("timeout", np.int64),  # 0 = off
+        ("kelly_min_trades", np.int64),
+        ("atr_period", np.int64),
+        ("latency_ns", np.int64),
+        ("timeframe_ns", np.int64),
+        ("sizing", np.int8),
+        ("size_at_fill", np.int8),
+        ("order_type", np.int8),
+        ("tif", np.int8),
+        ("partial_fills", np.int8),
+        ("this_close", np.int8),
+        ("allow_short", np.int8),
+        ("scale_in", np.int8),
+        ("rebalance", np.int8),
+        ("close_at_end", np.int8),
+        ("slippage", np.int8),
+        ("trailing", np.int8),
+        ("one_calendar", np.int8),
+        ("aligned", np.int8),  # every symbol has a bar at every time
+        ("guards", np.int8),  # a daily loss limit or a drawdown halt is on
+        ("track_day", np.int8),  # the portfolio day matters
+        ("track_equity", np.int8),  # write a row of equity at each step
+    ],
+    align=True,
+)
+# One record: where everything is, and how much room the result buffers have.
+WORLD: Final = np.dtype(
+    [
+        ("settings", np.int64),
+        ("book", np.int64),
+        ("holdings", np.int64),
+        ("feed", np.int64),
+        ("times", np.int64),
+        ("held", np.int64),  # int32 lists of symbols in name order; lengths in BOOK
+        ("entries", np.int64),
+        ("exits", np.int64),
+        ("ranked", np.int64),  # int32 scratch of n_symbols each
+        ("walk", np.int64),
+        ("sides", np.int64),  # int32 scratch: the side of each candidate entry, 0 = none
+        ("wanted", np.int64),  # float64 scratch: the units that a rebalance wants of it, 0 = sized like any entry
+        ("orders", np.int64),
+        ("fills", np.int64),
+        ("trips", np.int64),
+        ("denials", np.int64),
+        ("equity", np.int64),
+        ("daily", np.int64),
+        ("room_orders", np.int64),
+        ("room_fills", np.int64),
+        ("room_trips", np.int64),
+        ("room_denials", np.int64),
+        ("room_equity", np.int64),
+        ("room_daily", np.int64),
+        ("n_symbols", np.int64),
+        ("n_times", np.int64),
+    ],
+    align=True,
+)

@@ -1,0 +1,269 @@
+"""One step of a portfolio, and the compiled loop over steps. docs/fills.md section 2 is the text of this code.
+
+`advance` is the only entry point: a backtest calls it for many steps at once, a session for one step at a time. Both
+run these very instructions, so both get the same bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.booking import book_exit, closed_bars, slipped
+from engine.decision import decide
+from engine.matching import (
+    bar_of,
+    closing_auction,
+    enter_at_close,
+    expire_at_close,
+    fill_exit_order,
+    match,
+    may_enter,
+    rank_entries,
+)
+from engine.memory import (
+    book_at,
+    daily_at,
+    equity_at,
+    feed_at,
+    float_at,
+    holding_at,
+    int8_at,
+    int32_at,
+    int64_at,
+    kernel,
+    set_int32,
+    settings_at,
+    world_at,
+)
+from engine.orders import end_exit, new_order
+from engine.protection import begin_day, protect
+from engine.sizing import follow_volatility
+from engine.types import BY_END, CANCELLED, CLS, GTC, MARKET, NANOS_PER_DAY, NEVER, VOLATILITY
+
+# The most rows that one step can write for one symbol: an exit order, a stop, a reversal's two, one at the end; each
+# filled, each refused or cut.
+ROWS_PER_SYMBOL = 8
+
+
+@kernel
+def has_room(w: Any) -> Any:
+    """Whether every result buffer can take one more step."""
+    world = world_at(w, 0)
+    book = book_at(world.book, 0)
+    most = ROWS_PER_SYMBOL * world.n_symbols
+    return (
+        book.n_orders + most <= world.room_orders
+        and book.n_fills + most <= world.room_fills
+        and book.n_trips + most <= world.room_trips
+        and book.n_denials + most <= world.room_denials
+        and book.n_daily < world.room_daily
+        and (book.n_equity < world.room_equity or settings_at(world.settings, 0).track_equity == 0)
+    )
+
+
+@kernel
+def find_bars(w: Any, ts: Any) -> None:
+    """Each symbol's bar at this time, or -1. Only needed when some symbol has no bar at some time."""
+    world = world_at(w, 0)
+    for s in range(world.n_symbols):
+        holding = holding_at(world.holdings, s)
+        feed = feed_at(world.feed, s)
+        i = holding.next_at
+        if i < feed.n and int64_at(feed.ts, i) == ts:
+            holding.at = i
+            holding.next_at = i + 1
+        else:
+            holding.at = -1
+
+
+@kernel
+def is_touched(w: Any, t: Any) -> Any:
+    """Whether this bar reaches the stop or target of some position."""
+    world = world_at(w, 0)
+    settings = settings_at(world.settings, 0)
+    for k in range(book_at(world.book, 0).n_held):
+        s = int32_at(world.held, k)
+        i = bar_of(w, t, s)
+        if i < 0:
+            continue
+        holding = holding_at(world.holdings, s)
+        feed = feed_at(world.feed, s)
+        level = holding.stop_px
+        if holding.qty > 0.0:
+            if settings.trailing == 1:
+                level = max(level, max(holding.peak, float_at(feed.open, i)) * settings.trail_factor)
+            if float_at(feed.low, i) <= level or float_at(feed.high, i) >= holding.target_px:
+                return True
+        else:
+            if settings.trailing == 1:
+                level = min(level, min(holding.peak, float_at(feed.open, i)) * settings.trail_factor_short)
+            if float_at(feed.high, i) >= level or float_at(feed.low, i) <= holding.target_px:
+                return True
+    return False
+
+
+@kernel
+def mark(w: Any, t: Any) -> None:
+    """Phase 7: marks, and the best price since entry."""
+    world = world_at(w, 0)
+    trailing = settings_at(world.settings, 0).trailing == 1
+    for k in range(book_at(world.book, 0).n_held):
+        s = int32_at(world.held, k)
+        i = bar_of(w, t, s)
+        if i < 0:
+            continue
+        holding = holding_at(world.holdings, s)
+        feed = feed_at(world.feed, s)
+        holding.mark = float_at(feed.close, i)
+        if trailing:
+            if holding.qty > 0.0:
+                holding.peak = max(holding.peak, max(float_at(feed.open, i), float_at(feed.high, i)))
+            else:
+                holding.peak = min(holding.peak, min(float_at(feed.open, i), float_at(feed.low, i)))
+
+
+@kernel
+def is_signalled(w: Any, t: Any) -> Any:
+    """Whether some symbol has a signal on its bar of this step."""
+    world = world_at(w, 0)
+    for s in range(world.n_symbols):
+        i = bar_of(w, t, s)
+        if i >= 0 and int8_at(feed_at(world.feed, s).action, i) != 0:
+            return True
+    return False
+
+
+@kernel
+def fill_at_close(w: Any, t: Any, ts: Any) -> None:
+    """Phase 12 with fill_at="this_close": working orders of symbols with a bar fill at its close."""
+    world = world_at(w, 0)
+    count = book_at(world.book, 0).n_exits
+    for k in range(count):
+        set_int32(world.walk, k, int32_at(world.exits, k))
+    for k in range(count):
+        s = int32_at(world.walk, k)
+        i = bar_of(w, t, s)
+        if i >= 0:
+            fill_exit_order(w, t, ts, s, i, float_at(feed_at(world.feed, s).close, i), closed_bars(w, s, i))
+    count = rank_entries(w, t, ts, False)
+    for k in range(count):
+        s = int32_at(world.ranked, k)
+        if may_enter(w, s):
+            i = bar_of(w, t, s)
+            enter_at_close(w, t, ts, s, i, float_at(feed_at(world.feed, s).close, i))
+
+
+@kernel
+def close_out(w: Any, t: Any, ts: Any) -> None:
+    """Phase 12 at the end of a run with close_at_end: every position is closed at its mark."""
+    world = world_at(w, 0)
+    book = book_at(world.book, 0)
+    while book.n_held > 0:
+        s = int32_at(world.held, 0)
+        holding = holding_at(world.holdings, s)
+        i = t if settings_at(world.settings, 0).aligned == 1 else holding.next_at - 1
+        at = int64_at(feed_at(world.feed, s).ts, i)
+        if holding.exit_order >= 0:
+            end_exit(w, ts, s, CANCELLED)
+        side = -1 if holding.qty > 0.0 else 1
+        qty = abs(holding.qty)
+        order = new_order(w, at, s, side, MARKET, GTC, BY_END, qty, np.nan, np.nan, 1.0, 0)
+        base = holding.mark
+        px = slipped(w, s, i, base, side, qty)
+        book_exit(w, t, at, s, order, qty, px, base, BY_END, closed_bars(w, s, i), 0.0)
+
+
+@kernel
+def record(w: Any, ts: Any, equity: Any, exposure: Any) -> None:
+    """Phase 13: one row of equity, and the running figures of the metrics."""
+    world = world_at(w, 0)
+    book = book_at(world.book, 0)
+    book.equity = equity
+    book.exposure = exposure
+    if settings_at(world.settings, 0).track_equity == 1:
+        row = equity_at(world.equity, book.n_equity)
+        row.ts = ts
+        row.equity = equity
+        row.cash = book.cash
+        row.exposure = exposure
+        book.n_equity += 1
+    if ts >= book.day_end_ns:
+        date = ts // NANOS_PER_DAY
+        book.day_end_ns = (date + 1) * NANOS_PER_DAY
+        daily_at(world.daily, book.n_daily).date = date
+        book.n_daily += 1
+    daily_at(world.daily, book.n_daily - 1).equity = equity
+    if exposure != 0.0:
+        book.steps_invested += 1
+        if equity > 0.0:
+            book.exposure_sum = book.exposure_sum + exposure / equity
+    if book.steps == 0:
+        book.first_ts = ts
+        book.top_ts = ts
+    book.steps += 1
+    book.last_ts = ts
+    if equity >= book.top_equity:
+        if book.max_drawdown_end_ts == -1 and book.max_drawdown > 0.0:
+            book.max_drawdown_end_ts = ts
+        book.top_equity = equity
+        book.top_ts = ts
+    else:
+        fall = (book.top_equity - equity) / book.top_equity
+        if fall > book.max_drawdown:
+            book.max_drawdown = fall
+            book.max_drawdown_top_ts = book.top_ts
+            book.max_drawdown_low_ts = ts
+            book.max_drawdown_end_ts = -1
+        book.longest_under_ns = max(book.longest_under_ns, ts - book.top_ts)
+
+
+@kernel
+def advance(w: Any, start: Any, stop: Any, final: Any) -> Any:
+    """Run the steps start … stop-1; `final`: the last of them ends the run.
+
+    w: address of a WORLD record. Returns the step that comes next: `stop`, or less if a result buffer is full; then
+    nothing of that step was done, and the caller goes on from there with larger buffers.
+    """
+    world = world_at(w, 0)
+    settings = settings_at(world.settings, 0)
+    book = book_at(world.book, 0)
+    by_limits = settings.max_holding > 0 or settings.guards == 1
+    for t in range(start, stop):
+        if not has_room(w):
+            return t
+        ts = int64_at(world.times, t)
+        if settings.aligned == 0:
+            find_bars(w, ts)
+        if settings.track_day == 1:
+            begin_day(w, t, ts)
+        if book.n_entries > 0 or book.n_exits > 0 or is_touched(w, t):
+            match(w, t, ts)
+        mark(w, t)
+        if settings.tif == CLS:
+            closing_auction(w, t, ts)
+        if book.n_entries > 0:
+            expire_at_close(w, t, ts)
+        if by_limits:
+            protect(w, t, ts)
+        if settings.sizing == VOLATILITY:
+            for s in range(world.n_symbols):
+                i = bar_of(w, t, s)
+                if i >= 0:
+                    follow_volatility(w, s, i, closed_bars(w, s, i) != closed_bars(w, s, i - 1))
+        if settings.rebalance != NEVER or is_signalled(w, t):
+            decide(w, t, ts)
+        if settings.this_close == 1:
+            fill_at_close(w, t, ts)
+        if settings.close_at_end == 1 and final and t == stop - 1:
+            close_out(w, t, ts)
+        value = 0.0
+        exposure = 0.0
+        for k in range(book.n_held):
+            holding = holding_at(world.holdings, int32_at(world.held, k))
+            worth = holding.qty * holding.mark
+            value += worth
+            exposure += abs(worth)
+        record(w, ts, book.cash + value, exposure)
+    return stop

@@ -1,0 +1,257 @@
+"""The memory of one portfolio: its state, its view of the inputs, its result buffers, and the record of addresses.
+
+The only place that takes addresses of arrays. A `World` keeps every array that the kernel may touch alive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.exchange import timeframe_ns
+from engine.rules import ORDER_TYPES, REBALANCES, SIZINGS, SLIPPAGES, TIMES_IN_FORCE, Costs, Rules
+from engine.signals import Signals
+from engine.state import FEED, HOLDING, SETTINGS, WORLD
+from engine.types import BOOK, DAILY, DENIAL, EQUITY, FILL, NANOS_PER_DAY, ORDER, ROUND_TRIP, Floats, Ints, Records
+
+_NEVER: Final = np.iinfo(np.int64).min
+_FIRST_ROOM: Final = 4096
+LOGS: Final = {"orders": ORDER, "fills": FILL, "trips": ROUND_TRIP, "denials": DENIAL}
+
+
+@dataclass(slots=True)
+class SymbolFeed:
+    """One symbol's columns, of equal length. None: no session is asked for, the window is always open, each bar is a
+    decision bar."""
+
+    ts: Ints
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    lot: float
+    signals: Signals
+    day: npt.NDArray[np.int32] | None = None
+    flags: npt.NDArray[np.int8] | None = None
+    window: npt.NDArray[np.int8] | None = None
+    clock: npt.NDArray[np.int32] | None = None
+
+
+def address(array: npt.NDArray[Any] | None) -> int:
+    """Where a contiguous array begins; 0 for None."""
+    if array is None:
+        return 0
+    if not array.flags.c_contiguous:
+        raise ValueError("the kernel reads contiguous arrays only")
+    where: int = array.__array_interface__["data"][0]
+    return where
+
+
+def feed_records(feeds: list[SymbolFeed]) -> Records:
+    """FEED records of the symbols, in the order given. The caller keeps `feeds` alive."""
+    records = np.zeros(len(feeds), dtype=FEED)
+    for s, feed in enumerate(feeds):
+        signals = feed.signals
+        records[s] = (
+            len(feed.ts),
+            *(address(column) for column in (feed.ts, feed.open, feed.high, feed.low, feed.close, feed.volume)),
+            *(address(column) for column in (signals.action, signals.confidence, signals.limit_px, signals.stop_px)),
+            address(signals.target_weight),
+            *(address(column) for column in (feed.window, feed.day, feed.flags, feed.clock)),
+            feed.lot,
+        )
+    return records
+
+
+def settings_record(
+    rules: Rules,
+    costs: Costs,
+    *,
+    symbols: int,
+    timeframe: str,
+    one_calendar: bool,
+    aligned: bool,
+    track_equity: bool = True,
+) -> Records:
+    """Rules and costs as the kernel reads them. Switched-off numbers are NaN, switched-off counts 0."""
+
+    def number(value: float | None) -> float:
+        return np.nan if value is None else value
+
+    def factor(pct: float | None, sign: float) -> float:
+        return np.nan if pct is None else 1.0 + sign * (pct / 100.0)
+
+    guards = not (rules.daily_loss_limit_pct is rules.daily_loss_limit_abs is rules.max_drawdown_pct is None)
+    record = np.zeros(1, dtype=SETTINGS)
+    record[0] = (
+        factor(rules.stop_loss_pct, -1.0),
+        factor(rules.stop_loss_pct, 1.0),
+        factor(rules.take_profit_pct, 1.0),
+        factor(rules.take_profit_pct, -1.0),
+        factor(rules.trailing_stop_pct, -1.0),
+        factor(rules.trailing_stop_pct, 1.0),
+        rules.stop_loss_pct or 0.0,
+        rules.trailing_stop_pct or 0.0,
+        rules.size_value,
+        float(rules.max_open_positions or symbols),
+        number(rules.capital_per_trade),
+        number(rules.max_position_size_pct),
+        number(rules.max_symbol_concentration_pct),
+        number(rules.daily_loss_limit_pct),
+        number(rules.daily_loss_limit_abs),
+        number(rules.max_drawdown_pct),
+        rules.limit_offset_pct,
+        rules.stop_offset_pct,
+        rules.min_confidence,
+        rules.kelly_ratio,
+        rules.kelly_cap_pct,
+        rules.atr_multiple,
+        costs.commission_rate,
+        costs.commission_per_share,
+        costs.commission_min,
+        costs.slippage_value,
+        number(costs.volume_cap_ratio),
+        rules.max_open_positions or 0,
+        rules.max_holding_bars or 0,
+        rules.order_timeout_bars or 0,
+        rules.kelly_min_trades,
+        rules.atr_period,
+        rules.latency_ms * 1_000_000,
+        timeframe_ns(timeframe),
+        SIZINGS.index(rules.sizing),
+        rules.size_at == "fill",
+        ORDER_TYPES.index(rules.order_type),
+        TIMES_IN_FORCE.index(rules.time_in_force),
+        rules.allow_partial_fills,
+        rules.fill_at == "this_close",
+        rules.allow_short,
+        rules.allow_scale_in,
+        REBALANCES.index(rules.rebalance),
+        rules.close_at_end,
+        SLIPPAGES.index(costs.slippage),
+        rules.trailing_stop_pct is not None,
+        one_calendar,
+        aligned,
+        guards,
+        guards or rules.rebalance in ("daily", "weekly", "monthly"),
+        track_equity,
+    )
+    return record
+
+
+def fresh_book(starting_cash: float) -> Records:
+    """The state of a portfolio that holds nothing but cash."""
+    book = np.zeros(1, dtype=BOOK)
+    first = book[0]
+    for name in ("cash", "equity", "starting_cash", "day_start_equity", "top_equity"):
+        first[name] = starting_cash
+    for name in ("portfolio_day", "rebalance_period", "day_end_ns"):
+        first[name] = _NEVER
+    for name in ("max_drawdown_top_ts", "max_drawdown_low_ts", "max_drawdown_end_ts"):
+        first[name] = -1
+    return book
+
+
+def _flat_holding() -> Records:
+    holding = np.zeros(1, dtype=HOLDING)
+    first = holding[0]
+    for name in ("entry_order", "exit_order", "opened_inside", "volume_t", "last_denial", "at"):
+        first[name] = -1
+    for name in ("weight", "protect_px", "atr", "atr_close"):
+        first[name] = np.nan
+    first["atr_high"], first["atr_low"] = -np.inf, np.inf
+    return holding
+
+
+_FLAT: Final = _flat_holding()
+
+
+def fresh_holdings(symbols: int) -> Records:
+    """The state of `symbols` symbols that are flat and have no order."""
+    return np.repeat(_FLAT, symbols)
+
+
+class Logs:
+    """The buffers into which the kernel writes rows; they grow, and may serve one run after the other."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Records] = {name: np.empty(_FIRST_ROOM, dtype=dtype) for name, dtype in LOGS.items()}
+        self.daily: Records = np.empty(0, dtype=DAILY)
+        self.equity: Records = np.empty(0, dtype=EQUITY)
+
+    def reserve(self, symbols: int, times: Ints, steps: int, *, equity: bool) -> None:
+        """Room for one step of `symbols` symbols at least, a row of equity a step, a row a UTC date."""
+        days = int(min(steps, (times[-1] - times[0]) // NANOS_PER_DAY + 2)) + 1 if len(times) else 1
+        if len(self.daily) < days:
+            self.daily = np.empty(days, dtype=DAILY)
+        if equity and len(self.equity) < steps:
+            self.equity = np.empty(steps, dtype=EQUITY)
+        for name, rows in self.rows.items():
+            if len(rows) < 64 * symbols:
+                self.rows[name] = np.empty(64 * symbols, dtype=rows.dtype)
+
+    def grow(self, book: Records, least: int) -> None:
+        """Double what is more than half full; what was written stays."""
+        for name in LOGS:
+            used = int(book[0][f"n_{name}"])
+            self.rows[name] = _grown(self.rows[name], used, least)
+        self.daily = _grown(self.daily, int(book[0]["n_daily"]), 2)
+        if len(self.equity):
+            self.equity = _grown(self.equity, int(book[0]["n_equity"]), 2)
+
+
+def _grown(rows: Records, used: int, least: int) -> Records:
+    if used + least <= len(rows) // 2:
+        return rows
+    larger = np.empty(2 * (used + least), dtype=rows.dtype)
+    larger[:used] = rows[:used]
+    return larger
+
+
+class World:
+    """State, inputs and buffers of one portfolio, with the record of addresses that the kernel takes."""
+
+    def __init__(
+        self, settings: Records, feeds: Records, times: Ints, book: Records, holdings: Records, logs: Logs
+    ) -> None:
+        self.settings, self.feeds, self.times = settings, feeds, times
+        self.book, self.holdings, self.logs = book, holdings, logs
+        symbols = len(feeds)
+        self.lists = np.zeros((3, symbols), dtype=np.int32)
+        self.scratch = np.zeros((3, symbols), dtype=np.int32)
+        self.wanted = np.zeros(symbols, dtype=np.float64)
+        self.record = np.zeros(1, dtype=WORLD)
+        self.bind()
+
+    def bind(self) -> None:
+        """Write the addresses of the arrays of now; to be called whenever one of them was replaced."""
+        rows = self.logs.rows
+        lists, scratch, row = address(self.lists), address(self.scratch), self.lists.strides[0]
+        self.record[0] = (
+            *(address(a) for a in (self.settings, self.book, self.holdings, self.feeds, self.times)),
+            *(lists + k * row for k in range(3)),
+            *(scratch + k * row for k in range(3)),
+            address(self.wanted),
+            *(address(rows[name]) for name in LOGS),
+            address(self.logs.equity),
+            address(self.logs.daily),
+            *(len(rows[name]) for name in LOGS),
+            len(self.logs.equity),
+            len(self.logs.daily),
+            len(self.feeds),
+            len(self.times),
+        )
+
+    @property
+    def handle(self) -> int:
+        """What the kernel takes: the address of the record."""
+        return address(self.record)
+
+    def make_room(self) -> None:
+        """After the kernel has stopped for want of room."""
+        self.logs.grow(self.book, 16 * len(self.feeds))
+        self.bind()
