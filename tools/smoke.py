@@ -1,4 +1,4 @@
-"""Do what README says, on a clean clone of what is committed: every shell command in it, a login through the page, a stop.
+"""Do what README says on a clean clone of what is committed: each shell command, a login through the page, a stop.
 
     python -m tools.smoke
 
