@@ -90,7 +90,7 @@ def against(returns: Floats, benchmark: Floats, periods_per_year: float, risk_fr
         out["beta"] = beta
         out["alpha_pct"] = ((mean - rf) - beta * (mean_b - rf)) * periods_per_year * 100.0
         if math.sqrt(variance) > _ROUNDING * float(np.abs(returns).max()):
-            out["correlation"] = covariance / math.sqrt(variance * variance_b)
+            out["correlation"] = max(-1.0, min(1.0, covariance / math.sqrt(variance * variance_b)))
     active = off - off_b
     tracking = math.sqrt(float(active @ active) / (n - 1))
     if tracking > _ROUNDING * max(float(np.abs(returns).max()), float(np.abs(benchmark).max())):

@@ -68,6 +68,14 @@ def from_returns(
     other = None if benchmark is None else _series("benchmark", benchmark)
     if other is not None and len(other) != len(series):
         raise InputError(Fault("benchmark", "wrong_length", f"{len(other)} values for {len(series)} returns"))
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not defined, and None in the answer
+        out = _of_series(series, other, periods_per_year, risk_free_rate_pct)
+    return {name: _json_ready(value) for name, value in out.items()}
+
+
+def _of_series(
+    series: Floats, other: Floats | None, periods_per_year: float, risk_free_rate_pct: float
+) -> dict[str, Any]:
     seen = series[~np.isnan(series)]
     grown = float(np.prod(1.0 + seen))
     fall, longest = drawdown_of(seen)
@@ -83,7 +91,7 @@ def from_returns(
     }
     if other is not None:
         out |= against(series, other, periods_per_year, risk_free_rate_pct)
-    return {name: _json_ready(value) for name, value in out.items()}
+    return out
 
 
 def _figures(
