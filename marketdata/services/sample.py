@@ -11,11 +11,8 @@ from marketdata.columns import DAY
 from marketdata.models import Coverage, Instrument
 from marketdata.providers import Listing, Provider
 from marketdata.services import calendars, filling, series
-from marketdata.zones import ALWAYS_OPEN
 
 _SOURCES = ("sample", "synthetic")
-_STORED_YEARS = {ALWAYS_OPEN: 1}
-"""So many years of made-up minutes are stored at once (else five); earlier ones when they are asked for."""
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -44,19 +41,20 @@ def load(*, now: datetime) -> Loaded:
                 continue
             with transaction.atomic():
                 series.save_actions(row, provider.actions(row.symbol))
-            start, end = _range(provider, listing)
+            start, end = _range(provider)
             filling.ensure(row, timeframe, start, end, now=now)
             written += 1
     return Loaded(sessions, instruments, written)
 
 
-def _range(provider: Provider, listing: Listing) -> tuple[int, int]:
-    """What to store now, [from, to) in ns: everything a real source has, the last years of a synthetic one."""
+def _range(provider: Provider) -> tuple[int, int]:
+    """What to store now, [from, to) in ns: everything a real source has, the last year of a synthetic one
+    (years before are made when they are asked for)."""
     first, last = provider.capabilities.first, provider.capabilities.last
     if first is None or last is None:
         raise ValueError(f"{provider.source} does not say what it has")
     if provider.capabilities.synthetic:
-        first = date(last.year + 1 - _STORED_YEARS.get(listing.calendar, 5), 1, 1)
+        first = date(last.year, 1, 1)
     return (first.toordinal() - _EPOCH) * DAY, (last.toordinal() - _EPOCH + 1) * DAY
 
 
