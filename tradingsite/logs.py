@@ -25,7 +25,7 @@ _SECRET_TEXT = [
     (re.compile(r"(://[^\s:/@]*):[^\s@/]+@"), rf"\1:{MASK}@"),
     (
         re.compile(
-            r"(?i)\b((?:\w*(?:password|passwd|secret|token|api_?key|cookie))[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&}]+"
+            r"(?i)\b(\w*(?:password|passwd|secret|token|api_?key|cookie)\w*[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&}]+"
         ),
         rf"\1{MASK}",
     ),
