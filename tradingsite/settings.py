@@ -243,6 +243,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # One name for each set of choices, whichever bodies it stands in.
+    "ENUM_NAME_OVERRIDES": {
+        "BacktestStateEnum": "backtests.models.Backtest.State",
+        "SourceEnum": "marketdata.models.instrument.Source",
+        "TimeframeEnum": "marketdata.serializers.TIMEFRAMES",
+    },
 }
 
 # --- Headers ---------------------------------------------------------------------------------------------------------

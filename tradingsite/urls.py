@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from backtests.views import lists as backtest_lists
 
@@ -22,6 +22,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("strategies.api_urls")),
     path("api/", include("backtests.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema", url_self="/api/docs/"), name="api-docs"),
     path("operators/", admin.site.urls),
 ]

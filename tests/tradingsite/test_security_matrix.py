@@ -1,0 +1,227 @@
+"""Who may do what: every URL × method × {anonymous, another user, a paying user, an operator, the owner}.
+
+The routes come from the URL configuration. A route that is not in the table below fails the test, so that nobody adds
+one without saying whose it is.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from accounts import quotas
+from accounts.models import Tier, User
+from tests.accounts.factories import UserFactory
+from tests.tradingsite import world
+
+OPEN = "anyone"
+USER = "whoever is logged in"
+OWN = "its owner; to others it does not exist"
+
+ROUTES = {
+    "home": USER,
+    "schema": OPEN,
+    "api-docs": OPEN,
+    "accounts:login": OPEN,
+    "accounts:signup": OPEN,
+    "accounts:logout": OPEN,  # ends the caller's own session, if any
+    "accounts:logout_everywhere": USER,
+    "accounts:settings": USER,
+    "accounts:password": USER,
+    "accounts-api:register": OPEN,
+    "accounts-api:token": OPEN,
+    "accounts-api:refresh": OPEN,
+    "accounts-api:logout": USER,
+    "accounts-api:me": USER,
+    "accounts-api:password": USER,
+    "accounts-api:tiers": USER,
+    "marketdata:index": USER,
+    "marketdata:instrument": OWN,
+    "marketdata:instrument-bars": OWN,
+    "marketdata:instrument-delete": OWN,
+    "marketdata:import": USER,
+    "marketdata:import-detail": OWN,
+    "marketdata-api:market-status": USER,
+    "marketdata-api:market-data": USER,
+    "marketdata-api:instruments": USER,
+    "marketdata-api:instrument": OWN,
+    "marketdata-api:coverage": USER,
+    "marketdata-api:gaps": USER,
+    "marketdata-api:import": USER,
+    "marketdata-api:imports": USER,
+    "marketdata-api:import-detail": OWN,
+    "strategies:list": USER,
+    "strategies:public": USER,
+    "strategies:new": USER,
+    "strategies:entry": USER,
+    "strategies:detail": OWN,
+    "strategies:edit": OWN,
+    "strategies:copy": OWN,
+    "strategies:delete": OWN,
+    "strategies-api:list": USER,
+    "strategies-api:public": USER,
+    "strategies-api:public-of-type": USER,
+    "strategies-api:of-user": OWN,
+    "strategies-api:detail": OWN,
+    "strategies-api:copy": OWN,
+    "backtests:list": USER,
+    "backtests:new": USER,
+    "backtests:check": USER,
+    "backtests:form-part": USER,
+    "backtests:symbols": USER,
+    "backtests:compare": USER,
+    "backtests:palette": USER,
+    "backtests:example": USER,
+    "backtests:end-welcome": USER,
+    "backtests:detail": OWN,
+    "backtests:progress": OWN,
+    "backtests:chart": OWN,
+    "backtests:price": OWN,
+    "backtests:cancel": OWN,
+    "backtests:rerun": OWN,
+    "backtests:delete": OWN,
+    "backtests:save-as-strategy": OWN,
+    "backtests-api:run": USER,
+    "backtests-api:health": USER,
+    "backtests-api:strategies": USER,
+    "backtests-api:list": USER,
+    "backtests-api:compare": USER,
+    "backtests-api:detail": OWN,
+    "backtests-api:cancel": OWN,
+    "backtests-api:rerun": OWN,
+    "backtests-api:save-as-strategy": OWN,
+    "backtests-api:trades": OWN,
+    "backtests-api:trades-csv": OWN,
+    "backtests-api:equity": OWN,
+    "backtests-api:result": OWN,
+    "backtests-api:performance-overview": USER,
+    "backtests-api:performance-analytics": USER,
+    "backtests-api:performance-strategy": USER,
+    "backtests-api:performance-strategy-id": OWN,
+    "backtests-api:performance-record": OWN,
+}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+def routes(resolver: URLResolver, namespace: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Every named pattern with its full name, the admin's left out (`desk_paths` has them)."""
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+            if inner != "admin:":
+                yield from routes(entry, inner)
+        else:
+            yield f"{namespace}{entry.name or entry.pattern}", entry
+
+
+def ask(user: User | None, method: str, path: str) -> HttpResponse:
+    """One request as `user`, by session cookie; whatever it changed is undone."""
+    client = Client(raise_request_exception=False)
+    with transaction.atomic():
+        if user is not None:
+            client.force_login(user)
+        response = client.generic(method, path, b"{}", content_type="application/json")
+        if response.streaming:
+            b"".join(response.streaming_content)
+        transaction.set_rollback(True)
+    return response
+
+
+def is_login_redirect(response: HttpResponse) -> bool:
+    return response.status_code == 302 and response["Location"].startswith(("/accounts/login/", "/operators/login/"))
+
+
+def turned_away(response: HttpResponse, path: str) -> bool:
+    return response.status_code == 405 or (
+        response.status_code == 401 if path.startswith("/api/") else is_login_redirect(response)
+    )
+
+
+def comparable(response: HttpResponse, *ids: Any) -> str:
+    """A body without what differs between any two requests."""
+    text = response.content.decode() if response.content else ""
+    for part in (response["X-Request-ID"], *map(str, ids)):
+        text = text.replace(part, "…")
+    return text
+
+
+def elsewhere(value: Any) -> Any:
+    """An id of the same form that nothing has."""
+    return uuid.UUID(int=1) if isinstance(value, uuid.UUID) else 987_654 if isinstance(value, int) else value
+
+
+@pytest.fixture
+def roles(alice: User, bob: User, carol: User) -> dict[str, User | None]:
+    for name in quotas.LABELS:  # what is looked at here are rights, not amounts
+        Tier.objects.update(**{name: None})
+    return {
+        "anonymous": None,
+        "another user": bob,
+        "a paying user": UserFactory(tier_id=Tier.ENTERPRISE),
+        "an operator": carol,
+    }
+
+
+def test_every_route_is_in_the_table():
+    assert {name for name, _ in routes(get_resolver())} == set(ROUTES)
+
+
+@pytest.mark.row("A5", "A6")
+def test_every_url_and_method_for_every_role(alice, roles):
+    parts = world.build(alice).url_parts()
+    wrong: list[str] = []
+    for name, pattern in routes(get_resolver()):
+        kwargs = {key: parts[key] for key in pattern.pattern.converters}
+        path = reverse(name, kwargs=kwargs)
+        other_kwargs = {key: elsewhere(value) for key, value in kwargs.items()}
+        for method in METHODS:
+            for role, user in {**roles, "the owner": alice}.items():
+                response = ask(user, method, path)
+                status = response.status_code
+                rule = ROUTES[name]
+                if status >= 500:
+                    good = False
+                elif rule is not OPEN and role == "anonymous":
+                    good = turned_away(response, path)
+                elif rule is OWN and role != "the owner":
+                    good = status == 405
+                    if status == 404:
+                        missing = ask(user, method, reverse(name, kwargs=other_kwargs))
+                        good = comparable(response, *kwargs.values()) == comparable(missing, *other_kwargs.values())
+                else:
+                    good = status not in (401, 403, 404) and not (user and is_login_redirect(response))
+                if not good:
+                    wrong.append(f"{method} {path} ({name}) as {role}: {status}")
+    assert not wrong, "\n".join(wrong)
+
+
+def desk_paths() -> Iterator[str]:
+    """The pages of the operators' desk, of rows that exist or not."""
+    for name in ("index", "password_change", "jsi18n"):
+        yield reverse(f"admin:{name}")
+    for model in admin.site._registry:
+        base = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        yield from (reverse(f"{base}_{page}") for page in ("changelist", "add"))
+        yield from (reverse(f"{base}_{page}", args=["1"]) for page in ("change", "delete", "history"))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_operators_desk_is_for_operators(method, roles):
+    """Whether a row exists is answered after the login, never before."""
+    wrong = []
+    for path in desk_paths():
+        for role in ("anonymous", "another user", "a paying user"):
+            if not is_login_redirect(response := ask(roles[role], method, path)):
+                wrong.append(f"{method} {path} as {role}: {response.status_code}")
+        status = ask(roles["an operator"], method, path).status_code
+        if status >= 500 or (method == "GET" and path.count("/") <= 4 and status not in (200, 302)):
+            wrong.append(f"{method} {path} as an operator: {status}")
+    assert not wrong, "\n".join(wrong)

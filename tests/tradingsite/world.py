@@ -1,0 +1,72 @@
+"""What alice owns, one of each kind, so that a test can ask every route of the site for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+
+from accounts.models import User
+from backtests import job
+from backtests import services as backtest_services
+from backtests.models import Backtest, PerformanceRecord
+from marketdata.models import DataImport, Instrument
+from marketdata.services import imports
+from strategies import services as strategy_services
+from strategies.models import UserStrategy
+
+CSV = (
+    b"timestamp,open,high,low,close,volume\n"
+    b"2024-01-02,10,11,9,10.5,1000\n2024-01-03,10.5,12,10,11,1200\n2024-01-04,11,11.5,10.5,11.2,900\n"
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """alice and hers."""
+
+    owner: User
+    backtest: Backtest
+    record: PerformanceRecord
+    strategy: UserStrategy
+    instrument: Instrument
+    data_import: DataImport
+
+    def url_parts(self) -> dict[str, Any]:
+        """A value of hers for every name that a route may hold."""
+        return {
+            "backtest_id": self.backtest.pk,
+            "record_id": self.record.pk,
+            "strategy_id": self.strategy.pk,
+            "instrument_id": self.instrument.pk,
+            "import_id": self.data_import.pk,
+            "user_id": self.owner.pk,
+            "symbol": "AAPL",
+            "name": "ma_crossover",
+            "strategy_type": "ma_crossover",
+            "slug": "ma_crossover",
+        }
+
+
+def build(owner: User) -> World:
+    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import."""
+    call_command("load_sample_data", verbosity=0)
+    backtest = backtest_services.submit(
+        owner, {"strategy": "ma_crossover", "symbols": ["AAPL"], "start_date": "2004-01-01", "end_date": "2006-12-31"}
+    )
+    job.run(backtest.pk)
+    backtest.refresh_from_db()
+    assert backtest.state == Backtest.State.DONE, backtest.failure_reason
+    upload = SimpleUploadedFile("mine.csv", CSV)
+    data_import = imports.submit(owner, upload, symbol="MINE", timeframe="1d")
+    imports.run(data_import.pk)
+    return World(
+        owner=owner,
+        backtest=backtest,
+        record=PerformanceRecord.objects.get(),
+        strategy=strategy_services.create(owner, name="Hers", strategy="ma_crossover"),
+        instrument=Instrument.objects.get(symbol="MINE"),
+        data_import=data_import,
+    )
