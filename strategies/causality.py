@@ -196,7 +196,7 @@ def _memory(
     """Least history from which the decision (else: every output) on the last bar is that of the whole series."""
     decided = {"signals": full["signals"]} if "signals" in full else full
     half = np.arange(len(bars) // 2, len(bars))
-    if not half.size:
+    if len(bars) < 2:
         return None
     rng = np.random.default_rng(0)
     places = {int(i) for i in rng.choice(half, min(_MEMORY_POINTS, half.size), replace=False)}
@@ -210,8 +210,9 @@ def _memory(
                 return False
         return True
 
-    longest = max(places) + 1
-    low, high = 0, 1
+    # With more history than this, some of the places would have all there is and prove nothing.
+    longest = min(places)
+    low, high = 0, min(1, longest)
     while not enough(high):
         if high >= longest:
             return None

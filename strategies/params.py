@@ -306,9 +306,9 @@ class DaysParam(Param[tuple[str, ...]]):
     def _clean(self, value: object) -> tuple[str, ...]:
         if isinstance(value, str) or not isinstance(value, Sequence):
             raise self.fault("wrong_type", f"{self.label} must be a list of days, not {shown(value)}.", self.rule())
-        unknown = next((day for day in value if not isinstance(day, str) or day not in WEEKDAYS), None)
-        if unknown is not None:
-            raise self.fault("unknown_choice", f"{self.label} cannot hold {shown(unknown)}.", self.rule())
+        unknown = [day for day in value if not isinstance(day, str) or day not in WEEKDAYS]
+        if unknown:
+            raise self.fault("unknown_choice", f"{self.label} cannot hold {shown(unknown[0])}.", self.rule())
         if not value:
             raise self.fault("required", f"{self.label} needs at least one day.", self.rule())
         return tuple(day for day in WEEKDAYS if day in value)

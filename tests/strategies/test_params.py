@@ -91,6 +91,7 @@ def outcome(read: Callable[[Any], Any], value: object) -> tuple[Any, tuple[Fault
         ("start", 930, "wrong_type"),
         ("days", "MON", "wrong_type"),
         ("days", ["MO"], "unknown_choice"),
+        ("days", [None], "unknown_choice"),
         ("days", [], "required"),
     ],
 )
