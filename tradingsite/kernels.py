@@ -20,7 +20,7 @@ STAMP = NUMBA_CACHE_DIR / "compiled"
 def fingerprint() -> str:
     """What the cache was made from. numba knows a cached kernel by its file's time and size, so this does too."""
     made_with = [sys.version, version("numba"), version("numpy"), version("llvmlite")]
-    files = sorted((BASE_DIR / "engine").rglob("*.py")) + sorted((BASE_DIR / "strategies").rglob("*.py"))
+    files = sorted((BASE_DIR / "engine").rglob("*.py"))
     stats = [f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files]
     return hashlib.blake2b("\0".join(made_with + stats).encode(), digest_size=16).hexdigest()
 

@@ -67,11 +67,13 @@ class Installation:
         return float(re.search(r"ready in ([\d.]+) s", self.text)[1])
 
     def processes(self) -> dict[int, str]:
-        """Every living process that was started with this VAR_DIR: id → command line."""
+        """Every living process that was started with this VAR_DIR, or works in it: id → command line."""
         mark, found = f"VAR_DIR={self.var_dir}".encode(), {}
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                if mark in (path / "environ").read_bytes().split(b"\0"):
+                ours = mark in (path / "environ").read_bytes().split(b"\0")
+                # Valkey overwrites its environment with its title.
+                if ours or (path / "cwd").readlink().is_relative_to(self.var_dir):
                     found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             except OSError:
                 continue

@@ -106,14 +106,18 @@ class Child:
 
 
 def identity(pid: int) -> str | None:
-    """What tells this process from a later one with the same number: its start time and command line; None if gone."""
+    """What tells this process from a later one with the same number: when it started, and its program. None if gone.
+
+    Not its command line: Valkey, for one, rewrites its own.
+    """
     if sys.platform.startswith("linux"):
         try:
-            started = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
-        except (FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            program = Path(f"/proc/{pid}/exe").readlink()
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        except OSError:
             return None
-        return f"{started} {command}" if command else None  # a zombie has no command line, and needs no ending
-    ask = ["ps", "-o", "lstart=,command=", "-p", str(pid)]
+        return f"{boot} {fields[19]} {program}"  # field 22 of proc(5): ticks after boot at which it started
+    ask = ["ps", "-o", "lstart=,comm=", "-p", str(pid)]
     said = subprocess.run(ask, capture_output=True, text=True, check=False)
     return said.stdout.strip() or None
