@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -35,7 +36,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """What it is, for people who are not signed in; the backtests for those who are."""
     if request.user.is_authenticated:
         return redirect("backtests:list")
-    return render(request, "home.html")
+    return render(request, "home.html", {"sign_up_open": settings.SIGN_UP_OPEN})
 
 
 @login_required
