@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PRICE_COLUMNS: Final = ("open", "high", "low", "close")
 COLUMNS: Final = (*PRICE_COLUMNS, "volume")
 _MOST_FAULTS = 10
+
+A = TypeVar("A", bound=npt.NDArray[Any])
 
 
 class Bars:
@@ -117,9 +119,8 @@ class Bars:
             raise InputError(Fault("index", "required", "has a missing time"))
         index = index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
         ts = index.as_unit("ns").asi8
-        columns = [frame[names[name]].to_numpy(dtype=np.float64) for name in PRICE_COLUMNS]
-        volume = frame[names["volume"]].to_numpy(dtype=np.float64) if "volume" in names else None
-        return cls.from_arrays(symbol, timeframe, ts, *columns, volume, calendar=calendar, **instrument)
+        columns = {name: frame[names[name]].to_numpy(dtype=np.float64) for name in COLUMNS if name in names}
+        return cls.from_arrays(symbol, timeframe, ts, calendar=calendar, **columns, **instrument)
 
     def frame(self) -> pd.DataFrame:
         """A pandas frame of the five columns, indexed by opening time in UTC."""
@@ -190,12 +191,12 @@ class Bars:
     @property
     def session_first(self) -> Flags:
         """The first bar of each trading day that opens inside the regular session."""
-        return (self.session_flags & SESSION_FIRST) != 0
+        return np.asarray((self.session_flags & SESSION_FIRST) != 0)
 
     @property
     def session_last(self) -> Flags:
         """The bar that holds the session's close."""
-        return (self.session_flags & SESSION_LAST) != 0
+        return np.asarray((self.session_flags & SESSION_LAST) != 0)
 
     def _check(self) -> None:
         faults = []
@@ -246,7 +247,7 @@ def _column(name: str, values: npt.ArrayLike, length: int) -> Floats:
     return _frozen(column)
 
 
-def _frozen(array: Any) -> Any:
+def _frozen(array: A) -> A:
     """A read-only view, so that the caller's own array stays writable."""
     view = array.view()
     view.flags.writeable = False

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 class Fault:
     """One thing wrong with an input.
 
-    path: where it stands, as the sender wrote it: ``strategy_parameters.window``, ``symbols[2]``, ``row 14, column high``.
+    path: where it stands, as the sender wrote it: ``strategy_parameters.window``, ``symbols[2]``, ``row 14, high``.
     code: a stable snake_case word for programs, e.g. ``out_of_range``, ``unknown_field``, ``not_a_finite_number``.
     message: what is wrong, with the value that was sent.
     hint: what to do about it (allowed values, the nearest legal value); may be empty.

@@ -38,9 +38,10 @@ def _keep_kernels_by_source() -> None:
     digest = hashlib.sha256()
     for source in sorted(here.glob("*.py")):
         digest.update(source.name.encode() + source.read_bytes())
-    home = numba.config.CACHE_DIR or (str(here / "__pycache__") if os.access(here, os.W_OK) else "")
+    config: Any = numba.config
+    home = config.CACHE_DIR or (str(here / "__pycache__") if os.access(here, os.W_OK) else "")
     if home:
-        numba.config.CACHE_DIR = os.path.join(home, "kernels-" + digest.hexdigest()[:12])
+        config.CACHE_DIR = os.path.join(home, "kernels-" + digest.hexdigest()[:12])
 
 
 _keep_kernels_by_source()

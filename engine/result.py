@@ -214,7 +214,7 @@ def iso_times(ts: Ints | npt.NDArray[Any]) -> list[str]:
     return [text + "Z" for text in np.datetime_as_string(times).tolist()]
 
 
-def open_positions(book: Records, holdings: Records) -> Records:
+def open_positions(holdings: Records) -> Records:
     """OPEN_POSITION rows of the symbols that are held, in name order."""
     held = np.flatnonzero(holdings["qty"])
     rows = np.zeros(len(held), dtype=OPEN_POSITION)

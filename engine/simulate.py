@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from engine.bars import Bars
 from engine.errors import Fault, InputError
-from engine.exchange import ROUND_THE_CLOCK, periods_per_year
+from engine.exchange import ROUND_THE_CLOCK, periods_per_year, timeframe_ns
 from engine.resample import last_fine_bar
 from engine.result import Result, Rows, open_positions
 from engine.rules import Costs, Rules
 from engine.signals import Signals, read_signals
 from engine.step import advance
-from engine.types import DAILY, DENIAL_NAMES, NANOS_PER_DAY, Ints, Records
+from engine.types import DAILY, DENIAL_NAMES, NANOS_PER_DAY, REASON_NAMES, Ints, Records
 from engine.windows import TradingWindow
 from engine.world import Logs, SymbolFeed, World, feed_records, fresh_book, fresh_holdings, settings_record
 
@@ -117,7 +117,7 @@ def read_market(bars: Mapping[str, Bars], match_bars: Mapping[str, Bars] | None 
             raise InputError(Fault("match_bars", "conflict", message))
         _check_bars(match_bars, "match_bars")
         fine = tuple(match_bars[symbol] for symbol in symbols)
-        if np.diff(fine[0].ts_close[:1] - fine[0].ts[:1]) > np.diff(coarse[0].ts_close[:1] - coarse[0].ts[:1]):
+        if timeframe_ns(fine[0].timeframe) >= timeframe_ns(coarse[0].timeframe):
             raise InputError(Fault("match_bars", "conflict", "must be finer than the bars"))
     first = fine[0].ts
     aligned = all(other.ts is first or np.array_equal(other.ts, first) for other in fine[1:])
@@ -196,7 +196,7 @@ def build_settings(market: Market, rules: Rules, costs: Costs, *, track_equity: 
 
 def needs_sessions(rules: Rules) -> bool:
     """Whether a run by these rules must know trading days and sessions."""
-    limits = rules.daily_loss_limit_pct is not None or rules.daily_loss_limit_abs is not None
+    limits = not (rules.daily_loss_limit_pct is rules.daily_loss_limit_abs is rules.max_drawdown_pct is None)
     return limits or rules.time_in_force in ("day", "opg", "cls") or rules.rebalance in ("daily", "weekly", "monthly")
 
 
@@ -276,13 +276,16 @@ def daily_closes(bars: Bars) -> Records:
     return rows
 
 
-def build_result(world: World, symbols: tuple[str, ...], per_year: int, benchmark: Bars | None) -> Result:
-    """The result of a world that has been advanced."""
-    book, rows = world.book, world.logs.rows
+def build_result(
+    world: World, symbols: tuple[str, ...], per_year: int, benchmark: Bars | None, *, copy: bool = False
+) -> Result:
+    """The result of a world that has been advanced; `copy` if the world goes on afterwards."""
+    book = world.book.copy() if copy else world.book
+    buffers = world.logs.rows | {"equity": world.logs.equity, "daily": world.logs.daily}
 
-    def log(name: str, reasons: tuple[str, ...] | None = None) -> Rows:
-        used = rows[name][: int(book[0][f"n_{name}"])]
-        return Rows.of(used, symbols) if reasons is None else Rows.of(used, symbols, reasons)
+    def log(name: str, reasons: tuple[str, ...] = REASON_NAMES) -> Rows:
+        used = buffers[name][: int(book[0][f"n_{name}"])]
+        return Rows.of(used.copy() if copy else used, symbols, reasons)
 
     return Result(
         symbols=symbols,
@@ -290,9 +293,9 @@ def build_result(world: World, symbols: tuple[str, ...], per_year: int, benchmar
         fills=log("fills"),
         positions=log("trips"),
         denials=log("denials", DENIAL_NAMES),
-        equity=Rows.of(world.logs.equity[: int(book[0]["n_equity"])], symbols),
-        daily=Rows.of(world.logs.daily[: int(book[0]["n_daily"])], symbols),
-        open_positions=Rows.of(open_positions(book, world.holdings), symbols),
+        equity=log("equity"),
+        daily=log("daily"),
+        open_positions=Rows.of(open_positions(world.holdings), symbols),
         book=book,
         periods_per_year=per_year,
         benchmark_daily=None if benchmark is None else daily_closes(benchmark),
