@@ -65,7 +65,7 @@ class MACrossover(Strategy):
         signals = votes(crosses_above(fast, slow), crosses_below(fast, slow))
         if self.min_strength_threshold > 0:
             # Only the few crossing bars are measured.
-            crossings = np.flatnonzero(signals)
+            crossings = np.flatnonzero(signals != 0)
             weak = _strength(fast[crossings], slow[crossings]) < self.min_strength_threshold
             signals[crossings[weak]] = 0
         return signals

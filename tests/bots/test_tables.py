@@ -27,10 +27,11 @@ SHAPES = {
     " indicators_snapshot realised_pnl",
     "portfolio_snapshots": "ts total_value cash positions mode session_id",
     "trading_session_settings": "session_id version stop_loss_pct take_profit_pct trailing_stop_pct"
-    " max_position_size_pct max_open_positions daily_loss_limit_pct daily_loss_limit_abs max_drawdown_pct max_holding_time order_type_default"
-    " time_in_force slippage_model slippage_value commission_rate allow_partial_fills limit_price_offset_pct"
-    " maker_order_timeout position_sizing_method position_size_value rebalance_frequency capital_per_trade"
-    " trading_hours_start trading_hours_end trading_days extended_hours min_confidence",
+    " max_position_size_pct max_open_positions daily_loss_limit_pct daily_loss_limit_abs max_drawdown_pct"
+    " max_holding_time order_type_default time_in_force slippage_model slippage_value commission_rate"
+    " allow_partial_fills limit_price_offset_pct maker_order_timeout position_sizing_method position_size_value"
+    " rebalance_frequency capital_per_trade trading_hours_start trading_hours_end trading_days extended_hours"
+    " min_confidence",
     "strategy_performance": "strategy_name strategy_type execution_type session_id symbols start end initial_capital"
     " final_capital win_rate_pct total_trades sharpe_ratio config trades equity_history",
     "user_strategies": "owner_id name description strategy strategy_type parameters settings is_public source_backtest"
