@@ -8,7 +8,7 @@ Public face::
     result = simulate({"GOOG": bars}, {"GOOG": signals}, rules=Rules(), costs=Costs(), starting_cash=100_000.0)
     result.metrics(), result.to_dict()
 
-What fills when is written in ``docs/fills.md``. Names are loaded when first asked for, so that ``from engine.rules
+What fills when is written in ``docs/fills.md``; figures are in the module `metrics`, coarser bars in the module `resample`. Names are loaded when first asked for, so that ``from engine.rules
 import Rules`` costs a web process neither numba nor numpy.
 """
 
@@ -18,21 +18,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine import metrics
+    from engine import metrics, resample
+    from engine.backtest import Cancelled, simulate
     from engine.bars import Bars
     from engine.compile import compile_kernels
     from engine.errors import Fault, InputError
     from engine.portfolio import Portfolio
-    from engine.resample import resample
     from engine.result import Result
     from engine.rules import Costs, Rules
-    from engine.simulate import Cancelled, simulate
     from engine.sweep import simulate_many
     from engine.windows import TradingWindow
 
 _HOME = {
     "Bars": "engine.bars",
-    "Cancelled": "engine.simulate",
+    "Cancelled": "engine.backtest",
     "Costs": "engine.rules",
     "Fault": "engine.errors",
     "InputError": "engine.errors",
@@ -41,8 +40,7 @@ _HOME = {
     "Rules": "engine.rules",
     "TradingWindow": "engine.windows",
     "compile_kernels": "engine.compile",
-    "resample": "engine.resample",
-    "simulate": "engine.simulate",
+    "simulate": "engine.backtest",
     "simulate_many": "engine.sweep",
 }
 
@@ -65,8 +63,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "metrics":
-        return import_module("engine.metrics")
+    if name in ("metrics", "resample"):
+        return import_module(f"engine.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'engine' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

@@ -10,8 +10,8 @@ def compile_kernels() -> float:
     began = time.perf_counter()
     import numpy as np
 
+    from engine.backtest import simulate
     from engine.bars import Bars
-    from engine.simulate import simulate
 
     day = 86_400_000_000_000
     ones = np.ones(2)

@@ -13,13 +13,13 @@ from typing import Any, Final
 import numpy as np
 
 from engine import exchange
+from engine.backtest import build_result, needs_sessions, read_cash
 from engine.bars import COLUMNS, Bars
 from engine.errors import Fault, InputError
 from engine.exchange import ROUND_THE_CLOCK, periods_per_year
 from engine.result import Result, Rows
 from engine.rules import Costs, Rules
 from engine.signals import Signals, read_signals
-from engine.simulate import build_result, needs_sessions, read_cash
 from engine.step import advance
 from engine.types import DENIAL_NAMES, SESSION_FIRST, SESSION_LAST, SESSION_OVER, SIGNAL, Records
 from engine.windows import TradingWindow

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.bars import Bars
-from engine.errors import Fault, InputError
-from engine.rules import Costs, Rules
-from engine.simulate import (
+from engine.backtest import (
     Cancelled,
     Market,
     Progress,
@@ -25,6 +22,9 @@ from engine.simulate import (
     read_market,
     run,
 )
+from engine.bars import Bars
+from engine.errors import Fault, InputError
+from engine.rules import Costs, Rules
 from engine.world import Logs, World, feed_records, fresh_book, fresh_holdings
 
 if TYPE_CHECKING:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import platform
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import engine
 from backtests.runner import benchmark as holding
 from backtests.runner.alone import combined
-from backtests.runner.config import RunConfig
+from backtests.runner.config import RunConfig, clean
 from backtests.runner.result import RunResult
-from engine import Bars, Cancelled, Costs, Result, Rules, simulate
+from engine.bars import Bars
 from engine.errors import Fault, InputError
 from engine.exchange import ROUND_THE_CLOCK
+from engine.result import Result
+from engine.rules import Costs, Rules
+from engine.backtest import Cancelled, simulate
+from engine.types import NANOS_PER_DAY
 from strategies import catalogue, session_settings
 from strategies.base import Strategy
 
@@ -82,4 +86,75 @@ def run(
     else:
         result = simulated(config.symbols, cash, on_progress)
     held = holding.held({benchmark.symbol: benchmark} if benchmark is not None else walked, result.equity["ts"])
-    return RunResult.of(config, result, strategy, walked, held * cash, _benchmark_label(config, benchmark))
+    return RunResult.of(config, result, strategy, walked, held, _benchmark_label(config))
+
+
+def strategy_version(config: RunConfig) -> str:
+    """The version of the request's strategy as it is installed; "" for given signals."""
+    return catalogue.get(config.strategy).version() if config.strategy else ""
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """What can change a figure: ``engine`` is 12 hex digits of its source, the rest are versions of libraries."""
+    source = hashlib.sha256()
+    home = Path(engine.__file__).parent
+    for path in sorted(home.rglob("*.py")):
+        source.update(path.relative_to(home).as_posix().encode())
+        source.update(path.read_bytes())
+    found = {"engine": source.hexdigest()[:12], "python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def warm() -> None:
+    """Load everything that a first backtest would wait for: kernels, indicators, the reader of stored bars."""
+    import pyarrow.parquet  # noqa: F401
+
+    n = 60
+    close = 100.0 + np.sin(np.arange(n) / 5.0)
+    bars = Bars.from_arrays(
+        "WARM",
+        "1d",
+        np.arange(n, dtype=np.int64) * NANOS_PER_DAY,
+        close,
+        close,
+        close,
+        close,
+        np.ones(n),
+        calendar="XNYS",
+    )
+    for slug in ("ma_crossover", "rsi_bollinger"):
+        run(clean({"strategy": slug, "symbols": ["WARM"]}), {"WARM": bars}).to_dict()
+    versions()
+
+
+def _rules(config: RunConfig, walked: Mapping[str, Bars], strategy: Strategy | None) -> tuple[Rules, Costs]:
+    settings = session_settings.clean(config.settings)
+    # The window asks each symbol's own calendar; only where all trade round the clock is there none.
+    calendars = [series.calendar for series in walked.values() if series.calendar != ROUND_THE_CLOCK]
+    return session_settings.to_rules(
+        settings,
+        calendar=calendars[0] if calendars else ROUND_THE_CLOCK,
+        timeframe=next(iter(walked.values())).timeframe,
+        allow_short=strategy.allows_short if strategy is not None else True,
+    )
+
+
+def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """`progress` for a run that is one part of several: `before` bars are done already, of `total`."""
+    if progress is None:
+        return None
+    return lambda done, _: progress(before + done, total)
+
+
+def _benchmark_label(config: RunConfig) -> str:
+    if config.benchmark:
+        return f"{config.benchmark} held"
+    if len(config.symbols) == 1:
+        return f"{config.symbols[0]} held"
+    return f"All {len(config.symbols)} symbols held"
