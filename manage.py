@@ -12,9 +12,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
     from django.core.exceptions import ImproperlyConfigured
 
-    from tradingsite.command_line import take_settings
+    from tradingsite.command_line import session_settings_file, take_settings
 
-    argv = take_settings(sys.argv)
+    argv = session_settings_file(take_settings(sys.argv))
     try:
         if argv[1:2] == ["up"]:
             from tradingsite.up.command import main as up

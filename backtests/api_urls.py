@@ -19,7 +19,7 @@ urlpatterns: list[URLPattern] = [
     path("backtests/<uuid:backtest_id>/result", backtests.BacktestResult.as_view(), name="result"),
     path("performance/overview", performance.Overview.as_view(), name="performance-overview"),
     path("performance/analytics", performance.Analytics.as_view(), name="performance-analytics"),
-    path("performance/strategy/<str:name>", performance.ByStrategyName.as_view(), name="performance-strategy"),
+    path("performance/strategy/<path:name>", performance.ByStrategyName.as_view(), name="performance-strategy"),
     path(
         "performance/strategy-id/<int:strategy_id>",
         performance.BySavedStrategy.as_view(),

@@ -67,8 +67,9 @@ class _Pulse:
             raise _Stopped
 
     def progress(self, done: int, total: int) -> bool:
-        """The engine's `on_progress`: bars done and to do. False: stop."""
-        self._state = ("running", done, total)
+        """The engine's `on_progress`, in bar times of one or more symbols. False: stop."""
+        bars = self._state[2]
+        self._state = ("running", done * bars // max(total, 1), bars)
         return not self.lost.is_set()
 
     def _run(self) -> None:
@@ -190,12 +191,12 @@ def _simulate(backtest: Backtest, pulse: _Pulse) -> tuple[dict[str, Any], dict[s
     with _timed(timings, "report_s"):
         stored = documents.build(config, inputs.deciding.bars, result)
         data_hash = inputs.fingerprint()
-    versions = execute.versions()
+    libraries = dict(execute.versions())
     values = stored.headline | {
         "final_equity": records.money(stored.headline["final_equity"]),
         "data_hash": data_hash,
-        "engine_version": versions.pop("engine"),
-        "library_versions": versions,
+        "engine_version": libraries.pop("engine"),
+        "library_versions": libraries,
         "result_hash": stored.result_hash,
         "synthetic": any(part.synthetic for part in (inputs.deciding, inputs.benchmark) if part),
         "notes": inputs.deciding.notes,

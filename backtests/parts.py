@@ -2,12 +2,11 @@
 
 | name | what |
 |---|---|
-| ``summary`` | dict, see `backtests.runner.documents.Stored` |
+| ``summary`` | dict, see `backtests.runner.documents.summary` |
 | ``chart`` | dict, see `backtests.runner.report.equity_chart` |
 | ``price:<symbol>`` | dict, see `backtests.runner.report.price_chart` |
-| ``round_trips`` | array of `engine.types.ROUND_TRIP` |
-| ``fills`` | array of `engine.types.FILL` |
-| ``equity`` | array of `engine.types.EQUITY`, one row a bar time |
+| ``head`` | dict: symbols and periods_per_year of the engine's result; names and risk-free rate of its metrics |
+| ``book``, ``benchmark_daily`` and the logs | arrays of the engine's result (`engine.result.Result`, `engine.types`) |
 
 `symbol` in the arrays is an index into the run's symbols in alphabetical order.
 """

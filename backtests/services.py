@@ -6,7 +6,8 @@ Every function takes the acting user and touches only that user's rows; other id
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -18,7 +19,7 @@ from accounts import quotas
 from accounts.models import User
 from backtests import claims, selectors, tasks
 from backtests.models import Backtest, PerformanceRecord, SubmissionCount
-from backtests.runner import RunConfig, clean
+from backtests.runner import RunConfig, clean, fields
 from engine.errors import Fault, InputError
 from marketdata.models.instrument import Source
 from marketdata.selectors import visible_instruments
@@ -42,7 +43,8 @@ def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Back
     was used for another request).
     """
     config, saved, cautions = check(user, payload)
-    if cautions and not _confirmed(payload):
+    confirmed = _confirmed(payload)
+    if cautions and not confirmed:
         raise Unprocessable(
             "These settings are unusual. Send confirm_cautions: true to run them as they are.",
             code="needs_confirmation",
@@ -65,7 +67,8 @@ def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, lis
             payload = _with_saved(payload, saved)
     config = clean(payload)
     _refuse_unavailable(user, config)
-    return config, saved, session_settings.cautions(session_settings.clean(config.settings))
+    cautions = session_settings.cautions(session_settings.clean(config.settings))
+    return config, saved, [replace(caution, path=f"settings.{caution.path}") for caution in cautions]
 
 
 def cancel(user: User, backtest_id: uuid.UUID | str) -> Backtest:
@@ -211,17 +214,21 @@ def _with_saved(payload: dict[str, Any], saved: UserStrategy) -> dict[str, Any]:
 
 
 def _saved_strategy(user: User, value: object) -> UserStrategy:
-    from backtests.runner import fields
-
-    try:
-        key = fields.integer("saved_strategy_id", value, low=1, high=2**63 - 1)
-    except fields.Refused as refused:
-        raise InputError(refused.fault) from None
+    key = _strict(fields.integer, "saved_strategy_id", value, low=1, high=2**63 - 1)
     return strategy_selectors.get(user, key)
 
 
 def _confirmed(payload: Any) -> bool:
-    return isinstance(payload, Mapping) and payload.get("confirm_cautions") is True
+    sent = payload.get("confirm_cautions") if isinstance(payload, Mapping) else None
+    return sent is not None and _strict(fields.boolean, "confirm_cautions", sent)
+
+
+def _strict(read: Callable[..., Any], *args: Any, **bounds: Any) -> Any:
+    """A field through its reader; InputError in the place of the reader's own refusal."""
+    try:
+        return read(*args, **bounds)
+    except fields.Refused as refused:
+        raise InputError(refused.fault) from None
 
 
 def _key(value: str | None) -> str | None:

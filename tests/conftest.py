@@ -113,7 +113,7 @@ def _is_transactional(item: pytest.Item) -> bool:
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """Put the migrations' rows back after a transactional test has emptied the tables."""
     result = yield
-    if _seed and _is_transactional(item):
+    if _seed and nextitem is not None and _is_transactional(item):  # after the last test the database is gone
         from django.db import transaction
         from pytest_django.plugin import blocking_manager_key
 

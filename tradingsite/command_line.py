@@ -25,3 +25,15 @@ def take_settings(argv: list[str]) -> list[str]:
         os.environ[name] = value
         given.add(name)
     return rest
+
+
+def session_settings_file(argv: list[str]) -> list[str]:
+    """`backtest --settings FILE` as the command's own option.
+
+    Django takes --settings for the name of a Python module before any command sees it; in front of a backtest it is the
+    file of session settings. The module is set by the environment (DJANGO_SETTINGS_MODULE) where that is needed.
+    """
+    if argv[1:2] != ["backtest"]:
+        return argv
+    name, own = "--settings", "--session-settings"
+    return [own + word.removeprefix(name) if word == name or word.startswith(f"{name}=") else word for word in argv]

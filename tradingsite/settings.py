@@ -246,7 +246,7 @@ SPECTACULAR_SETTINGS = {
     # One name for each set of choices, whichever bodies it stands in.
     "ENUM_NAME_OVERRIDES": {
         "BacktestStateEnum": "backtests.models.Backtest.State",
-        "SourceEnum": "marketdata.models.instrument.Source",
+        "SourceEnum": "marketdata.models.instrument.Source.values",
         "TimeframeEnum": "marketdata.serializers.TIMEFRAMES",
     },
 }

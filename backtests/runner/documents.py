@@ -11,10 +11,12 @@ import numpy as np
 
 from backtests.runner import report
 from backtests.runner.config import RunConfig
+from backtests.runner.result import LOGS
+from engine.result import iso_times
 from engine.types import DENIAL_NAMES, REASON_NAMES
 
 if TYPE_CHECKING:
-    from backtests.runner.execute import RunResult
+    from backtests.runner.result import RunResult
     from engine import Bars
 
 MAX_RECORD_TRADES = 1_000
@@ -48,30 +50,36 @@ class Stored:
 
 def build(config: RunConfig, bars: Mapping[str, Bars], result: RunResult) -> Stored:
     """Everything that pages and API will ever read of this run. bars: those it decided on."""
-    figures = result.figures
-    daily_dates = result.daily["date"].astype("datetime64[D]")
+    figures, run = result.figures, result.engine
+    daily_dates = np.asarray(run.daily["date"]).astype("datetime64[D]")
     parts: dict[str, Any] = {
         "summary": summary(result),
         "chart": report.equity_chart(
-            result.equity["ts"],
-            result.equity["equity"],
+            np.asarray(run.equity["ts"]),
+            np.asarray(run.equity["equity"]),
             result.benchmark,
-            result.starting_cash,
+            run.starting_cash,
             result.benchmark_label,
         ),
-        "round_trips": result.trips,
-        "fills": result.fills,
-        "equity": result.equity,
+        "head": {
+            "symbols": list(run.symbols),
+            "periods_per_year": run.periods_per_year,
+            "metrics": list(config.metrics) if config.metrics is not None else None,
+            "risk_free_rate_pct": result.risk_free_rate_pct,
+        },
+        "book": run.book,
+        "benchmark_daily": run.benchmark_daily,
+        **{name: getattr(run, name) for name in LOGS},
     }
-    for index, symbol in enumerate(result.symbols):
+    for index, symbol in enumerate(run.symbols):
         parts[f"price:{symbol}"] = report.price_chart(
             symbol,
             bars[symbol].ts,
             [getattr(bars[symbol], name) for name in ("open", "high", "low", "close", "volume")],
-            result.overlays(symbol, bars[symbol]),
-            result.fills[result.fills["symbol"] == index],
+            result.overlays(bars[symbol]),
+            np.asarray(run.fills)[run.fills["symbol"] == index],
         )
-    newest = result.trips[-MAX_RECORD_TRADES:]
+    newest = np.asarray(run.positions)[-MAX_RECORD_TRADES:]
     return Stored(
         headline={
             name: figures[name]
@@ -87,15 +95,15 @@ def build(config: RunConfig, bars: Mapping[str, Bars], result: RunResult) -> Sto
         },
         parts=parts,
         result_hash=result.fingerprint(),
-        newest_trades=report.round_trip_rows(newest, result.symbols),
+        newest_trades=report.round_trip_rows(newest, run.symbols),
         daily_equity=[
             [str(day), value]
             for day, value in zip(
-                daily_dates[-MAX_RECORD_DAYS:], result.daily["equity"][-MAX_RECORD_DAYS:].tolist(), strict=True
+                daily_dates[-MAX_RECORD_DAYS:], run.daily["equity"][-MAX_RECORD_DAYS:].tolist(), strict=True
             )
         ],
-        first_ts=int(result.equity["ts"][0]),
-        last_ts=int(result.equity["ts"][-1]),
+        first_ts=int(run.equity["ts"][0]),
+        last_ts=int(run.equity["ts"][-1]),
     )
 
 
@@ -108,35 +116,32 @@ def summary(result: RunResult) -> dict[str, Any]:
     "symbol", "side", "count", "cut", "first_time", "last_time"}]`` most frequent first (cut: made smaller, not
     refused), ``"monthly_returns", "return_histogram"`` (see `report`), ``"open_positions": [{"symbol", "side", "qty",
     "entry_time", "entry_px", "mark", "unrealised"}], "exit_reasons": {code: count}, "by_symbol": [{"symbol", "trades",
-    "wins", "pnl_net", "bars"}], "symbols"`` (in the order of the arrays) ``, "export"`` (head of the JSON export)``}``.
+    "wins", "pnl_net", "bars"}]}``.
     """
-    figures, daily = result.figures, result.daily
-    times = report.iso(result.equity["ts"][[0, -1]])
+    figures, run = result.figures, result.engine
+    days, marks = np.asarray(run.daily["date"]).astype("datetime64[D]"), np.asarray(run.daily["equity"])
+    times = iso_times(run.equity["ts"][[0, -1]])
     return {
         "metrics": result.chosen_metrics,
         "benchmark_metrics": result.benchmark_metrics,
         "benchmark_label": result.benchmark_label,
-        "starting_cash": result.starting_cash,
-        "final_equity": figures["final_equity"],
+        "starting_cash": run.starting_cash,
+        "final_equity": run.final_equity,
         "costs": {
             "commission": figures["total_commission"],
             "slippage": figures["total_slippage"],
             "total": figures["total_costs"],
         },
-        "ambiguous_bars": result.ambiguous_bars,
+        "ambiguous_bars": run.ambiguous_bars,
         "bars": result.bars,
         "first_time": times[0],
         "last_time": times[1],
-        "denials": _denials(result.denials, result.symbols),
-        "monthly_returns": report.monthly_returns(
-            daily["date"].astype("datetime64[D]"), daily["equity"], result.starting_cash
-        ),
-        "return_histogram": report.histogram(daily["equity"], result.starting_cash),
-        "open_positions": _open_positions(result.open_positions, result.symbols),
-        "exit_reasons": _counts(result.trips["exit_reason"]),
+        "denials": _denials(run.denials, run.symbols),
+        "monthly_returns": report.monthly_returns(days, marks, run.starting_cash),
+        "return_histogram": report.histogram(marks, run.starting_cash),
+        "open_positions": _open_positions(run.open_positions, run.symbols),
+        "exit_reasons": _counts(np.asarray(run.positions["exit_reason"])),
         "by_symbol": _by_symbol(result),
-        "symbols": list(result.symbols),
-        "export": result.export_head(),
     }
 
 
@@ -157,15 +162,15 @@ def _denials(denials: np.ndarray, symbols: Sequence[str]) -> list[dict[str, Any]
             "side": "BUY" if side > 0 else "SELL",
             "count": count,
             "cut": cut,
-            "first_time": report.iso(np.array([first]))[0],
-            "last_time": report.iso(np.array([last]))[0],
+            "first_time": iso_times([first])[0],
+            "last_time": iso_times([last])[0],
         }
         for (reason, symbol, side, cut), (count, first, last) in rows
     ]
 
 
 def _open_positions(held: np.ndarray, symbols: Sequence[str]) -> list[dict[str, Any]]:
-    times = report.iso(held["entry_ts"])
+    times = iso_times(held["entry_ts"])
     return [
         {
             "symbol": symbols[row["symbol"]],
@@ -186,7 +191,7 @@ def _counts(codes: np.ndarray) -> dict[str, int]:
 
 
 def _by_symbol(result: RunResult) -> list[dict[str, Any]]:
-    trips, n = result.trips, len(result.symbols)
+    trips, n = np.asarray(result.engine.positions), len(result.engine.symbols)
     trades = np.bincount(trips["symbol"], minlength=n)
     wins = np.bincount(trips["symbol"], weights=trips["pnl_net"] > 0, minlength=n)
     pnl = np.bincount(trips["symbol"], weights=trips["pnl_net"], minlength=n)
@@ -198,5 +203,5 @@ def _by_symbol(result: RunResult) -> list[dict[str, Any]]:
             "pnl_net": float(pnl[i]),
             "bars": result.bars_of[i],
         }
-        for i, symbol in enumerate(result.symbols)
+        for i, symbol in enumerate(result.engine.symbols)
     ]

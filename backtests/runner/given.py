@@ -25,9 +25,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def read_signals(path: Path, bars: Mapping[str, Bars]) -> dict[str, NDArray[np.int8]]:
     """Signals from a CSV file with the columns time, symbol, signal; one int8 array a symbol, 0 where no row is.
 
-    time: start of the bar at whose close the signal is known, ISO-8601; without a zone it is UTC. symbol may be left out
-    when the run has one symbol. signal: 1 or BUY, -1 or SELL, 0 or HOLD. Rows need no order. Raises InputError with the
-    first ten faults by row: header, symbol not in the run, no bar at that time, a bar named twice, another signal value.
+    time: start of the bar at whose close the signal is known, ISO-8601; without a zone it is UTC. symbol: may be left
+    out when the run has one symbol. signal: 1 or BUY, -1 or SELL, 0 or HOLD. Rows need no order. Raises InputError with
+    the first ten faults by row: header, symbol not in the run, no bar at that time, a bar named twice, another value.
     """
     signals = {symbol: np.zeros(len(series), dtype=np.int8) for symbol, series in bars.items()}
     named = {symbol: np.zeros(len(series), dtype=bool) for symbol, series in bars.items()}

@@ -5,12 +5,14 @@ numpy only: the web process reads these shapes without loading the engine's comp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from engine.errors import Fault, InputError
+from engine.result import iso_times
 from engine.types import BUY, REASON_NAMES, SELL
 
 # Names of the columns of a round trip for people and programs outside, and where the engine keeps them.
@@ -32,11 +34,6 @@ TRADE_COLUMNS = {
 CHART_POINTS = 4_000
 MAX_MARKERS = 2_000
 SIDES = {BUY: "LONG", SELL: "SHORT"}
-
-
-def iso(ts: np.ndarray) -> list[str]:
-    """int64 ns UTC as ISO-8601 to the second, ``2013-10-07T13:30:00Z``."""
-    return [f"{text}Z" for text in np.datetime_as_string(ts.astype("datetime64[ns]"), unit="s")]
 
 
 def seconds(ts: np.ndarray) -> list[int]:
@@ -110,9 +107,9 @@ def price_chart(
     """Candles of one symbol with what the strategy saw and did.
 
     ``{"symbol", "time": [Unix s], "open", "high", "low", "close", "volume": [float], "overlays": [{"name", "label",
-    "pane": "price" | "own", "values": [float | None]}], "trades": [{"time", "price", "qty" (signed), "entry": bool, "reason"}],
-    "trades_total": int, "bars": int before decimation, "bars_per_candle": int}``. Beyond 4,000 bars several bars share a
-    candle (first open, highest high, lowest low, last close, summed volume; an overlay's last value) and a trade is
+    "pane": "price" | "own", "values": [float | None]}], "trades": [{"time", "price", "qty" (signed), "entry": bool,
+    "reason"}], "trades_total": int, "bars": int before decimation, "bars_per_candle": int}``. Beyond 4,000 bars several
+    share a candle (first open, highest high, lowest low, last close, summed volume; an overlay's last value) and a trade is
     drawn on the candle that holds its bar. The newest 2,000 trades are listed.
     """
     n = len(ts)
@@ -185,7 +182,7 @@ def monthly_returns(days: np.ndarray, equity: np.ndarray, starting_cash: float) 
 
 
 def histogram(equity: np.ndarray, starting_cash: float, bins: int = 41) -> dict[str, list[float]]:
-    """Daily returns counted in equal bins around zero: ``{"edges_pct": [bins + 1], "counts": [bins]}``; empty lists for none."""
+    """Daily returns counted in equal bins: ``{"edges_pct": [bins + 1], "counts": [bins]}``; empty lists for none."""
     marks = np.concatenate(([starting_cash], equity))
     returns = (marks[1:] / marks[:-1] - 1.0) * 100.0
     returns = returns[np.isfinite(returns)]
@@ -242,10 +239,32 @@ def round_trip_rows(trips: np.ndarray, symbols: Sequence[str]) -> list[dict[str,
     columns = {name: trips[field].tolist() for name, field in TRADE_COLUMNS.items() if field}
     columns["symbol"] = [symbols[i] for i in columns["symbol"]]
     columns["side"] = [SIDES[side] for side in columns["side"]]
-    columns["entry_time"], columns["exit_time"] = iso(trips["entry_ts"]), iso(trips["exit_ts"])
+    columns["entry_time"], columns["exit_time"] = iso_times(trips["entry_ts"]), iso_times(trips["exit_ts"])
     columns["exit_reason"] = [REASON_NAMES[code] for code in columns["exit_reason"]]
     columns["return_pct"] = return_pct(trips).tolist()
     return [
         dict(zip(TRADE_COLUMNS, row, strict=True))
         for row in zip(*(columns[name] for name in TRADE_COLUMNS), strict=True)
     ]
+
+
+def export_json(head: Mapping[str, Any], equity: np.ndarray, batch: int = 5_000) -> Iterator[str]:
+    """`engine.Result.to_dict()` as JSON text in pieces; `head` is that dict made without equity rows.
+
+    A million equity points as Python objects would take a web process hundreds of megabytes; so they are written a
+    few thousand at a time.
+    """
+    yield "{"
+    for number, (name, value) in enumerate(head.items()):
+        yield f"{', ' if number else ''}{json.dumps(name)}: "
+        if name != "equity":
+            yield json.dumps(value, allow_nan=False)
+            continue
+        yield "["
+        for start in range(0, len(equity), batch):
+            rows = equity[start : start + batch]
+            pairs = zip(iso_times(rows["ts"]), rows["equity"].tolist(), strict=True)
+            text = ", ".join(json.dumps(pair, allow_nan=False) for pair in pairs)
+            yield f"{', ' if start else ''}{text}"
+        yield "]"
+    yield "}"

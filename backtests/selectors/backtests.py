@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,23 @@ from backtests.runner import report
 from backtests.runner.config import ADJUSTMENTS, TIMEFRAMES
 from engine import metrics
 from engine.errors import Fault, InputError
-from engine.types import EQUITY, FILL, ROUND_TRIP
+from engine.result import Result, Rows
+from engine.types import DAILY, DENIAL, DENIAL_NAMES, EQUITY, FILL, OPEN_POSITION, ORDER, REASON_NAMES, ROUND_TRIP
 from strategies import catalogue, session_settings
 from tradingsite.lib.errors import Conflict, NotFound
 
 MAX_COMPARED = 6
+_DTYPES = {
+    "orders": ORDER,
+    "fills": FILL,
+    "positions": ROUND_TRIP,
+    "denials": DENIAL,
+    "open_positions": OPEN_POSITION,
+    "equity": EQUITY,
+    "daily": DAILY,
+}
+LOGS = tuple(_DTYPES)
+_REASONS = {"denials": DENIAL_NAMES}
 # Read by single-row pages only: lists leave the long JSON columns in the database.
 _HEAVY = ("config", "library_versions", "rerun_report", "timings", "failure_faults", "notes")
 
@@ -142,28 +154,45 @@ def price_chart(backtest: Backtest, symbol: str) -> dict[str, Any]:
     return found
 
 
-def equity(backtest: Backtest) -> np.ndarray:
-    """Every equity point, an array of `engine.types.EQUITY`; empty while not DONE."""
-    found = parts.read(backtest, "equity")
-    return np.empty(0, dtype=EQUITY) if found is None else found
+def result(backtest: Backtest, *logs: str) -> Result | None:
+    """The engine's result as it was, with the named logs (`backtests.runner.result.LOGS`) and the others empty.
 
-
-def fills(backtest: Backtest) -> np.ndarray:
-    """Every fill, an array of `engine.types.FILL`; empty while not DONE."""
-    found = parts.read(backtest, "fills")
-    return np.empty(0, dtype=FILL) if found is None else found
+    None while it is not DONE. One query, however many logs.
+    """
+    read = parts.read_many([backtest.pk], ("head", "book", "benchmark_daily", *logs))
+    found = {name: value for (_, name), value in read.items()}
+    if "head" not in found:
+        return None
+    head = found["head"]
+    symbols = tuple(head["symbols"])
+    rows = {
+        name: Rows.of(found.get(name, np.empty(0, dtype=dtype)), symbols, _REASONS.get(name, REASON_NAMES))
+        for name, dtype in _DTYPES.items()
+    }
+    return Result(
+        symbols=symbols,
+        book=found["book"],
+        periods_per_year=head["periods_per_year"],
+        benchmark_daily=found["benchmark_daily"],
+        **rows,
+    )
 
 
 def export(backtest: Backtest) -> Iterator[str]:
     """The JSON text that the CLI's ``--json`` writes, in pieces. Raises Conflict (409) while it is not DONE."""
-    head = parts.read(backtest, "summary")
-    if head is None:
+    whole = result(backtest, *LOGS)
+    head = parts.read(backtest, "head")
+    if whole is None or head is None:
         raise Conflict(f"It has no result: it is {backtest.get_state_display().lower()}.")
-    return report.export_json(head, sorted(backtest.symbols), _trips(backtest), fills(backtest), equity(backtest))
+    equity = np.asarray(whole.equity)
+    plain = replace(whole, equity=whole.equity[:0]).to_dict(
+        head["metrics"], risk_free_rate_pct=head["risk_free_rate_pct"]
+    )
+    return report.export_json(plain, equity)
 
 
 def _trips(backtest: Backtest) -> np.ndarray:
-    found = parts.read(backtest, "round_trips")
+    found = parts.read(backtest, "positions")
     return np.empty(0, dtype=ROUND_TRIP) if found is None else found
 
 
@@ -211,7 +240,7 @@ def select_round_trips(
 def compare(user: User, ids: Sequence[str | uuid.UUID]) -> list[dict[str, Any]]:
     """Up to six of the user's backtests side by side, in the order given.
 
-    Each ``{"backtest": Backtest, "summary": dict | None, "equity": {"time": [s], "value": [float]} | None}``; the equity
+    Each ``{"backtest": Backtest, "summary": dict | None, "equity": {"time": [s], "value": [float]} | None}``; equity
     is rebased to 100 at its start. Raises InputError for none or more than six ids, NotFound if one is not the user's.
     Three queries, however many.
     """

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db.models import Model
 
 from accounts.models import User
 from backtests import job, services
 from backtests.models import Backtest
+from marketdata.models import CorporateAction, Coverage, Instrument
 from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: F401
 
 AAPL = {
@@ -22,10 +25,18 @@ AAPL = {
 }
 
 
+_loaded: dict[type[Model], list[Model]] = {}  # what the first test loaded; the bars themselves are files and stay
+
+
 @pytest.fixture
 def sample_data(transactional_db: None) -> None:
     """Real daily prices of AAPL, IBM, MSFT and GOOG, as `make run` loads them."""
-    call_command("load_sample_data", verbosity=0)
+    if not _loaded:
+        call_command("load_sample_data", stdout=io.StringIO())
+        _loaded.update({model: list(model.objects.all()) for model in (Instrument, CorporateAction, Coverage)})
+        return
+    for model, rows in _loaded.items():
+        model.objects.bulk_create(rows)
 
 
 @pytest.fixture

@@ -59,12 +59,12 @@ def test_a_run_is_queued_then_done_and_answers_with_its_figures(alice: User, api
         metrics["expectancy"] * metrics["trade_count"]
     )
     equity = client.get(f"{answer['Location']}/equity").json()
-    assert equity["points"] == 2_516
+    assert equity["points"] == 2_517
     assert equity["equity"][-1] == pytest.approx(metrics["final_equity"])
 
     record = PerformanceRecord.objects.get(backtest_id=body["id"])
     assert record.total_trades == done["trade_count"]
-    assert len(record.equity_history) == 2_516
+    assert len(record.equity_history) == 2_517
 
 
 @pytest.mark.row("B9", "A8", "P10")
@@ -254,7 +254,7 @@ def test_the_whole_result_is_what_the_command_line_writes(alice: User, api: Api,
     assert answer.status_code == 200
     whole = json.loads(b"".join(answer.streaming_content))
     assert len(whole["trades"]) == mine.trade_count
-    assert len(whole["equity"]) == 2_516
+    assert len(whole["equity"]) == 2_517
     assert whole["equity"][-1][1] == whole["final_equity"]
     assert whole["metrics"]["trade_count"] == mine.trade_count
     assert set(whole["trades"][0]) >= {

@@ -50,7 +50,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--signals", type=Path, help="CSV with time, symbol, signal: trade these instead of a strategy"
         )
-        parser.add_argument("--settings", type=Path, help="JSON object of session settings")
+        # On the command line this is --settings (see tradingsite.command_line.session_settings_file).
+        parser.add_argument("--session-settings", type=Path, metavar="FILE", help="same as --settings FILE: a JSON object")
         parser.add_argument("--preset", help="conservative, standard or active")
         parser.add_argument("--shares-per-trade", type=int, help="fixed size of each entry")
         parser.add_argument("--capital", help="initial capital; default 100000")
@@ -132,8 +133,8 @@ def _payload(options: Mapping[str, Any]) -> dict[str, Any]:
         payload["initial_capital"] = _number(options["capital"])
     if options["param"]:
         payload["strategy_parameters"] = _parameters(options["strategy"], options["param"])
-    if options["settings"] is not None:
-        payload["settings"] = _settings(options["settings"])
+    if options["session_settings"] is not None:
+        payload["settings"] = _settings(options["session_settings"])
     return {key: value for key, value in payload.items() if value is not None}
 
 
