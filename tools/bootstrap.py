@@ -69,7 +69,7 @@ def say(text: str) -> None:
 
 def environment() -> None:
     """An empty virtual environment, unless one that works is there."""
-    if PYTHON.exists() and ask(PYTHON, "-m", "pip", "--version")[0]:
+    if PYTHON.exists() and ask(PYTHON, "-c", "import pip")[0]:
         return
     say("Creating .venv …")
     try:
