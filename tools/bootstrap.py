@@ -28,7 +28,6 @@ OLDEST_NODE = 18
 VENDORED = {
     "lightweight-charts/dist/lightweight-charts.standalone.production.mjs": "lightweight-charts.mjs",
     "lightweight-charts/LICENSE": "lightweight-charts.LICENSE",
-    "lightweight-charts/NOTICE": "lightweight-charts.NOTICE",
     "uplot/dist/uPlot.iife.min.js": "uplot.js",
     "uplot/dist/uPlot.min.css": "uplot.css",
     "uplot/LICENSE": "uplot.LICENSE",
