@@ -19,6 +19,8 @@ class Command(BaseCommand):
         begun = time.perf_counter()
         loaded = sample.load(now=timezone.now())
         took = time.perf_counter() - begun
+        if not options["verbosity"]:
+            return
         if loaded.sessions or loaded.instruments or loaded.series:
             self.stdout.write(
                 f"Sample data: {loaded.instruments} instruments, {loaded.series} series, "
