@@ -334,6 +334,7 @@ class ImportSerializer(serializers.ModelSerializer):
     """An import and its state. `faults`: the first ten; nothing of a refused file was imported."""
 
     state = serializers.ChoiceField(choices=DataImport.State.values)
+    timeframe = serializers.ChoiceField(choices=TIMEFRAMES, allow_blank=True, help_text="Empty: found from the times")
     faults = FaultSerializer(many=True)
     result = ImportResultSerializer(allow_null=True, source="shown_result")
 

@@ -48,7 +48,8 @@ def test_bars_of_a_range_in_pages_that_fit_together(sample, api, alice: User) ->
         pages.append(body["bars"])
         start = body["next_start"]
     assert [len(page) for page in pages] == [15, 15, 11]
-    assert [bar for page in pages for bar in page] == whole["bars"]  # adjusted alike, although the split lies between two pages
+    # Adjusted alike, although the split lies between two pages.
+    assert [bar for page in pages for bar in page] == whole["bars"]
     raw = caller.get("/api/market-data/AAPL", {**query, "adjustment": "raw"}).json()["bars"]
     assert raw[0]["close"] == pytest.approx(2 * whole["bars"][0]["close"])
 
