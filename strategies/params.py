@@ -84,6 +84,12 @@ class Param(Generic[T]):
         """A cleaned value as JSON holds it; `clean(json(value)) == value`."""
         return value
 
+    def words(self, value: T | None) -> str:
+        """A cleaned value, or its JSON form, as people read it, with its unit."""
+        if value is None:
+            return "off"
+        return f"{self._words(value)} {self.unit}".strip()
+
     def declaration(self) -> dict[str, Any]:
         """JSON-ready description; keys that do not apply to the type are None."""
         return {
@@ -114,6 +120,9 @@ class Param(Generic[T]):
     def _parse(self, text: str) -> object:
         raise NotImplementedError
 
+    def _words(self, value: Any) -> str:
+        return str(self.json(value))
+
 
 N = TypeVar("N", int, float)
 
@@ -132,6 +141,9 @@ class _NumberParam(Param[N]):
 
     def declaration(self) -> dict[str, Any]:
         return super().declaration() | {"min": self.min, "max": self.max, "step": self.step}
+
+    def _words(self, value: Any) -> str:
+        return f"{value:,.10g}"
 
     def _finite(self, value: object) -> float | int:
         """A real number that is neither a boolean nor text nor NaN nor infinite."""
@@ -212,6 +224,9 @@ class BoolParam(Param[bool]):
     def rule(self) -> str:
         return "true or false."
 
+    def _words(self, value: Any) -> str:
+        return "yes" if value else "no"
+
     def _clean(self, value: object) -> bool:
         if not isinstance(value, bool):
             raise self.fault("wrong_type", f"{self.label} must be true or false, not {shown(value)}.", self.rule())
@@ -251,6 +266,9 @@ class ChoiceParam(Param[str]):
         choices = [{"value": value, "label": label} for value, label in self.choices.items()]
         return super().declaration() | {"choices": choices}
 
+    def _words(self, value: Any) -> str:
+        return self.choices.get(value, value)
+
     def _clean(self, value: object) -> str:
         if not isinstance(value, str):
             raise self.fault("wrong_type", f"{self.label} must be a word, not {shown(value)}.", self.rule())
@@ -273,6 +291,9 @@ class TimeParam(Param[datetime.time]):
 
     def json(self, value: datetime.time | None) -> object:
         return value and value.strftime("%H:%M")
+
+    def _words(self, value: Any) -> str:
+        return value if isinstance(value, str) else value.strftime("%H:%M")
 
     def _clean(self, value: object) -> datetime.time:
         if isinstance(value, datetime.time) and value.tzinfo is None and not value.second and not value.microsecond:
@@ -302,6 +323,9 @@ class DaysParam(Param[tuple[str, ...]]):
 
     def json(self, value: tuple[str, ...] | None) -> object:
         return None if value is None else list(value)
+
+    def _words(self, value: Any) -> str:
+        return ", ".join(day.capitalize() for day in value)
 
     def _clean(self, value: object) -> tuple[str, ...]:
         if isinstance(value, str) or not isinstance(value, Sequence):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -16,6 +17,7 @@ from strategies import catalogue, selectors, services, session_settings
 from strategies.base import Strategy
 from strategies.forms import StrategyForm
 from strategies.models import UserStrategy
+from strategies.params import Param
 from tradingsite.lib.errors import ApiError, NotFound
 
 PAGE_SIZE = 25
@@ -44,7 +46,8 @@ def public_list(request: HttpRequest) -> HttpResponse:
 def catalogue_entry(request: HttpRequest, slug: str) -> HttpResponse:
     """What a shipped strategy does, and its parameters with their bounds."""
     declared = _declared(slug)
-    return render(request, "strategies/entry.html", {"declared": declared, "declaration": declared.declaration()})
+    params = [(param, param.words(param.default)) for param in declared.params.values()]
+    return render(request, "strategies/entry.html", {"declared": declared, "params": params})
 
 
 @login_required
@@ -54,7 +57,9 @@ def detail(request: HttpRequest, strategy_id: int) -> HttpResponse:
     row = selectors.readable(request.user, strategy_id)
     shown: dict[str, Any] = {"row": row, "is_own": row.owner_id == request.user.pk, "declared": None}
     try:
-        shown |= {"declared": row.declared, "values": _parameter_rows(row), "settings": _setting_rows(row)}
+        shown["declared"] = row.declared
+        shown["values"] = _in_words(row.declared.params, row.parameters)
+        shown["settings"] = _in_words(session_settings.SETTINGS, row.settings)
     except InputError as error:
         # A release may drop a strategy; what was saved stays readable.
         shown["missing"] = str(error)
@@ -137,11 +142,6 @@ def _refused(
     return _form(request, form, row, status=refusal.status)
 
 
-def _parameter_rows(row: UserStrategy) -> list[tuple[dict[str, Any], object]]:
-    params = row.declared.params
-    return [(params[name].declaration(), value) for name, value in row.parameters.items() if name in params]
-
-
-def _setting_rows(row: UserStrategy) -> list[tuple[dict[str, Any], object]]:
-    known = session_settings.SETTINGS
-    return [(known[name].declaration(), value) for name, value in row.settings.items() if name in known]
+def _in_words(params: Mapping[str, Param[Any]], values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(label, value as people read it) of each stored value that is still declared."""
+    return [(params[name].label, params[name].words(value)) for name, value in values.items() if name in params]

@@ -186,6 +186,21 @@ def test_every_declaration_is_complete_enough_for_a_form() -> None:
         }  # fmt: skip
 
 
+def test_values_in_words() -> None:
+    def said(name: str, value: object) -> str:
+        return session_settings.SETTINGS[name].words(value)
+
+    assert said("stop_loss_pct", 2.0) == "2 %"
+    assert said("stop_loss_pct", None) == "off"
+    assert said("position_sizing_method", "kelly") == "Kelly, from this run's closed positions"
+    assert said("extended_hours", False) == "no"
+    assert said("trading_hours_start", datetime.time(9, 30)) == said("trading_hours_start", "09:30") == "09:30"
+    assert said("trading_days", ["MON", "FRI"]) == "Mon, Fri"
+    assert said("max_holding_time", 86_400) == "86,400 s"
+    assert "buy when the close is threshold below" in catalogue.get("mean_reversion").describe().lower()
+    assert "`" not in "".join(declared.describe() for declared in catalogue.all())
+
+
 def test_a_default_outside_its_own_bounds_cannot_be_declared() -> None:
     with pytest.raises((InputError, RuntimeError)):
 
