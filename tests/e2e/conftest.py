@@ -70,7 +70,7 @@ def visit(browser: Browser, live_site: Site, request: pytest.FixtureRequest) -> 
         context.set_default_timeout(PATIENCE_MS)
         if user is not None:
             client = Client()
-            client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+            client.force_login(user)
             context.add_cookies(
                 [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_site.url}]
             )

@@ -34,6 +34,7 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
     second = run_now(
         alice, strategy="rsi_bollinger", symbols=["IBM", "MSFT"], name="A name " + "that goes on and on " * 5
     )
+    assert (first.state, second.state) == ("DONE", "DONE"), (first.failure_reason, second.failure_reason)
     faults = [
         {"path": "symbols[0]", "code": "not_found", "message": "There are no bars of XYZ.", "hint": "Import some."}
     ]
@@ -86,8 +87,8 @@ def test_pages_are_readable_and_fit(
     visit: Callable[..., Page], alice: User, pages: dict[str, str], width: int, theme: str
 ) -> None:
     page = visit(alice, width=width, theme=theme)
-    faults = {name: look(page, address) for name, address in pages.items()}
-    assert not {name: found for name, found in faults.items() if found}
+    faults = [f"{name}: {fault}" for name, address in pages.items() for fault in look(page, address)]
+    assert not faults, "\n".join(faults)
 
 
 def test_the_colour_blind_safe_palette_is_readable_too(

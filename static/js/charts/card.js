@@ -27,7 +27,7 @@ export function legend(id, items) {
       if (token) {
         const key = document.createElement("span");
         key.className = dashed ? "legend-key dashed" : "legend-key";
-        key.style.color = `var(--${token})`;
+        key.dataset.token = token;
         item.append(key);
       }
       item.append(label ? `${label} ` : "");
