@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import Bars, exchange, resample
+from engine import Bars, exchange
 from engine.errors import InputError
-from engine.resample import align, close_times, last_fine_bar, spread
+from engine.resample import align, close_times, last_fine_bar, resample, spread
 from tests.engine.test_exchange import MINUTE, minutes, ns
 
 COLUMNS = ("open", "high", "low", "close", "volume")

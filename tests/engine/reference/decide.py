@@ -1,0 +1,236 @@
+"""Signals, rebalancing, limits: which orders a step leaves behind (§10, §11)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+
+from engine import exchange
+from tests.engine.reference.fills import Desk
+from tests.engine.reference.model import Bar, Market, Order, Signal
+
+
+@dataclass
+class Candidate:
+    market: Market
+    bar: Bar
+    side: int
+    confidence: float
+    reason: str
+    signal: Signal
+    units: float = math.nan  # fixed already, by rebalancing
+
+
+class Decisions:
+    def __init__(self, desk: Desk, timeframe: str) -> None:
+        self.desk, self.rules = desk, desk.rules
+        self.wait_ns = exchange.timeframe_ns(timeframe) + self.rules.latency_ms * 1_000_000
+        self.day_halted = self.run_halted = False
+        self.periods: dict[str, int | tuple[int, int]] = {}
+        self.due_by_date = False
+
+    def new_day(self, day: int) -> None:
+        """Note whether this step begins a day, ISO week or month (§11)."""
+        date = dt.date(1970, 1, 1) + dt.timedelta(days=day)
+        year, week, _ = date.isocalendar()
+        now = {"daily": day, "weekly": (year, week), "monthly": (date.year, date.month)}
+        name = self.rules.rebalance
+        if name in now and self.periods.get(name) != now[name]:
+            self.due_by_date, self.periods[name] = True, now[name]
+
+    # --- Exits
+    def whole_exit(self, market: Market) -> bool:
+        """Whether an exit of the whole position is working."""
+        return market.exit is not None and market.position is not None and market.exit.rest >= market.position.qty
+
+    def exit(self, market: Market, reason: str, tif: str, ts: int, qty: float | None = None) -> None:
+        """Place a MARKET exit (of the whole position unless `qty`), in place of the one that is working."""
+        position, bar = market.position, market.last_bar
+        assert position is not None
+        assert bar is not None
+        self.desk.end(market.exit, "cancelled", ts)
+        if qty is None and market.entry is not None and market.entry.side == position.side:
+            self.desk.end(market.entry, "cancelled", ts)
+        order = Order(
+            market.index, -position.side, "market", tif, reason, False, ts, self.live_from(ts), bar.index,
+            qty=position.qty if qty is None else qty,
+        )  # fmt: skip
+        market.exit = self.desk.place(order)
+
+    def live_from(self, ts: int) -> int:
+        return ts + 1 if self.rules.latency_ms == 0 else ts + self.wait_ns
+
+    def signal_tif(self) -> str:
+        return self.rules.time_in_force if self.rules.time_in_force in ("opg", "cls") else "gtc"
+
+    def protective_exit(self, market: Market, reason: str, ts: int) -> None:
+        if not (self.whole_exit(market) and market.exit is not None and market.exit.tif == "gtc"):
+            self.exit(market, reason, "gtc", ts)
+
+    def close_everything(self, reason: str, ts: int) -> None:
+        for market in self.desk.markets:
+            self.desk.end(market.entry, "cancelled", ts)
+            if market.position is not None:
+                self.protective_exit(market, reason, ts)
+
+    # --- Decide
+    def decide(self, now: list[tuple[Market, Bar]], ts: int, step: int) -> None:
+        candidates: dict[int, Candidate] = {}
+        spoke = weighed = False
+        for market, bar in now:
+            signal = bar.decides
+            if signal is None:
+                continue
+            action = signal.action
+            if self.rules.rebalance != "never" and not math.isnan(signal.target_weight):
+                market.weight, action, weighed = signal.target_weight, 0, True
+            if action == 0:
+                continue
+            spoke = True
+            if self.answer(market, action, ts):
+                candidates[market.index] = Candidate(market, bar, action, signal.confidence, "signal", signal)
+        due = {
+            "on_signal": spoke or weighed,
+            "on_target_weights": weighed,
+        }.get(self.rules.rebalance, self.due_by_date)
+        self.due_by_date = False
+        if due:
+            self.rebalance(now, ts, candidates)
+        window = self.rules.window
+        open_now = window is None or bool(window[step])
+        ranked = sorted(candidates.values(), key=lambda c: (-c.confidence, c.market.index))
+        for candidate in ranked:
+            self.admit(candidate, ts, open_now)
+
+    def answer(self, market: Market, action: int, ts: int) -> bool:
+        """What a signal does to what is there; True if it also asks for an entry."""
+        if market.entry is not None and market.entry.side != action:
+            self.desk.end(market.entry, "cancelled", ts)
+        position = market.position
+        if position is not None and position.side != action and not self.whole_exit(market):
+            self.exit(market, "signal", self.signal_tif(), ts)
+        if action < 0 and not self.rules.allow_short:
+            return False
+        if market.entry is not None:
+            return False
+        same_side = position is not None and position.side == action
+        return not (same_side and (not self.rules.allow_scale_in or market.exit is not None))
+
+    def admit(self, c: Candidate, ts: int, open_now: bool) -> None:
+        rules, market = self.rules, c.market
+        if c.reason == "signal" and c.confidence < rules.min_confidence:
+            return self.deny(c, "low_confidence", ts)
+        if not open_now:
+            return self.deny(c, "outside_window", ts)
+        if self.run_halted:
+            return self.deny(c, "drawdown_halt", ts)
+        if self.day_halted:
+            return self.deny(c, "daily_loss_halt", ts)
+        needs_slot = market.position is None or self.whole_exit(market)
+        if needs_slot and rules.max_open_positions is not None and self.slots_in_use() >= rules.max_open_positions:
+            return self.deny(c, "no_slot", ts)
+        order = self.order_of(c, ts)
+        if not math.isnan(c.units):
+            order.qty = c.units
+        elif rules.size_at == "fill":
+            order.sized = False
+        else:
+            px = c.bar.close
+            qty, reason, asked = self.desk.size(market, market.index, c.side, px, order.protective, order.weight)
+            if qty <= 0.0:
+                return self.deny(c, reason, ts, asked)
+            order.qty = qty
+            if reason:
+                self.desk.deny(market.index, c.side, reason, ts, asked=asked, allowed=qty, row=len(self.desk.orders))
+        market.entry = self.desk.place(order)
+        return None
+
+    def deny(self, c: Candidate, reason: str, ts: int, asked: float = math.nan) -> None:
+        self.desk.deny(c.market.index, c.side, reason, ts, asked=asked)
+
+    def slots_in_use(self) -> int:
+        used = 0
+        for market in self.desk.markets:
+            staying = market.position is not None and not self.whole_exit(market)
+            used += staying or market.entry is not None
+        return used
+
+    def order_of(self, c: Candidate, ts: int) -> Order:
+        rules, signal, close, side = self.rules, c.signal, c.bar.close, c.side
+        kind = "market" if c.reason == "rebalance" else rules.order_type
+        order = Order(
+            c.market.index, side, kind, rules.time_in_force, c.reason, True, ts, self.live_from(ts), c.bar.index
+        )
+        order.confidence = c.confidence
+        order.decided_day = c.bar.day
+        order.day = None if c.bar.over else c.bar.day
+        if c.reason == "rebalance":
+            return order
+        if rules.rebalance == "never":
+            order.weight = signal.target_weight
+        away, offset = rules.limit_offset_pct / 100.0, rules.stop_offset_pct / 100.0
+        if kind in ("market", "limit"):
+            order.protective = signal.stop_px
+        if kind == "limit":
+            order.limit_px = first(signal.limit_px, close * (1.0 - side * away))
+        elif kind in ("stop", "stop_limit"):
+            order.stop_px = first(signal.stop_px, close * (1.0 + side * offset))
+            if kind == "stop_limit":
+                order.limit_px = first(signal.limit_px, order.stop_px * (1.0 + side * away))
+        elif kind == "trailing_stop":
+            order.extreme = close
+        return order
+
+    # --- Rebalancing
+    def rebalance(self, now: list[tuple[Market, Bar]], ts: int, candidates: dict[int, Candidate]) -> None:
+        halted = self.day_halted or self.run_halted
+        for market, bar in now:
+            weight = self.target(market)
+            spoke = market.index in candidates
+            if weight is None or halted or spoke or self.whole_exit(market):
+                continue
+            equity = self.desk.equity()
+            side = -1 if weight < 0.0 else 1
+            if weight < 0.0 and not self.rules.allow_short:
+                self.desk.deny(market.index, side, "short_not_allowed", ts)
+                weight = 0.0
+            self.desk.end(market.entry, "cancelled", ts)
+            if equity <= 0.0:
+                continue
+            want = self.wanted(market, side, abs(weight) * equity / bar.close, bar.close, equity, ts)
+            position = market.position
+            held = position.qty if position is not None and position.side == side else 0.0
+            if position is not None and (position.side != side or want == 0.0):
+                self.exit(market, "rebalance", "gtc", ts)
+            elif want < held:
+                self.exit(market, "rebalance", "gtc", ts, held - want)
+            if want > held:
+                signal = Signal(side)
+                candidates[market.index] = Candidate(market, bar, side, 1.0, "rebalance", signal, want - held)
+
+    def target(self, market: Market) -> float | None:
+        if not math.isnan(market.weight):
+            return market.weight
+        if market.position is None or market.exit is not None:
+            return None
+        parts = self.rules.size_value / 100.0 if self.rules.sizing == "percentage" else 1.0 / self.desk.equal_parts()
+        return market.position.side * parts
+
+    def wanted(self, market: Market, side: int, asked: float, px: float, equity: float, ts: int) -> float:
+        """Units of a target, cut by the two caps of a holding; a cut is a row in the denials."""
+        units, reason, rules = asked, "", self.rules
+        if rules.max_position_size_pct is not None and units > equity * rules.max_position_size_pct / 100.0 / px:
+            units, reason = equity * rules.max_position_size_pct / 100.0 / px, "position_cap"
+        if rules.max_symbol_concentration_pct is not None:
+            cap = max(equity * rules.max_symbol_concentration_pct / 100.0 / px - 0.0, 0.0)
+            if units > cap:
+                units, reason = cap, "symbol_cap"
+        units = market.lots(units)
+        if reason:
+            self.desk.deny(market.index, side, reason, ts, asked=asked, allowed=units)
+        return units
+
+
+def first(preferred: float, otherwise: float) -> float:
+    return otherwise if math.isnan(preferred) else preferred

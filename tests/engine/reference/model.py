@@ -1,0 +1,178 @@
+"""What the reference keeps: one plain object per bar, order, position. Section numbers (§): docs/fills.md."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+NAN = math.nan
+
+
+@dataclass
+class Bar:
+    """One bar of one symbol; `decides` is the signal that sits on it (None: no decision bar closes with it)."""
+
+    index: int
+    ts: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    day: int
+    first: bool
+    last: bool
+    over: bool
+    decides: Signal | None = None
+    true_range: float = NAN  # of the decision bar that closes with this bar; NaN on the first one
+
+
+@dataclass
+class Signal:
+    action: int = 0
+    confidence: float = 1.0
+    limit_px: float = NAN
+    stop_px: float = NAN
+    target_weight: float = NAN
+
+
+@dataclass
+class Order:
+    symbol: int
+    side: int
+    kind: str
+    tif: str
+    reason: str
+    entry: bool
+    ts: int
+    live_from: int
+    bar_index: int
+    qty: float = 0.0
+    filled: float = 0.0
+    rest: float = 0.0  # counted down fill by fill, as the position is, so that both end at 0 together
+    limit_px: float = NAN
+    stop_px: float = NAN
+    protective: float = NAN
+    extreme: float = NAN
+    weight: float = NAN
+    confidence: float = 1.0
+    sized: bool = True
+    triggered: bool = False
+    became_market: bool = False  # a STOP or TRAILING_STOP that was filled in part (§4); the row keeps its kind
+    day: int | None = None
+    decided_day: int = 0
+    status: str = "working"
+    done_ts: int = 0
+    row: int = 0
+
+    @property
+    def working(self) -> bool:
+        return self.status in ("working", "partially_filled")
+
+    @property
+    def as_market(self) -> bool:
+        return self.kind == "market" or self.became_market
+
+
+@dataclass
+class Position:
+    symbol: int
+    side: int
+    qty: float
+    average: float
+    mark: float
+    peak: float
+    entry_ts: int
+    protective: float = NAN  # the stop_px of a signal, which takes the place of stop_loss_pct
+    stop: float = NAN
+    target: float = NAN
+    bars: int = 0
+    opened_inside: Order | None = None  # the order of phase 5 that opened it in this bar
+    opened_triggered: bool = False  # that order was a STOP_LIMIT triggered before phase 5
+    entered: float = 0.0
+    entry_px: float = 0.0
+    exited: float = 0.0
+    exit_px: float = 0.0
+    flow: float = 0.0
+    commission: float = 0.0
+    slippage: float = 0.0
+
+
+@dataclass
+class Fill:
+    ts: int
+    symbol: int
+    side: int
+    qty: float
+    px: float
+    commission: float
+    slippage: float
+    order: int
+    reason: str
+    entry: bool
+
+
+@dataclass
+class Trip:
+    symbol: int
+    side: int
+    qty: float
+    entry_ts: int
+    exit_ts: int
+    entry_px: float
+    exit_px: float
+    pnl_net: float
+    commission: float
+    slippage: float
+    bars: int
+    exit_reason: str
+
+
+@dataclass
+class Denial:
+    ts: int
+    last_ts: int
+    symbol: int
+    side: int
+    reason: str
+    asked: float
+    allowed: float
+    order: int
+    count: int = 1
+
+
+@dataclass
+class Market:
+    """One symbol: its bars, its instrument, and what this run holds in it."""
+
+    index: int  # in name order
+    name: str
+    bars: dict[int, Bar]  # by ts
+    lot: float
+    fractional: bool
+    position: Position | None = None
+    entry: Order | None = None
+    exit: Order | None = None
+    weight: float = NAN  # the remembered target weight (§11)
+    last_bar: Bar | None = None
+    volume_used: float = 0.0
+    ranges: list[float] = field(default_factory=list)
+    atr: float = NAN
+    last_denial: Denial | None = None
+
+    def lots(self, qty: float) -> float:
+        """Rounded down to whole lots (§7)."""
+        return qty if self.fractional else float(math.floor(qty / self.lot)) * self.lot
+
+
+@dataclass
+class Outcome:
+    """What a run leaves behind; `equity` rows are (ts, equity, cash, exposure)."""
+
+    orders: list[Order]
+    fills: list[Fill]
+    trips: list[Trip]
+    denials: list[Denial]
+    equity: list[tuple[int, float, float, float]]
+    open_positions: list[Position]
+    ambiguous_bars: int
