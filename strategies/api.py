@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -26,6 +27,8 @@ from tradingsite.lib.errors import NotFound
 from tradingsite.lib.schema import errors_for
 
 _CREATED = OpenApiResponse(StrategySerializer, description="Saved; Location is its address")
+
+_TYPE = OpenApiParameter("strategy_type", OpenApiTypes.STR, OpenApiParameter.PATH, enum=TYPES)
 
 
 def _answer(request: Request, row: UserStrategy, code: int = status.HTTP_200_OK) -> Response:
@@ -114,7 +117,7 @@ class PublicStrategiesOfType(_StrategyList):
             raise NotFound(f"There is no such type. Types: {', '.join(TYPES)}.")
         return selectors.public(self.kwargs["strategy_type"])
 
-    @extend_schema(operation_id="strategies_public_of_type", parameters=[StrategyQuerySerializer])
+    @extend_schema(operation_id="strategies_public_of_type", parameters=[StrategyQuerySerializer, _TYPE])
     def get(self, request: Request, strategy_type: str) -> Response:
         """Public strategies of one kind: trend, mean_reversion, momentum, breakout, benchmark."""
         return super().get(request, strategy_type=strategy_type)

@@ -8,8 +8,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from strategies import catalogue
+from strategies import catalogue, session_settings
 from strategies.models import UserStrategy
+from strategies.schemas import object_schema
 from strategies.services import DESCRIPTION_LENGTH, NAME_LENGTH
 from tradingsite.lib.fields import (
     QuerySerializer,
@@ -38,6 +39,11 @@ class ObjectField(serializers.Field):
         return value
 
 
+@extend_schema_field(object_schema(session_settings.declarations()))
+class SettingsField(ObjectField):
+    """Session settings by name; the document lists them all."""
+
+
 class StrategyRequestSerializer(StrictSerializer):
     """A saved strategy as sent. What is left out of a POST or PUT has its default."""
 
@@ -47,7 +53,7 @@ class StrategyRequestSerializer(StrictSerializer):
     parameters = ObjectField(
         default=dict, help_text="By name, as the catalogue declares them; the rest have their defaults"
     )
-    settings = ObjectField(default=dict, help_text="Session settings that differ from the defaults")
+    settings = SettingsField(default=dict, help_text="Session settings that differ from the defaults")
     is_public = StrictBooleanField(default=False, help_text="Others may read and copy it")
 
 
@@ -70,7 +76,7 @@ class StrategySerializer(serializers.ModelSerializer):
     owner = serializers.CharField(source="owner.username", help_text="User name of its owner")
     is_own = serializers.SerializerMethodField(help_text="Whether it is yours, to change and delete")
     parameters = ObjectField()
-    settings = ObjectField()
+    settings = SettingsField()
     source_backtest = serializers.SerializerMethodField(help_text="The backtest it was saved from")
     copied_from = serializers.SerializerMethodField(help_text="The strategy it was copied from")
 

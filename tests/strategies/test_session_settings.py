@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft7Validator
 
 from engine.errors import InputError
 from strategies import session_settings as settings
+from strategies.schemas import object_schema
 
 
 def cautioned(**sent: object) -> set[tuple[str, str]]:
@@ -96,6 +99,37 @@ def test_what_is_legal_but_unusual_is_cautioned() -> None:
     assert cautioned(take_profit_pct=0.1, commission_rate=0.001) == {("take_profit_pct", "target_below_costs")}
     assert cautioned(stop_loss_pct=2, trailing_stop_pct=5) == {("trailing_stop_pct", "stop_never_first")}
     assert cautioned(stop_loss_pct=20, daily_loss_limit_pct=1) == {("daily_loss_limit_pct", "one_trade_ends_the_day")}
+
+
+@pytest.mark.row("B31")
+def test_the_documented_schema_takes_what_is_taken_and_refuses_what_is_refused() -> None:
+    documented = Draft7Validator(as_draft_7(object_schema(settings.declarations())))
+    for name in settings.PRESETS:
+        documented.validate(settings.as_json(settings.preset(name)))
+    for wrong in (
+        {"stop_loss_pct": -2},
+        {"stop_loss_pct": True},
+        {"max_open_positions": 1.5},
+        {"order_type_default": "Market"},
+        {"trading_hours_start": "9:30"},
+        {"trading_days": []},
+        {"trading_days": ["MO"]},
+        {"commission_rate": None},
+        {"stop_los_pct": 2},
+    ):
+        assert not documented.is_valid(wrong), wrong
+        with pytest.raises(InputError):
+            settings.clean(wrong)
+
+
+def as_draft_7(schema: Any) -> Any:
+    """OpenAPI 3.0 says nullable where JSON Schema lists the type."""
+    if isinstance(schema, list):
+        return [as_draft_7(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {key: as_draft_7(value) for key, value in schema.items() if key != "nullable"}
+    return {"anyOf": [plain, {"type": "null"}]} if schema.get("nullable") is True else plain
 
 
 @given(data=st.data())
