@@ -5,7 +5,11 @@
 """
 
 import os
+import secrets
 import sys
+
+# These sign nothing, so they work before anybody has drawn a SECRET_KEY: each call gets one of its own.
+SIGN_NOTHING = {"backtest", "strategies"}
 
 
 def main() -> None:
@@ -15,6 +19,8 @@ def main() -> None:
     from tradingsite.command_line import session_settings_file, take_settings
 
     argv = session_settings_file(take_settings(sys.argv))
+    if argv[1:2] and argv[1] in SIGN_NOTHING and not os.environ.get("SECRET_KEY"):
+        os.environ["SECRET_KEY"] = secrets.token_urlsafe(50)
     try:
         if argv[1:2] == ["up"]:
             from tradingsite.up.command import main as up

@@ -117,6 +117,15 @@ def test_a_sample_or_short_secret_is_refused_outside_debug(key):
     assert manage("check", SECRET_KEY=key, DEBUG="true").returncode == 0
 
 
+def test_a_command_that_signs_nothing_needs_no_secret(tmp_path):
+    env = CLEAN | {"VAR_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "strategies"], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ma_crossover" in done.stdout
+
+
 def sample_names():
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     return re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", text, re.MULTILINE)

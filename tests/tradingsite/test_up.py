@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,12 @@ class Installation:
         """The leader among the processes whose command line contains `words` (prefork children have the same one)."""
         return min(pid for pid, command in self.processes().items() if words in command)
 
+    def health(self) -> str:
+        try:
+            return json.loads(Visitor(f"http://127.0.0.1:{self.port}").get("/health"))["status"]
+        except urllib.error.HTTPError as unavailable:
+            return json.loads(unavailable.read())["status"]
+
     def stop(self, number: int = signal.SIGINT) -> float:
         """Ask it to stop; returns how long that took."""
         began = time.monotonic()
@@ -110,7 +117,7 @@ def test_first_start_second_start_stop(installation):
     assert login, installation.text
     site = f"http://127.0.0.1:{installation.port}"
     Visitor(site).log_in(login[1], login[2])
-    assert json.loads(Visitor(site).get("/health"))["status"] == "ok"
+    wait_until(lambda: installation.health() == "ok", "the whole of it to be well", timeout_s=30)
     assert (installation.var_dir / "secret_key").stat().st_mode & 0o777 == 0o600
     assert {path.name for path in (installation.var_dir / "logs").glob("*.log")} >= {
         "web.log",
@@ -148,6 +155,7 @@ def test_first_start_second_start_stop(installation):
 def test_what_ends_is_started_again_and_a_killed_starter_takes_all_with_it(installation):
     installation.start()
     installation.wait_ready()
+    wait_until(lambda: installation.health() == "ok", "the whole of it to be well", timeout_s=30)
     for words in ("tradingsite.web", "-Q backtests", "valkey-server"):
         before = installation.pid_of(words)
         os.kill(before, signal.SIGKILL)

@@ -124,9 +124,10 @@ def start() -> int:
 
         add("web", programs.web())
         add("backtests", programs.backtest_worker(env.int("BACKTEST_PROCESSES", default=2)))
+        ready = supervisor.run_until(lambda: can_run_backtests(supervisor.health()), READY_WITHIN_S)
+        # These two load as much as the others and nobody waits for their first tick.
         add("trading", programs.trading_worker())
-        ready = supervisor.run_until(lambda: (supervisor.health() or {}).get("status") == "ok", READY_WITHIN_S)
-        add("beat", programs.beat())  # last: nobody waits for the first tick
+        add("beat", programs.beat())
         if ready:
             say(f"\nTradewright is running at http://{HOST}:{PORT}  (ready in {time.monotonic() - began:.1f} s)")
             say("Stop it with Ctrl-C.\n")
@@ -142,6 +143,12 @@ def start() -> int:
         supervisor.shut_down()
     say("Stopped.")
     return 0
+
+
+def can_run_backtests(health: dict | None) -> bool:
+    """Whether pages, database and the backtest worker answer, from what /health says."""
+    checks = (health or {}).get("checks", {})
+    return all(checks.get(name) == "ok" for name in ("database", "redis", "disk", "worker_backtests"))
 
 
 def start_redis(supervisor: Supervisor, environment: dict[str, str]) -> None:
