@@ -8,8 +8,9 @@ Public face::
     result = simulate({"GOOG": bars}, {"GOOG": signals}, rules=Rules(), costs=Costs(), starting_cash=100_000.0)
     result.metrics(), result.to_dict()
 
-What fills when is written in ``docs/fills.md``; figures are in the module `metrics`, coarser bars in the module `resample`. Names are loaded when first asked for, so that ``from engine.rules
-import Rules`` costs a web process neither numba nor numpy.
+What fills when is written in ``docs/fills.md``; figures are in the module `metrics`, coarser bars in the module
+`resample`. Names are loaded when first asked for, so that ``from engine.rules import Rules`` costs a web process
+neither numba nor numpy.
 """
 
 from __future__ import annotations

@@ -51,6 +51,12 @@ def round_down(lot: Any, qty: Any) -> Any:
 
 
 @kernel
+def moved(px: Any, side: Any, pct: Any) -> Any:
+    """px moved by a percentage, up for side +1 and down for -1. Exact where px and pct make a round number."""
+    return px + side * (px * pct / 100.0)
+
+
+@kernel
 def slipped(w: Any, s: Any, i: Any, base: Any, side: Any, qty: Any) -> Any:
     """The price after slippage for `qty` units at `base`, in bar i."""
     world = world_at(w, 0)
@@ -143,12 +149,11 @@ def set_levels(w: Any, s: Any) -> None:
     settings = settings_at(world.settings, 0)
     holding = holding_at(world.holdings, s)
     entry = holding.avg_px
-    if holding.qty > 0.0:
-        holding.stop_px = -np.inf if np.isnan(settings.stop_factor) else entry * settings.stop_factor
-        holding.target_px = np.inf if np.isnan(settings.target_factor) else entry * settings.target_factor
-    else:
-        holding.stop_px = np.inf if np.isnan(settings.stop_factor) else entry * settings.stop_factor_short
-        holding.target_px = -np.inf if np.isnan(settings.target_factor) else entry * settings.target_factor_short
+    side = 1 if holding.qty > 0.0 else -1
+    has_stop = not np.isnan(settings.stop_loss_pct)
+    has_target = not np.isnan(settings.take_profit_pct)
+    holding.stop_px = moved(entry, -side, settings.stop_loss_pct) if has_stop else -side * np.inf
+    holding.target_px = moved(entry, side, settings.take_profit_pct) if has_target else side * np.inf
     if not np.isnan(holding.protect_px):
         holding.stop_px = holding.protect_px
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.booking import moved
 from engine.candidates import add_candidate, column_at, confidence_at
 from engine.matching import bar_of, session_bits
 from engine.memory import (
@@ -148,13 +149,13 @@ def place_entry(w: Any, ts: Any, s: Any, i: Any, side: Any, qty: Any, confidence
     elif kind == TRAILING_STOP:
         stop_px = np.nan
     elif np.isnan(stop_px):
-        stop_px = close * (1.0 + side * settings.stop_offset_pct / 100.0)
+        stop_px = moved(close, side, settings.stop_offset_pct)
     if kind == LIMIT:
         if np.isnan(limit_px):
-            limit_px = close * (1.0 - side * settings.limit_offset_pct / 100.0)
+            limit_px = moved(close, -side, settings.limit_offset_pct)
     elif kind == STOP_LIMIT:
         if np.isnan(limit_px):
-            limit_px = stop_px * (1.0 + side * settings.limit_offset_pct / 100.0)
+            limit_px = moved(stop_px, side, settings.limit_offset_pct)
     else:
         limit_px = np.nan
     reason = BY_REBALANCE if for_rebalance else BY_SIGNAL

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.booking import affordable, book_entry, book_exit, closed_bars, free_cash, slipped, volume_left
+from engine.booking import affordable, book_entry, book_exit, closed_bars, free_cash, moved, slipped, volume_left
 from engine.memory import (
     book_at,
     feed_at,
@@ -134,7 +134,7 @@ def trail_level(w: Any, s: Any) -> Any:
     """The trigger of a TRAILING_STOP entry."""
     world = world_at(w, 0)
     holding = holding_at(world.holdings, s)
-    return holding.entry_extreme * (1.0 + holding.entry_side * settings_at(world.settings, 0).stop_offset_pct / 100.0)
+    return moved(holding.entry_extreme, holding.entry_side, settings_at(world.settings, 0).stop_offset_pct)
 
 
 @kernel
@@ -369,9 +369,9 @@ def stop_in_force(w: Any, s: Any) -> Any:
     level = holding.stop_px
     if settings.trailing == 1:
         if holding.qty > 0.0:
-            level = max(level, holding.peak * settings.trail_factor)
+            level = max(level, moved(holding.peak, -1, settings.trailing_stop_pct))
         else:
-            level = min(level, holding.peak * settings.trail_factor_short)
+            level = min(level, moved(holding.peak, 1, settings.trailing_stop_pct))
     return level
 
 

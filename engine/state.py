@@ -100,13 +100,8 @@ FEED: Final = np.dtype(
 )
 SETTINGS: Final = np.dtype(
     [
-        ("stop_factor", np.float64),  # 1 - pct/100 for longs, mirrored below; NaN = off
-        ("stop_factor_short", np.float64),
-        ("target_factor", np.float64),
-        ("target_factor_short", np.float64),
-        ("trail_factor", np.float64),
-        ("trail_factor_short", np.float64),
-        ("stop_loss_pct", np.float64),
+        ("stop_loss_pct", np.float64),  # NaN = off
+        ("take_profit_pct", np.float64),
         ("trailing_stop_pct", np.float64),
         ("size_value", np.float64),
         ("equal_parts", np.float64),

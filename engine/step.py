@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.booking import book_exit, closed_bars, slipped
+from engine.booking import book_exit, closed_bars, moved, slipped
 from engine.decision import decide
 from engine.matching import (
     bar_of,
@@ -93,12 +93,14 @@ def is_touched(w: Any, t: Any) -> Any:
         level = holding.stop_px
         if holding.qty > 0.0:
             if settings.trailing == 1:
-                level = max(level, max(holding.peak, float_at(feed.open, i)) * settings.trail_factor)
+                peak = max(holding.peak, float_at(feed.open, i))
+                level = max(level, moved(peak, -1, settings.trailing_stop_pct))
             if float_at(feed.low, i) <= level or float_at(feed.high, i) >= holding.target_px:
                 return True
         else:
             if settings.trailing == 1:
-                level = min(level, min(holding.peak, float_at(feed.open, i)) * settings.trail_factor_short)
+                peak = min(holding.peak, float_at(feed.open, i))
+                level = min(level, moved(peak, 1, settings.trailing_stop_pct))
             if float_at(feed.high, i) >= level or float_at(feed.low, i) <= holding.target_px:
                 return True
     return False

@@ -81,20 +81,12 @@ def settings_record(
     def number(value: float | None) -> float:
         return np.nan if value is None else value
 
-    def factor(pct: float | None, sign: float) -> float:
-        return np.nan if pct is None else 1.0 + sign * (pct / 100.0)
-
     guards = not (rules.daily_loss_limit_pct is rules.daily_loss_limit_abs is rules.max_drawdown_pct is None)
     record = np.zeros(1, dtype=SETTINGS)
     record[0] = (
-        factor(rules.stop_loss_pct, -1.0),
-        factor(rules.stop_loss_pct, 1.0),
-        factor(rules.take_profit_pct, 1.0),
-        factor(rules.take_profit_pct, -1.0),
-        factor(rules.trailing_stop_pct, -1.0),
-        factor(rules.trailing_stop_pct, 1.0),
-        rules.stop_loss_pct or 0.0,
-        rules.trailing_stop_pct or 0.0,
+        number(rules.stop_loss_pct),
+        number(rules.take_profit_pct),
+        number(rules.trailing_stop_pct),
         rules.size_value,
         float(rules.max_open_positions or symbols),
         number(rules.capital_per_trade),

@@ -68,7 +68,7 @@ def fills(result: Result) -> list[tuple[int, str, float, float, str]]:
 def denials(result: Result) -> list[tuple[str, float, float, int]]:
     """(reason, asked, allowed, count) of each denial row."""
     rows = result.denials.frame()
-    return [(r.reason, float(r.asked), float(r.allowed), int(r.count)) for _, r in rows.iterrows()]
+    return [(r["reason"], float(r["asked"]), float(r["allowed"]), int(r["count"])) for _, r in rows.iterrows()]
 
 
 def statuses(result: Result) -> list[str]:

@@ -77,8 +77,8 @@ def test_a_portfolio_driven_bar_by_bar_gives_the_bits_of_the_backtest(name: str)
 
 @pytest.mark.parametrize("calendar", ["XNYS", "24/7"])
 def test_sessions_are_the_same_bar_by_bar(calendar: str) -> None:
-    bars = {"A": random_bars(5, 1_500, timeframe="5m", calendar=calendar)}
-    signals = {"A": random_signals(6, 1_500)}
+    bars = {"A": random_bars(5, 3_000, timeframe="5m", calendar=calendar)}
+    signals = {"A": random_signals(6, 3_000)}
     for tif, kind in (("day", "limit"), ("opg", "market"), ("cls", "market")):
         rules = Rules(time_in_force=tif, order_type=kind, daily_loss_limit_pct=0.5)
         batch = simulate(bars, signals, rules=rules)
