@@ -109,8 +109,8 @@ def price_chart(
     ``{"symbol", "time": [Unix s], "open", "high", "low", "close", "volume": [float], "overlays": [{"name", "label",
     "pane": "price" | "own", "values": [float | None]}], "trades": [{"time", "price", "qty" (signed), "entry": bool,
     "reason"}], "trades_total": int, "bars": int before decimation, "bars_per_candle": int}``. Beyond 4,000 bars several
-    share a candle (first open, highest high, lowest low, last close, summed volume; an overlay's last value) and a trade is
-    drawn on the candle that holds its bar. The newest 2,000 trades are listed.
+    share a candle (first open, highest high, lowest low, last close, summed volume; an overlay's last value) and a
+    trade is drawn on the candle that holds its bar. The newest 2,000 trades are listed.
     """
     n = len(ts)
     step = max(1, -(-n // CHART_POINTS))

@@ -1,4 +1,4 @@
-"""A metric of one's own, as METRIC_MODULES loads it. It waits while a file exists, so that a run can be met half-way."""
+"""A metric of one's own, as METRIC_MODULES loads it: it waits while a file exists, so that runs can be met half-way."""
 
 from __future__ import annotations
 
