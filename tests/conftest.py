@@ -3,7 +3,8 @@
 The first part runs at import, before pytest-django looks for settings, because settings are read from the environment
 once. Every pytest-xdist worker imports this file for itself and so gets a home, a Redis and a database of its own.
 
-- `TEST_DATABASE=postgres` runs the tests on a throw-away PostgreSQL cluster instead of an SQLite file.
+- `TEST_DATABASE=postgres` runs the tests that touch the database, and only those, on a throw-away PostgreSQL cluster
+  instead of an SQLite file.
 - What a machine lacks (PostgreSQL, a browser, the real price files) skips its tests, with the reason in the summary.
 """
 
@@ -103,10 +104,24 @@ def django_db_setup(django_db_setup, django_db_blocker) -> None:
                 _seed[model] = list(model._base_manager.all())
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL leave out what never asks for a database: the run on SQLite has shown it already."""
+    if os.environ.get("TEST_DATABASE", "sqlite") == "sqlite":
+        return
+    asking = [item for item in items if item.get_closest_marker("django_db") or "db" in _fixtures(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in asking])
+    items[:] = asking
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    names = set(getattr(item, "fixturenames", ()))
+    return names | ({"db"} if "transactional_db" in names else set())
+
+
 def _is_transactional(item: pytest.Item) -> bool:
     marker = item.get_closest_marker("django_db")
     asked = bool(marker and (marker.kwargs.get("transaction") or marker.kwargs.get("reset_sequences")))
-    return asked or "transactional_db" in getattr(item, "fixturenames", ())
+    return asked or "transactional_db" in _fixtures(item)
 
 
 @pytest.hookimpl(wrapper=True)
