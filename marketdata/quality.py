@@ -131,8 +131,8 @@ class Jump:
 def jumps(bars: BarColumns, days: NDArray[np.int32], actions: Sequence[Action], *, limit: int = 50) -> list[Jump]:
     """The largest moves of raw closes, largest first; at most `limit`.
 
-    A move without a known action whose size is a round split ratio (within 8%, which is what a price may move beside
-    the split) is marked as looking like one: a raw series with a missing split row.
+    An overnight move without a known action is marked as possibly a split when the open stands at less than a third or
+    more than three times the last close, or within 2% of 3:2, 2:1 or 5:2 (real crashes by just that much are rare).
     """
     if len(bars) < 2:
         return []
@@ -153,9 +153,13 @@ def jumps(bars: BarColumns, days: NDArray[np.int32], actions: Sequence[Action], 
 
 
 def _split_like(gap: float) -> str:
-    """``20:1 reverse split`` for an overnight price ratio near a round number of at least 2; else an empty string."""
-    shares = gap if gap > 1 else 1 / gap
-    nearest = round(shares)
-    if nearest < 2 or nearest > 100 or abs(shares / nearest - 1) > 0.08:
-        return ""
-    return f"1-for-{nearest} reverse split" if gap > 1 else f"{nearest}-for-1 split"
+    """``2-for-1 split`` for an overnight price ratio (open ÷ last close) that a split would explain; else empty."""
+    times = max(gap, 1.0 / gap)
+    if times >= 3.0:
+        new, old = round(times), 1
+    else:
+        near = [(new, old) for new, old in ((3, 2), (2, 1), (5, 2)) if abs(times * old / new - 1.0) < 0.02]
+        if not near:
+            return ""
+        new, old = near[0]
+    return f"{old}-for-{new} reverse split" if gap > 1.0 else f"{new}-for-{old} split"

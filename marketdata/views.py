@@ -24,7 +24,7 @@ from tradingsite.lib.errors import ApiError
 
 PAGE_SIZE = 25
 CHART_BARS = 4_000
-ADJUSTMENT_LABELS = {"split_dividend": "Splits and dividends", "split": "Splits only", "raw": "Nothing (raw)"}
+ADJUSTMENT_LABELS = {"split_dividend": "Splits, dividends", "split": "Splits only", "raw": "Nothing (raw)"}
 IMPORT_FIELDS = ("symbol", "timeframe", "calendar", "zone")
 
 

@@ -130,7 +130,8 @@ def test_aigs_reverse_split_is_found_and_its_real_crashes_are_kept(shared_data: 
     assert (bars.close[at - 1], bars.open[at]) == (1.13, 19.70)
     moves = {np.datetime64(j.ts, "ns").astype("datetime64[D]").item().isoformat(): j for j in jumps(bars, days, [])}
     assert moves["2009-07-01"].return_ratio == pytest.approx(bars.close[at] / 1.13 - 1)
-    assert "reverse split" in moves["2009-07-01"].looks_like
+    assert moves["2009-07-01"].looks_like == "1-for-17 reverse split"  # 19.70 ÷ 1.13; AIG also fell that night
+    assert {j.looks_like for day, j in moves.items() if day != "2009-07-01"} == {""}
     for day, size in (("2008-09-15", -0.58), ("2008-09-19", 0.77), ("2009-08-05", 0.63)):
         assert moves[day].return_ratio == pytest.approx(size, abs=0.03)
 
