@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
@@ -23,6 +23,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "RUNNING": ("Running", "info", "clock"),
     "DONE": ("Finished", "good", "check"),
     "FAILED": ("Failed", "bad", "error"),
+    "REFUSED": ("Refused", "bad", "error"),
     "CANCELED": ("Canceled", "warn", "close"),
 }
 
@@ -173,10 +174,14 @@ def chart_card(
     size: str = "medium",
     note: str = "",
     ranges: bool = False,
+    switches: Iterable[tuple[str, str, bool]] = (),
     attribution: bool = False,
 ) -> dict[str, object]:
     """A chart in its card: its height is kept free before it is drawn (`size` small, medium, large), tools on the
-    right, and `summary`, the same content in words for who cannot see it."""
+    right, and `summary`, the same content in words for who cannot see it.
+
+    switches: (key, label, on at first) for parts of the chart that can be turned on and off.
+    """
     return {
         "id": id,
         "title": title,
@@ -184,6 +189,7 @@ def chart_card(
         "size": size,
         "note": note,
         "ranges": ("1M", "6M", "1Y", "5Y", "All") if ranges else (),
+        "switches": switches,
         "attribution": attribution,
     }
 
