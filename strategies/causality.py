@@ -9,7 +9,7 @@ line are compared, so a leak is seen even where it has not changed a decision ye
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_POINTS = 300
 _MEMORY_POINTS = 24
+_FIRST_POINTS = 17
 Outputs = Mapping[str, NDArray[Any]]
 
 
@@ -84,13 +85,7 @@ def check(strategy: Strategy, bars: Bars, *, points: int = DEFAULT_POINTS) -> Ca
     def outputs(part: Bars) -> Outputs:
         return {"signals": strategy.signals(part), "confidence": strategy.confidence(part), **strategy.lines(part)}
 
-    signals = np.flatnonzero(strategy.signals(bars))
-    report = check_outputs(strategy.slug, outputs, bars, points=points, near=signals, warmup=strategy.warmup())
-    early = signals[signals < strategy.warmup() - 1]
-    if early.size:
-        text = f"a signal at bar {early[0]}, before its declared warm-up of {strategy.warmup()} bars"
-        return _with_problem(report, text)
-    return report
+    return check_outputs(strategy.slug, outputs, bars, points=points, warmup=strategy.warmup())
 
 
 def check_indicator(name: str, bars: Bars, *, points: int = DEFAULT_POINTS, **params: object) -> CausalityReport:
@@ -104,47 +99,75 @@ def check_outputs(
     bars: Bars,
     *,
     points: int = DEFAULT_POINTS,
-    near: NDArray[np.integer] | None = None,
     warmup: int | None = None,
 ) -> CausalityReport:
     """Checks any function from bars to named arrays, one value a bar: features, model outputs, decisions.
 
-    near: bars around which most prefixes end, e.g. those with a signal. warmup: as declared.
+    An output called "signals" is a decision: most prefixes end near its non-zero bars. warmup: bars needed before the
+    first one, as declared.
     """
+
+    def guarded(part: Bars) -> Outputs:
+        try:
+            return compute(part)
+        except Exception as error:  # whatever a user's function raises is its fault, and belongs into the report
+            raise _Failure(f"fails on {len(part)} bars: {type(error).__name__}: {error}") from error
+
+    try:
+        return _checked(subject, guarded, bars, points, warmup)
+    except _Failure as failure:
+        return CausalityReport(subject, len(bars), 0, None, None, warmup, None, None, (str(failure),))
+
+
+class _Failure(Exception):
+    """The checked function raised."""
+
+
+def _checked(
+    subject: str, compute: Callable[[Bars], Outputs], bars: Bars, points: int, warmup: int | None
+) -> CausalityReport:
+    n = len(bars)
+    # Some prefixes are computed before the whole series was ever seen: what is remembered from it cannot help them.
+    first = {k: compute(bars[:k]) for k in np.unique(np.linspace(0, n, _FIRST_POINTS, dtype=int)).tolist()}
     full = dict(compute(bars))
     problems = [
-        f"{name} has {values.shape[0] if values.ndim else 0} values for {len(bars)} bars"
+        f"{name} has {values.shape[0] if values.ndim else 0} values for {n} bars"
         for name, values in full.items()
-        if values.shape != (len(bars),)
+        if values.shape != (n,)
     ]
     if problems:
-        return CausalityReport(subject, len(bars), 0, None, None, warmup, None, None, tuple(problems))
-    if (unstable := _first_difference(full, compute(bars), len(bars))) is not None:
+        return CausalityReport(subject, n, 0, None, None, warmup, None, None, tuple(problems))
+    if (unstable := _first_difference(full, compute(bars), n)) is not None:
         problems.append(
             f"not repeatable: computed twice from the same bars, {unstable[1]} differs at bar {unstable[0]}"
         )
-    cuts = _cuts(len(bars), points, near, warmup)
+    decided = np.flatnonzero(full["signals"]) if "signals" in full else np.empty(0, np.int64)
+    cuts = _cuts(n, points, decided, warmup)
     leak = None
-    for known in cuts:
-        part = compute(bars[:known])
-        if (found := _first_difference(full, part, known)) is not None and (leak is None or found[0] < leak.bar):
-            leak = _leak(found, known, full, part)
+    for known, part in [*first.items(), *((k, None) for k in cuts)]:
+        answer = compute(bars[:known]) if part is None else part
+        found = _first_difference(full, answer, known)
+        if found is not None and (leak is None or found[0] < leak.bar):
+            leak = _leak(found, known, full, answer)
     if leak is not None:
         problems.append(f"looks ahead: {leak}")
+    early = decided[decided < warmup - 1] if warmup is not None else decided[:0]
+    if early.size:
+        problems.append(f"a signal at bar {early[0]}, before its declared warm-up of {warmup} bars")
     return CausalityReport(
         subject=subject,
-        bars=len(bars),
+        bars=n,
         replays=len(cuts),
         first_leak=leak,
         first_leak_time=utc(int(bars.ts[leak.bar])).isoformat().replace("+00:00", "Z") if leak else None,
         declared_warmup=warmup,
         first_valid=_first_valid(full),
-        memory=_memory(full, compute, bars, near) if leak is None else None,
+        memory=_memory(full, compute, bars, decided) if leak is None else None,
         problems=tuple(problems),
     )
 
 
-def _cuts(n: int, points: int, near: NDArray[np.integer] | None, warmup: int | None) -> list[int]:
+def _cuts(n: int, points: int, near: NDArray[np.integer], warmup: int | None) -> list[int]:
     """Lengths of the prefixes to replay, ascending; all of them where n ≤ points."""
     if n <= points:
         return list(range(1, n + 1))
@@ -152,14 +175,15 @@ def _cuts(n: int, points: int, near: NDArray[np.integer] | None, warmup: int | N
     wanted: set[int] = {1, n - 1, n}
     if warmup is not None:
         wanted.update(range(max(1, warmup - 2), min(n, warmup + 3)))
-    if near is not None and near.size:
+    if near.size:
         # Just before, at and just after bars with a signal: where a look ahead by a few bars shows.
         chosen = rng.choice(near, size=min(near.size, max(points // 8, 1)), replace=False)
         for offset in (0, 1, 2, 3):
             wanted.update((chosen + offset).tolist())
-    rest = max(points - len(wanted), 0)
-    wanted.update(rng.choice(np.arange(1, n + 1), size=rest, replace=False).tolist())
-    return sorted(int(k) for k in wanted if 1 <= k <= n)
+    wanted = {int(k) for k in wanted if 1 <= k <= n}
+    others = np.setdiff1d(np.arange(1, n + 1), list(wanted))
+    wanted.update(rng.choice(others, size=max(points - len(wanted), 0), replace=False).tolist())
+    return sorted(wanted)
 
 
 def _first_difference(full: Outputs, part: Outputs, known: int) -> tuple[int, str] | None:
@@ -190,9 +214,7 @@ def _first_valid(full: Outputs) -> int | None:
     return int(np.argmax(valid)) if valid.any() else None
 
 
-def _memory(
-    full: Outputs, compute: Callable[[Bars], Outputs], bars: Bars, near: NDArray[np.integer] | None
-) -> int | None:
+def _memory(full: Outputs, compute: Callable[[Bars], Outputs], bars: Bars, near: NDArray[np.integer]) -> int | None:
     """Least history from which the decision (else: every output) on the last bar is that of the whole series."""
     decided = {"signals": full["signals"]} if "signals" in full else full
     half = np.arange(len(bars) // 2, len(bars))
@@ -200,8 +222,7 @@ def _memory(
         return None
     rng = np.random.default_rng(0)
     places = {int(i) for i in rng.choice(half, min(_MEMORY_POINTS, half.size), replace=False)}
-    if near is not None:
-        places |= {int(i) for i in near[near >= half[0]][:_MEMORY_POINTS]}
+    places |= {int(i) for i in near[near >= half[0]][:_MEMORY_POINTS]}
 
     def enough(history: int) -> bool:
         for i in places:
@@ -226,7 +247,3 @@ def _memory(
 def _same(a: Any, b: Any) -> bool:
     # A running sum that began elsewhere ends in other last bits; for memory that is the same value.
     return bool(np.isclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True))
-
-
-def _with_problem(report: CausalityReport, problem: str) -> CausalityReport:
-    return replace(report, problems=(*report.problems, problem))
