@@ -217,6 +217,14 @@ class ResultPage:
     def reasons(self) -> dict[str, str]:
         return REASONS
 
+    @property
+    def notes(self) -> list[str]:
+        """What the data layer had to say; that prices are made up, the page says by itself."""
+        return [note for note in self.backtest.notes if not (self.backtest.synthetic and note.startswith("Synthetic"))]
+
+    # A benchmark that multiplied flattens the strategy's line: both can be looked at apart, or on a log scale.
+    equity_switches = (("benchmark", "Benchmark", True), ("log", "Log scale", False))
+
     # --- the charts, in words -----------------------------------------------------------------------------------------
 
     @property

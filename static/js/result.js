@@ -1,5 +1,5 @@
 // The result page: fetches the series and draws the charts, each in the room kept for it.
-import { failed, ranges, written } from "./charts/card.js";
+import { failed, ranges, switches, written } from "./charts/card.js";
 import { lineChart } from "./charts/lines.js";
 import { priceChart } from "./charts/price.js";
 
@@ -31,6 +31,7 @@ function drawEquity(chart) {
     equity.range(from);
     drawdown.range(from);
   });
+  switches("equity", (key, on) => (key === "log" ? equity.log(on) : equity.show(chart.benchmark_label, on)));
   equity.ticks(tradeTimes);
 }
 

@@ -76,6 +76,27 @@ export function ranges(id, name, lastSecond, onRange) {
   if (asked in DAYS) apply(asked);
 }
 
+/** Buttons that turn parts of a chart on and off; what differs from the first state stands in the address. */
+export function switches(id, onChange) {
+  for (const button of document.querySelectorAll(`#${id}-card [data-switch]`)) {
+    const { switch: key, on } = button.dataset;
+    const set = (value) => {
+      button.setAttribute("aria-pressed", String(value));
+      onChange(key, value);
+    };
+    button.addEventListener("click", () => {
+      const value = button.getAttribute("aria-pressed") !== "true";
+      const address = new URL(location);
+      if (String(value) === on) address.searchParams.delete(key);
+      else address.searchParams.set(key, value ? "on" : "off");
+      history.replaceState(null, "", address);
+      set(value);
+    });
+    const asked = new URL(location).searchParams.get(key);
+    if (asked) set(asked === "on");
+  }
+}
+
 /** picture(): a canvas of the chart as it is now. */
 export function tools(id, picture) {
   const card = document.getElementById(`${id}-card`);

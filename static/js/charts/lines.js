@@ -29,6 +29,9 @@ export function lineChart(id, { times, series, sync, format = (v) => COMPACT.for
   const zone = zoneOf(times);
   let plot = null;
   let ticks = [];
+  let log = false;
+  let view = null; // the range that was asked for
+  const hidden = new Set(); // labels of the series that are turned off
 
   function showValues(index) {
     const at = index ?? times.length - 1;
@@ -68,10 +71,10 @@ export function lineChart(id, { times, series, sync, format = (v) => COMPACT.for
       tzDate: (time) => window.uPlot.tzDate(new Date(time * 1000), zone.zone),
       legend: { show: false },
       cursor: { sync: sync ? { key: sync } : undefined, points: { size: 7 }, drag: { x: !xFormat, y: false } },
-      scales: { x: { time: !xFormat } },
+      scales: { x: { time: !xFormat }, y: { distr: log ? 3 : 1 } },
       axes: [
         axis(xFormat ? { values: (_u, splits) => splits.map((v) => xFormat(v)) } : {}),
-        axis({ size: AXIS_WIDTH, values: (_u, splits) => splits.map(format) }),
+        axis({ size: AXIS_WIDTH, values: (_u, splits) => splits.map((v) => (v === null ? "" : format(v))) }),
       ],
       series: [
         {},
@@ -79,6 +82,7 @@ export function lineChart(id, { times, series, sync, format = (v) => COMPACT.for
           const stroke = colour(line.token);
           return {
             label: line.label,
+            show: !hidden.has(line.label),
             stroke,
             width: line.bars ? 0 : 1.5,
             dash: line.dashed ? [5, 4] : undefined,
@@ -98,11 +102,13 @@ export function lineChart(id, { times, series, sync, format = (v) => COMPACT.for
   }
 
   function draw() {
-    const [min, max] = plot ? [plot.scales.x.min, plot.scales.x.max] : [];
+    // uPlot sets its scales a moment after it is made; until then what was asked for counts
+    const { min, max } = plot?.scales.x ?? {};
+    const now = (min ?? null) === null ? view : { min, max };
     plot?.destroy();
     ready(id);
     plot = new window.uPlot(options(), [times, ...series.map((line) => line.values)], element);
-    if (min !== undefined) plot.setScale("x", { min, max });
+    if (now) plot.setScale("x", now);
     showValues(null);
   }
 
@@ -116,8 +122,18 @@ export function lineChart(id, { times, series, sync, format = (v) => COMPACT.for
       ticks = at;
       plot.redraw(false);
     },
+    log(on) {
+      log = on && series.every((line) => line.values.every((value) => value === null || value > 0));
+      draw();
+    },
+    show(label, on) {
+      if (on) hidden.delete(label);
+      else hidden.add(label);
+      draw();
+    },
     range(from) {
-      plot.setScale("x", { min: from === null ? times[0] : Math.max(from, times[0]), max: times.at(-1) });
+      view = { min: from === null ? times[0] : Math.max(from, times[0]), max: times.at(-1) };
+      plot.setScale("x", view);
     },
   };
 }

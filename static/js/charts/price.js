@@ -4,6 +4,7 @@ import {
   HistogramSeries,
   LineSeries,
   LineStyle,
+  LineType,
   createChart,
   createSeriesMarkers,
 } from "../../vendor/lightweight-charts.mjs";
@@ -15,10 +16,18 @@ const VOLUME_PANE = 1;
 const LAST_PANE = 3; // lines that need more panes share the last one
 const LINE_TOKENS = ["chart-1", "chart-2", "chart-3", "chart-4", "chart-5"];
 
-/** A price on the axis; nothing below zero, where the axis only has room. */
-const priceText = (value) => (value < 0 ? "" : written(value, value < 10 ? 4 : 2));
-
 const points = (times, values) => times.map((time, i) => (values[i] === null ? { time } : { time, value: values[i] }));
+
+/** As points, but a gap stays a gap: the library would draw a line across, so there, at the coming level, it is unseen. */
+function steps(times, values) {
+  let next = values.findLast((value) => value !== null);
+  const found = [];
+  for (let i = times.length - 1; i >= 0; i -= 1) {
+    next = values[i] ?? next;
+    found.push(values[i] === null ? { time: times[i], value: next, color: "transparent" } : { time: times[i], value: next });
+  }
+  return found.reverse();
+}
 
 /** Stop and target while a position is open, from its entry fill: two lists of values, null while there is none. */
 function levels(data, { stopPct, targetPct }) {
@@ -48,6 +57,7 @@ export function priceChart(id, data, settings, reasons) {
   const at = new Map(data.time.map((time, i) => [time, i]));
   const tradesAt = byTime(data.trades);
   const complete = data.trades.length === data.trades_total; // else the position before the first trade is unknown
+  const decimals = data.close.at(-1) < 10 ? 4 : 2; // the axis has room below zero, but no price stands there
   let chart = null;
 
   const describe = (trade) =>
@@ -93,7 +103,7 @@ export function priceChart(id, data, settings, reasons) {
       wickUpColor: gain,
       wickDownColor: loss,
       priceLineVisible: false,
-      priceFormat: { type: "custom", minMove: 0.0001, formatter: priceText },
+      priceFormat: { type: "custom", minMove: 0.0001, formatter: (value) => (value < 0 ? "" : written(value, decimals)) },
     });
     candles.setData(data.time.map((time, i) => ({ time, open: data.open[i], high: data.high[i], low: data.low[i], close: data.close[i] })));
     candles.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.06 } });
@@ -113,7 +123,7 @@ export function priceChart(id, data, settings, reasons) {
       const { stop, target } = levels(data, settings);
       for (const [list, token] of [[stop, "loss"], [target, "gain"]]) {
         if (list.some((value) => value !== null)) {
-          chart.addSeries(LineSeries, { ...quiet, color: colour(token), lineStyle: LineStyle.Dashed }).setData(points(data.time, list));
+          chart.addSeries(LineSeries, { ...quiet, color: colour(token), lineStyle: LineStyle.Dashed, lineType: LineType.WithSteps }).setData(steps(data.time, list));
         }
       }
     }
