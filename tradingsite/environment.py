@@ -100,3 +100,4 @@ os.environ["NUMBA_CACHE_DIR"] = str(NUMBA_CACHE_DIR)
 # Loopback unless somebody asks for more: a fresh install must not be open to the network by accident.
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
+BACKTEST_PROCESSES = env.int("BACKTEST_PROCESSES", default=2)  # how many backtests `manage.py up` runs side by side

@@ -315,7 +315,6 @@ LOGGING = logging_config(env.str("LOG_FORMAT", default="json"), env.str("LOG_LEV
 
 # --- How it is served ------------------------------------------------------------------------------------------------
 WEB_PROCESSES = env.int("WEB_PROCESSES", default=1)
-BACKTEST_PROCESSES = env.int("BACKTEST_PROCESSES", default=2)  # how many backtests `manage.py up` runs side by side
 # /health answers 503 when the disk under VAR_DIR has less than this left.
 HEALTH_MIN_FREE_MB = env.int("HEALTH_MIN_FREE_MB", default=200)
 

@@ -26,8 +26,17 @@ class Child:
     steadily), due (monotonic time of the next start, None while it runs).
     """
 
-    def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: Path, logs: Path) -> None:
-        self.name, self.argv, self.env, self.cwd = name, list(argv), dict(env), cwd
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        logs: Path,
+        *,
+        on_console: bool = True,
+    ) -> None:
+        self.name, self.argv, self.env, self.cwd, self.on_console = name, list(argv), dict(env), cwd, on_console
         self.process: subprocess.Popen[bytes] | None = None
         self.restarts = 0
         self.due: float | None = time.monotonic()
@@ -61,7 +70,7 @@ class Child:
         return time.monotonic() - self.started_at
 
     def pump(self) -> bool:
-        """Pass on what the child has said: prefixed to the console, plain to its log. True if more may be waiting."""
+        """Pass on what the child has said: plain to its log, prefixed to the console. True if more may be waiting."""
         try:
             said = os.read(self.output, 65_536)
         except BlockingIOError:
@@ -73,7 +82,8 @@ class Child:
         for line in lines:
             text = line.decode("utf-8", "replace")
             self.log(text)
-            print(f"{self.name:<10}| {text}", flush=True)
+            if self.on_console:
+                print(f"{self.name:<10}| {text}", flush=True)
         return bool(said)
 
     def log(self, text: str) -> None:

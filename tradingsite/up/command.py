@@ -10,17 +10,17 @@ import os
 import signal
 import socket
 import stat
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tradingsite.environment import BASE_DIR, HOST, PORT, REDIS_URL, VAR_DIR, env, redis_socket
+from tradingsite.environment import BACKTEST_PROCESSES, BASE_DIR, HOST, PORT, REDIS_URL, VAR_DIR, env, redis_socket
 from tradingsite.up import prepare, programs
 from tradingsite.up.children import Child
 from tradingsite.up.supervisor import Supervisor
 
 READY_WITHIN_S = 60.0
+REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(HOST, HOST)  # noqa: S104  (compared with, not bound to)
 
 
 class CannotStart(Exception):
@@ -106,7 +106,7 @@ def start() -> int:
     began = time.monotonic()
     for number in (signal.SIGTERM, signal.SIGHUP):  # until the supervisor listens, all end a step as Ctrl-C does
         signal.signal(number, signal.default_int_handler)
-    supervisor = Supervisor((HOST, PORT), VAR_DIR / "up.children.json", say)
+    supervisor = Supervisor((REACHED_AT, PORT), VAR_DIR / "up.children.json", say)
     supervisor.end_leftovers()
     require_free_port()
     prepare.secret_key()
@@ -123,13 +123,13 @@ def start() -> int:
             supervisor.add(Child(name, argv, environment, BASE_DIR, VAR_DIR / "logs"))
 
         add("web", programs.web())
-        add("backtests", programs.backtest_worker(env.int("BACKTEST_PROCESSES", default=2)))
+        add("backtests", programs.backtest_worker(BACKTEST_PROCESSES))
         ready = supervisor.run_until(lambda: can_run_backtests(supervisor.health()), READY_WITHIN_S)
         # These two load as much as the others and nobody waits for their first tick.
         add("trading", programs.trading_worker())
         add("beat", programs.beat())
         if ready:
-            say(f"\nTradewright is running at http://{HOST}:{PORT}  (ready in {time.monotonic() - began:.1f} s)")
+            say(f"\nTradewright is running at http://{REACHED_AT}:{PORT}  (ready in {time.monotonic() - began:.1f} s)")
             say("Stop it with Ctrl-C.\n")
         elif not supervisor.stopping:
             found = supervisor.health() or "the site does not answer"
@@ -140,6 +140,8 @@ def start() -> int:
     except KeyboardInterrupt:
         say("\nStopped while starting.")
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # impatience must not leave anything behind
+            signal.signal(number, signal.SIG_IGN)
         supervisor.shut_down()
     say("Stopped.")
     return 0
@@ -158,9 +160,11 @@ def start_redis(supervisor: Supervisor, environment: dict[str, str]) -> None:
     if path.parent != VAR_DIR:
         private_directory(path.parent)
     path.unlink(missing_ok=True)
-    supervisor.add(Child("redis", programs.redis(path, data), environment, BASE_DIR, VAR_DIR / "logs"))
+    logs = VAR_DIR / "logs"
+    # Its warnings are about servers, not about a program on a person's machine: into its log, not onto the console.
+    supervisor.add(Child("redis", programs.redis(path, data), environment, BASE_DIR, logs, on_console=False))
     if not supervisor.run_until(lambda: answers_ping(path), timeout_s=30):
-        raise CannotStart(f"the Redis server does not answer; its log is {VAR_DIR / 'logs' / 'redis.log'}")
+        raise CannotStart(f"the Redis server does not answer; its log is {logs / 'redis.log'}")
 
 
 def answers_ping(path: Path) -> bool:
@@ -173,7 +177,3 @@ def answers_ping(path: Path) -> bool:
             return client.recv(16).startswith(b"+PONG")
         except OSError:
             return False
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
