@@ -99,7 +99,7 @@ def test_health_says_so_when_database_and_redis_are_away(tmp_path):
     env = os.environ | {
         "PORT": str(port),
         "VAR_DIR": str(tmp_path),
-        "DATABASE_URL": "postgres://nobody:not-told@127.0.0.1:1/none",
+        "DATABASE_URL": "postgres://nobody:not-told@127.0.0.1:1/none",  # not-a-secret
         "REDIS_URL": "redis://:not-told-either@127.0.0.1:1/0",
     }
     log = tmp_path / "web.log"

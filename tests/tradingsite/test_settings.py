@@ -57,7 +57,9 @@ def test_each_layer_beats_the_one_below(tmp_path):
 @pytest.mark.row("H14")
 def test_config_never_prints_a_secret():
     done = manage(
-        "config", DATABASE_URL="postgres://tw:hunter2secret@db/tw", REDIS_URL="redis://:hunter3secret@r:6379/0"
+        "config",
+        DATABASE_URL="postgres://tw:hunter2secret@db/tw",  # not-a-secret
+        REDIS_URL="redis://:hunter3secret@r:6379/0",  # not-a-secret
     )
     assert done.returncode == 0
     assert "@db/tw" in done.stdout

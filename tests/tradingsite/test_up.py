@@ -192,7 +192,7 @@ def test_a_busy_port_is_named(installation):
 
 
 def test_a_step_that_fails_says_which_and_leaves_nothing(installation):
-    installation.env["DATABASE_URL"] = "postgres://tw:not-told@127.0.0.1:1/none"
+    installation.env["DATABASE_URL"] = "postgres://tw:not-told@127.0.0.1:1/none"  # not-a-secret
     installation.start()
     assert installation.process.wait(90) == 1
     wait_until(lambda: "Cannot start" in installation.text, "the reason")
