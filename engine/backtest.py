@@ -19,7 +19,16 @@ from engine.signals import Signals, read_signals
 from engine.step import advance
 from engine.types import DAILY, DENIAL_NAMES, NANOS_PER_DAY, REASON_NAMES, Ints, Records
 from engine.windows import TradingWindow
-from engine.world import Logs, SymbolFeed, World, feed_records, fresh_book, fresh_holdings, settings_record
+from engine.world import (
+    Logs,
+    SymbolFeed,
+    World,
+    feed_records,
+    fresh_book,
+    fresh_holdings,
+    needs_sessions,
+    settings_record,
+)
 
 Progress = Callable[[int, int], bool | None]
 _BARS_A_CHUNK = 100_000
@@ -194,15 +203,10 @@ def build_settings(market: Market, rules: Rules, costs: Costs, *, track_equity: 
     )
 
 
-def needs_sessions(rules: Rules) -> bool:
-    """Whether a run by these rules must know trading days and sessions."""
-    limits = not (rules.daily_loss_limit_pct is rules.daily_loss_limit_abs is rules.max_drawdown_pct is None)
-    return limits or rules.time_in_force in ("day", "opg", "cls") or rules.rebalance in ("daily", "weekly", "monthly")
-
-
 def build_feeds(market: Market, signals: Sequence[Signals], rules: Rules) -> list[SymbolFeed]:
     """Each symbol's columns on the bars that orders meet."""
     window = _window_times(market, rules)
+    sessions = needs_sessions(rules)
     feeds = []
     for k, (coarse, fine, one) in enumerate(zip(market.bars, market.fine, signals, strict=True)):
         clock = None
@@ -220,8 +224,8 @@ def build_feeds(market: Market, signals: Sequence[Signals], rules: Rules) -> lis
                 fine.volume,
                 0.0 if rules.allow_fractional and fine.fractionable else fine.lot_size,
                 one,
-                fine.trading_day if needs_sessions(rules) else None,
-                fine.session_flags if needs_sessions(rules) else None,
+                fine.trading_day if sessions else None,
+                fine.session_flags if sessions else None,
                 None if window is None else window[k],
                 clock,
             )

@@ -217,6 +217,7 @@ def book_entry(w: Any, t: Any, ts: Any, s: Any, qty: Any, px: Any, base: Any, cl
         holding.protect_px = holding.entry_protect
         holding.flow = 0.0
         holding.entered = 0.0
+        holding.entry_px = px
         holding.exited = 0.0
         holding.exit_px = 0.0
         holding.commission = 0.0
@@ -229,6 +230,7 @@ def book_entry(w: Any, t: Any, ts: Any, s: Any, qty: Any, px: Any, base: Any, cl
     else:
         held = abs(holding.qty)
         holding.avg_px = (holding.avg_px * held + px * qty) / (held + qty)
+        holding.entry_px = (holding.entry_px * holding.entered + px * qty) / (holding.entered + qty)
         if not np.isnan(holding.entry_protect):
             holding.protect_px = holding.entry_protect
     if side > 0:
@@ -295,7 +297,7 @@ def close_trip(w: Any, ts: Any, s: Any, side: Any, reason: Any, clock: Any) -> N
     trip.entry_ts = holding.entry_ts
     trip.exit_ts = ts
     trip.qty = holding.entered
-    trip.entry_px = holding.avg_px
+    trip.entry_px = holding.entry_px
     trip.exit_px = holding.exit_px
     trip.pnl_net = holding.flow
     trip.commission = holding.commission
@@ -305,7 +307,7 @@ def close_trip(w: Any, ts: Any, s: Any, side: Any, reason: Any, clock: Any) -> N
     trip.side = side
     trip.exit_reason = reason
     book.n_trips += 1
-    result = holding.flow / (holding.avg_px * holding.entered)
+    result = holding.flow / (holding.entry_px * holding.entered)
     book.kelly_trades += 1
     if holding.flow > 0.0:
         book.kelly_wins += 1

@@ -178,7 +178,7 @@ def try_entry(w: Any, t: Any, ts: Any, s: Any, i: Any, base: Any, clock: Any) ->
     kind = holding.entry_kind
     slips = kind != LIMIT and kind != STOP_LIMIT
     if holding.qty == 0.0 and settings.max_open > 0 and book.n_held >= settings.max_open:
-        refuse_entry(w, ts, s, NO_SLOT, holding.entry_left, DENIED)
+        refuse_entry(w, ts, s, NO_SLOT, holding.entry_left if holding.entry_sized == 1 else np.nan, DENIED)
         return False
     if holding.entry_sized == 0 and not size_at_fill(w, ts, s, i, base, slips):
         return False

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine import exchange
-from engine.backtest import build_result, needs_sessions, read_cash
+from engine.backtest import build_result, read_cash
 from engine.bars import COLUMNS, Bars
 from engine.errors import Fault, InputError
 from engine.exchange import ROUND_THE_CLOCK, periods_per_year
@@ -23,7 +23,17 @@ from engine.signals import Signals, read_signals
 from engine.step import advance
 from engine.types import DENIAL_NAMES, SESSION_FIRST, SESSION_LAST, SESSION_OVER, SIGNAL, Records
 from engine.windows import TradingWindow
-from engine.world import LOGS, Logs, SymbolFeed, World, feed_records, fresh_book, fresh_holdings, settings_record
+from engine.world import (
+    LOGS,
+    Logs,
+    SymbolFeed,
+    World,
+    feed_records,
+    fresh_book,
+    fresh_holdings,
+    needs_sessions,
+    settings_record,
+)
 
 _ROW: Final = np.dtype(
     [("ts", np.int64), *((name, np.float64) for name in COLUMNS)]

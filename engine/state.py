@@ -23,6 +23,7 @@ HOLDING: Final = np.dtype(
         ("protect_px", np.float64),  # the signal's own protective stop; NaN = none
         ("flow", np.float64),  # cash of this round trip so far
         ("entered", np.float64),
+        ("entry_px", np.float64),  # average over all that was entered; avg_px is that of what is held
         ("exited", np.float64),
         ("exit_px", np.float64),
         ("commission", np.float64),

@@ -15,7 +15,22 @@ from engine.exchange import timeframe_ns
 from engine.rules import ORDER_TYPES, REBALANCES, SIZINGS, SLIPPAGES, TIMES_IN_FORCE, Costs, Rules
 from engine.signals import Signals
 from engine.state import FEED, HOLDING, SETTINGS, WORLD
-from engine.types import BOOK, DAILY, DENIAL, EQUITY, FILL, NANOS_PER_DAY, ORDER, ROUND_TRIP, Floats, Ints, Records
+from engine.types import (
+    BOOK,
+    CLS,
+    DAILY,
+    DAY,
+    DENIAL,
+    EQUITY,
+    FILL,
+    NANOS_PER_DAY,
+    OPG,
+    ORDER,
+    ROUND_TRIP,
+    Floats,
+    Ints,
+    Records,
+)
 
 _NEVER: Final = np.iinfo(np.int64).min
 _FIRST_ROOM: Final = 4096
@@ -64,6 +79,17 @@ def feed_records(feeds: list[SymbolFeed]) -> Records:
             feed.lot,
         )
     return records
+
+
+def follows_days(rules: Rules) -> bool:
+    """Whether a portfolio by these rules must notice when a new day begins."""
+    by_loss = rules.daily_loss_limit_pct is not None or rules.daily_loss_limit_abs is not None
+    return by_loss or rules.rebalance in ("daily", "weekly", "monthly")
+
+
+def needs_sessions(rules: Rules) -> bool:
+    """Whether a run by these rules must know the trading day and the session of each bar."""
+    return follows_days(rules) or rules.time_in_force in ("day", "opg", "cls")
 
 
 def settings_record(
@@ -128,7 +154,7 @@ def settings_record(
         one_calendar,
         aligned,
         guards,
-        guards or rules.rebalance in ("daily", "weekly", "monthly"),
+        follows_days(rules),
         track_equity,
     )
     return record
@@ -211,6 +237,9 @@ class World:
     ) -> None:
         self.settings, self.feeds, self.times = settings, feeds, times
         self.book, self.holdings, self.logs = book, holdings, logs
+        reads_days = settings["track_day"][0] or settings["tif"][0] in (DAY, OPG, CLS)
+        if reads_days and not (feeds["day"].all() and feeds["flags"].all()):
+            raise ValueError("these rules need the trading day and the session of each bar")
         symbols = len(feeds)
         self.lists = np.zeros((3, symbols), dtype=np.int32)
         self.scratch = np.zeros((3, symbols), dtype=np.int32)
