@@ -147,16 +147,9 @@ class Strategy:
 
     @classmethod
     def describe(cls) -> str:
-        """The description users read: the docstring's paragraphs, parameters called by their labels."""
+        """The description users read: the docstring's paragraphs, each on one line."""
         paragraphs = inspect.cleandoc(cls.__doc__ or "").split("\n\n")
-        text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-        return re.sub(r"`(\w+)`", lambda found: cls._label_of(found[1]), text)
-
-    @classmethod
-    def _label_of(cls, name: str) -> str:
-        label = cls.params[name].label if name in cls.params else name
-        # RSI stays RSI in the middle of a sentence.
-        return label if label[:2].isupper() else label[:1].lower() + label[1:]
+        return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
     @classmethod
     def kind_label(cls) -> str:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Bollinger(Strategy):
     """Buy when the close is at or below the lower band; sell when it is at or above the upper one.
 
-    The bands lie `multiplier` population standard deviations to each side of a moving average. Bands of no width, in a
-    market that did not move, signal nothing.
+    The bands lie some population standard deviations to each side of a moving average. Bands of no width, in a market
+    that did not move, signal nothing.
     """
 
     slug, label, kind = "bollinger", "Bollinger bands", "mean_reversion"

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Breakout(Strategy):
     """Buy when closes stay above the resistance on enough volume; sell when they stay below the support.
 
-    Resistance and support are the highest high and the lowest low of the `lookback_window` bars before the move. The
-    last `confirmation_period` closes must all lie beyond the level by the threshold, and their mean volume must be
-    `min_volume_ratio` times the mean of the lookback; 0 leaves volume out, which data without volume needs.
+    Resistance and support are the highest high and the lowest low of the bars before the move. Every close of the
+    confirmation period must lie beyond the level by the threshold, and the volume of that period must be large beside
+    that of the bars before it. A volume ratio of 0 leaves volume out, which data without volume needs.
     """
 
     slug, label, kind = "breakout", "Breakout", "breakout"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @register
 class MeanReversion(Strategy):
-    """Buy when the close is `threshold` below its moving average; sell when it is as far above.
+    """Buy when the close is a threshold below its moving average; sell when it is as far above.
 
     It signals on every bar of such a state, not only on the first.
     """

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 class Momentum(Strategy):
     """Buy when the price has risen by the threshold and the RSI is not overbought; sell on the mirror image.
 
-    The change is taken over `momentum_window` bars. A rise that the RSI already calls overbought is not bought, a fall
-    that it calls oversold is not sold.
+    A rise that the RSI already calls overbought is not bought, a fall that it calls oversold is not sold.
     """
 
     slug, label, kind = "momentum", "Momentum", "momentum"

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @register
 class ZScoreReversion(Strategy):
-    """Buy when the close is `entry_z` standard deviations below its average; sell when it has come back to `exit_z`.
+    """Buy when the close is many standard deviations below its average; sell when it has come back near to it.
 
-    The z-score is taken over `lookback` bars with the population standard deviation. It is long only: its sell is an
-    exit, given on the bar on which the z-score rises back through -exit_z.
+    The distance is the z-score, with the population standard deviation. It is long only: its sell is an exit, given on
+    the bar on which the z-score rises back through the exit level.
     """
 
     slug, label, kind = "zscore_reversion", "Z-score reversion", "mean_reversion"

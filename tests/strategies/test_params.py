@@ -197,7 +197,7 @@ def test_values_in_words() -> None:
     assert said("trading_hours_start", datetime.time(9, 30)) == said("trading_hours_start", "09:30") == "09:30"
     assert said("trading_days", ["MON", "FRI"]) == "Mon, Fri"
     assert said("max_holding_time", 86_400) == "86,400 s"
-    assert "buy when the close is threshold below" in catalogue.get("mean_reversion").describe().lower()
+    assert "buy when the close is a threshold below" in catalogue.get("mean_reversion").describe().lower()
     assert "`" not in "".join(declared.describe() for declared in catalogue.all())
 
 
