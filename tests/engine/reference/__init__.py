@@ -12,7 +12,7 @@ from typing import Any
 
 from engine import Bars, Costs, Rules
 from tests.engine.reference.decide import Decisions
-from tests.engine.reference.fills import Desk
+from tests.engine.reference.fills import Desk, shifted
 from tests.engine.reference.market import markets_of, portfolio_day
 from tests.engine.reference.model import Bar, Market, Order, Outcome, Position
 
@@ -127,7 +127,7 @@ class Reference:
         trail = self.rules.trailing_stop_pct
         if trail is None:
             return position.stop, "stop_loss"
-        level = position.peak * (1.0 - position.side * (trail / 100.0))
+        level = shifted(position.peak, -position.side, trail)
         if math.isnan(position.stop) or (level - position.stop) * position.side > 0.0:
             return level, "trailing_stop"
         return position.stop, "stop_loss"
@@ -198,7 +198,7 @@ class Reference:
                 self.desk.fill_entry(order, bar.open, True, bar)
 
     def trailing_level(self, order: Order) -> float:
-        return order.extreme * (1.0 + order.side * (self.rules.stop_offset_pct / 100.0))
+        return shifted(order.extreme, order.side, self.rules.stop_offset_pct)
 
     # --- Phase 4
     def exits_inside(self) -> None:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from engine import exchange
-from tests.engine.reference.fills import Desk
+from tests.engine.reference.fills import Desk, shifted
 from tests.engine.reference.model import Bar, Market, Order, Signal
 
 
@@ -169,15 +169,14 @@ class Decisions:
             return order
         if rules.rebalance == "never":
             order.weight = signal.target_weight
-        away, offset = rules.limit_offset_pct / 100.0, rules.stop_offset_pct / 100.0
         if kind in ("market", "limit"):
             order.protective = signal.stop_px
         if kind == "limit":
-            order.limit_px = first(signal.limit_px, close * (1.0 - side * away))
+            order.limit_px = first(signal.limit_px, shifted(close, -side, rules.limit_offset_pct))
         elif kind in ("stop", "stop_limit"):
-            order.stop_px = first(signal.stop_px, close * (1.0 + side * offset))
+            order.stop_px = first(signal.stop_px, shifted(close, side, rules.stop_offset_pct))
             if kind == "stop_limit":
-                order.limit_px = first(signal.limit_px, order.stop_px * (1.0 + side * away))
+                order.limit_px = first(signal.limit_px, shifted(order.stop_px, side, rules.limit_offset_pct))
         elif kind == "trailing_stop":
             order.extreme = close
         return order

@@ -8,6 +8,11 @@ from engine.rules import Costs, Rules
 from tests.engine.reference.model import Bar, Denial, Fill, Market, Order, Position, Trip
 
 
+def shifted(price: float, direction: int, pct: float) -> float:
+    """A price moved up (+1) or down (-1) by a percentage of itself (§4, §6)."""
+    return price + price * pct / 100.0 if direction > 0 else price - price * pct / 100.0
+
+
 class Desk:
     """Cash, positions and everything that has been written down so far."""
 
@@ -157,9 +162,9 @@ class Desk:
         if not math.isnan(position.protective):
             position.stop = position.protective
         elif self.rules.stop_loss_pct is not None:
-            position.stop = average * (1.0 - side * (self.rules.stop_loss_pct / 100.0))
+            position.stop = shifted(average, -side, self.rules.stop_loss_pct)
         if self.rules.take_profit_pct is not None:
-            position.target = average * (1.0 + side * (self.rules.take_profit_pct / 100.0))
+            position.target = shifted(average, side, self.rules.take_profit_pct)
         return position
 
     def _leave(self, market: Market, position: Position, order: Order, qty: float, px: float, ts: int) -> None:
