@@ -15,6 +15,7 @@ from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: F4
 from tests.backtests.conftest import run_now, sample_data  # noqa: F401
 from tests.conftest import Site
 from tests.e2e.watching import Watcher
+from tradingsite.celery import app
 
 FLAGS = [
     "--no-sandbox",
@@ -46,6 +47,25 @@ def browser(chromium: str) -> Iterator[Browser]:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
     else:
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+@pytest.fixture(autouse=True)
+def _resting_worker(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Once a test has started the shared worker, it rests during the tests that did not ask for it.
+
+    They run backtests in this process, or want to see one wait.
+    """
+    if "backtest_worker" in request.fixturenames:
+        yield
+        return
+
+    def tell(command: str) -> None:
+        app.control.broadcast(command, arguments={"queue": "backtests"}, reply=True, timeout=0.3, limit=1)
+
+    tell("cancel_consumer")
+    yield
+    app.control.purge()
+    tell("add_consumer")
 
 
 @pytest.fixture
