@@ -19,6 +19,9 @@ from marketdata.store import BarStore
 from marketdata.zones import ALWAYS_OPEN, calendar_zone, clean_calendar, from_ns, to_ns, trading_days
 from tradingsite.lib.errors import NotFound
 
+_MOST_CHARTED = 600_000
+"""Years are charted from the last one back until they hold this many bars: a page must not read for seconds."""
+
 
 def visible_instruments(user: Any) -> QuerySet[Instrument]:
     """Everybody's instruments and those of `user` (a user, an id, or None)."""
@@ -116,6 +119,19 @@ def bar_store() -> BarStore:
 def stored_bars(coverage: Coverage, start_ns: int | None = None, end_ns: int | None = None) -> BarColumns:
     """Raw bars of a series that start in [start_ns, end_ns). Raises StoreDamaged."""
     return bar_store().read(coverage.files, start_ns, end_ns)
+
+
+def some_bars(
+    coverage: Coverage, count: int, *, newest: bool, start_ns: int | None = None, end_ns: int | None = None
+) -> BarColumns:
+    """As `stored_bars`, but opens only as many years as hold `count` bars: the last ones (`newest`) or the first."""
+    store, parts, held = bar_store(), [], 0
+    for year in sorted(coverage.files, key=int, reverse=newest):
+        parts.append(store.read({year: coverage.files[year]}, start_ns, end_ns))
+        held += len(parts[-1])
+        if held >= count:
+            break
+    return BarColumns.concat(parts[::-1] if newest else parts)
 
 
 def actions_of(instrument: Instrument) -> list[Action]:
@@ -240,9 +256,15 @@ def bars_page(
     adjustment = clean_adjustment(adjustment)
     row = instrument(user, symbol, source, timeframe=timeframe)
     stored = coverage_of(row, timeframe)
-    columns = stored_bars(stored, to_ns(start) if start else None, to_ns(end) if end else None)
-    days = trading_days(columns.ts, timeframe, row.calendar)
-    columns = adjusted(columns, days, actions_of(row), adjustment)
+    actions = [] if adjustment == "raw" else actions_of(row)
+    start_ns, end_ns = to_ns(start) if start else None, to_ns(end) if end else None
+    if start is None:
+        columns = some_bars(stored, limit, newest=True, end_ns=end_ns)
+    elif actions:
+        columns = stored_bars(stored, start_ns, end_ns)  # a later action scales the page
+    else:
+        columns = some_bars(stored, limit + 1, newest=False, start_ns=start_ns, end_ns=end_ns)
+    columns = adjusted(columns, trading_days(columns.ts, timeframe, row.calendar), actions, adjustment)
     if start is None:
         return BarsPage(row, timeframe, adjustment, columns.take(slice(max(0, len(columns) - limit), None)), None)
     following = from_ns(int(columns.ts[limit])) if len(columns) > limit else None
@@ -250,13 +272,13 @@ def bars_page(
 
 
 def chart(row: Instrument, timeframe: str, *, adjustment: str, points: int) -> dict[str, Any]:
-    """A whole stored series as lists for a candle chart, at most about `points` candles.
+    """A stored series (of very long ones the last years) as lists for a candle chart, at most `points` candles.
 
     Where there are more bars, neighbours are put together (first open, highest high, lowest low, last close, summed
     volume); `per_candle` says how many. `time` is in whole seconds UTC. Raises NotFound, InputError.
     """
     adjustment = clean_adjustment(adjustment)
-    columns = stored_bars(coverage_of(row, timeframe))
+    columns = some_bars(coverage_of(row, timeframe), _MOST_CHARTED, newest=True)
     columns = adjusted(columns, trading_days(columns.ts, timeframe, row.calendar), actions_of(row), adjustment)
     per_candle = -(-len(columns) // points)
     first = np.arange(0, len(columns), per_candle)

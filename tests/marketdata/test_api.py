@@ -63,6 +63,23 @@ def test_without_a_start_the_last_bars_come_and_too_many_are_clamped(sample, api
     assert minutes["bars"][-1]["time"] == "2025-12-31T20:59:00Z"
 
 
+@pytest.mark.row("B25")
+def test_pages_of_minutes_go_on_over_the_turn_of_the_year(sample, api, alice: User) -> None:
+    from marketdata.services import load_bars
+
+    held = load_bars(["SYN-IBM"], "1m", "2024-12-30", "2025-01-03", source="synthetic").bars["SYN-IBM"]
+    query = {"timeframe": "1m", "start": "2024-12-30", "end": "2025-01-03", "limit": 500}
+    closes, start, pages = [], query["start"], 0
+    while start:
+        body = api(alice).get("/api/market-data/SYN-IBM", {**query, "start": start}).json()
+        closes += [bar["close"] for bar in body["bars"]]
+        start, pages = body["next_start"], pages + 1
+    assert closes == held.close.tolist()
+    assert (len(closes), pages) == (4 * 390, 4)
+    newest = api(alice).get("/api/market-data/SYN-IBM", {"timeframe": "1m", "end": "2025-01-02", "limit": 500}).json()
+    assert [bar["close"] for bar in newest["bars"]] == held.close[3 * 390 - 500 : 3 * 390].tolist()
+
+
 @pytest.mark.row("B25", "A8")
 @pytest.mark.parametrize(
     ("query", "path", "code"),
