@@ -69,6 +69,11 @@ import django  # noqa: E402
 
 django.setup()
 
+from django.conf import settings as site_settings  # noqa: E402
+
+# Every test client loads the middleware anew; without this each would read the head of every static file first (30 ms).
+site_settings.WHITENOISE_AUTOREFRESH = True
+
 hypothesis_settings.register_profile("default", deadline=None, print_blob=True)
 hypothesis_settings.register_profile(
     "ci", deadline=None, print_blob=True, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]

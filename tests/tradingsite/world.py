@@ -45,13 +45,16 @@ class World:
             "user_id": self.owner.pk,
             "symbol": "AAPL",
             "name": "ma_crossover",
-            "strategy_type": "ma_crossover",
+            "strategy_type": "trend",
             "slug": "ma_crossover",
         }
 
 
 def build(owner: User) -> World:
-    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import."""
+    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import.
+
+    The test must be transactional: a backtest reports its progress from a thread of its own.
+    """
     call_command("load_sample_data", verbosity=0)
     backtest = backtest_services.submit(
         owner, {"strategy": "ma_crossover", "symbols": ["AAPL"], "start_date": "2004-01-01", "end_date": "2006-12-31"}
