@@ -5,8 +5,8 @@ FROM node:22-bookworm-slim AS pages
 WORKDIR /build
 RUN apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
 COPY package.json package-lock.json .npmrc ./
-COPY tools/bootstrap.py tools/
-RUN python3 tools/bootstrap.py pages
+COPY tradingsite/up/bootstrap.py tradingsite/up/
+RUN python3 tradingsite/up/bootstrap.py pages
 
 # --- Python packages, each checked against its hash
 FROM python:3.11-slim-bookworm AS packages
@@ -22,7 +22,9 @@ ENV PATH=/opt/venv/bin:$PATH \
     HOST=0.0.0.0 \
     PORT=8000 \
     STATIC_FROM_SOURCE=false \
-    REMAP_SIGTERM=SIGQUIT
+    REMAP_SIGTERM=SIGQUIT \
+    MALLOC_TRIM_THRESHOLD_=268435456 \
+    MALLOC_MMAP_THRESHOLD_=33554432
 RUN useradd --system --uid 10001 --home-dir /var/lib/tradewright tradewright \
     && install -d -o tradewright -g tradewright /var/lib/tradewright /opt/numba
 COPY --from=packages /opt/venv /opt/venv

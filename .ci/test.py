@@ -1,6 +1,6 @@
 """The whole test suite: on SQLite, then again on PostgreSQL what touches the database. `make test` calls it.
 
-    python -m tools.test [-n PROCESSES] [pytest arguments]
+    python .ci/test.py [-n PROCESSES] [pytest arguments]
 
 With COVERAGE=1 the first run also prints which lines of the product no test reached.
 """
@@ -21,6 +21,7 @@ def run(title: str, *argv: str, **environment: str) -> int:
 
 
 def main() -> int:
+    sys.path.insert(0, str(ROOT))
     from tests.servers import postgres_binaries
 
     if status := run("Compiling the kernels for all test processes", "-m", "tradingsite.kernels"):

@@ -1,6 +1,6 @@
 """Everything a machine can find in the code without running it. `make lint` calls it; all checks run, then it fails.
 
-python -m tools.lint
+python .ci/lint.py
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ["accounts", "backtests", "bots", "engine", "marketdata", "strategies", "tradingsite", "tools"]
+CODE = ["accounts", "backtests", "bots", "engine", "marketdata", "strategies", "tradingsite", ".ci"]
 BIN = Path(sys.executable).parent
 
 
@@ -36,7 +36,7 @@ def checks(scratch: str) -> list[tuple[str, list[str], dict[str, str]]]:
         ("migrations match the models", [*manage, "makemigrations", "--check", "--dry-run"], blank),
         ("deployment (check --deploy)", [*manage, "check", "--deploy", "--fail-level", "WARNING"], production),
         ("security (bandit)", [f"{BIN}/bandit", "-q", "-ll", "-r", *CODE], {}),
-        ("no secret and no machine's address in the tree", [sys.executable, "-m", "tools.secret_scan"], {}),
+        ("no secret and no machine's address in the tree", [sys.executable, ".ci/secret_scan.py"], {}),
     ]
 
 

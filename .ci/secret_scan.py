@@ -1,6 +1,6 @@
 """Looks through every file git knows for things that must never be committed: keys, tokens, package indexes.
 
-    python -m tools.secret_scan
+    python .ci/secret_scan.py
 
 A line that must hold such a text on purpose (a test of the masking, a sample) says `not-a-secret` in a comment.
 """
