@@ -6,6 +6,6 @@
 
 from strategies.indicators import shipped  # noqa: F401  (registers the shipped indicators)
 from strategies.indicators.crossing import crosses_above, crosses_below
-from strategies.indicators.registry import Indicator, all, calculate, get, register, unregister
+from strategies.indicators.registry import Indicator, all, calculate, get, register
 
-__all__ = ["Indicator", "all", "calculate", "crosses_above", "crosses_below", "get", "register", "unregister"]
+__all__ = ["Indicator", "all", "calculate", "crosses_above", "crosses_below", "get", "register"]

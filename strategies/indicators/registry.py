@@ -71,11 +71,6 @@ def register(
     return add
 
 
-def unregister(name: str) -> None:
-    """Removes an indicator that was registered at run time. Raises KeyError where there is none."""
-    del _registry[name]
-
-
 def get(name: object) -> Indicator:
     """The indicator of that name. Raises InputError (path ``indicator``) that names the known ones."""
     found = _registry.get(name) if isinstance(name, str) else None

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import Fault, InputError
-from strategies.params import clean_all, parse_all, shown
+from strategies.params import clean_all, shown
 from strategies.session_settings.cautions import cautions
-from strategies.session_settings.declared import DEFAULT_INITIAL_CAPITAL, DEFAULT_PRESET, PRESETS, SETTINGS
+from strategies.session_settings.declared import DEFAULT_PRESET, PRESETS, SETTINGS
 from strategies.session_settings.rules import refuse_conflicts, to_rules, uses_exchange_session
 
 __all__ = [
-    "DEFAULT_INITIAL_CAPITAL",
     "DEFAULT_PRESET",
     "PRESETS",
     "SETTINGS",
@@ -24,7 +23,6 @@ __all__ = [
     "cautions",
     "clean",
     "declarations",
-    "parse",
     "preset",
     "to_rules",
     "uses_exchange_session",
@@ -45,12 +43,11 @@ def clean(raw: object, *, preset_name: object = DEFAULT_PRESET) -> dict[str, Any
     Raises InputError with all faults; paths are setting names (``preset`` for the preset itself). Settings that are
     legal alone and contradict each other are faults too (`conflict`).
     """
-    return _merged(preset(preset_name), raw, clean_all(SETTINGS, raw))
-
-
-def parse(raw: Mapping[str, str], *, preset_name: object = DEFAULT_PRESET) -> dict[str, Any]:
-    """`clean` for text values: a form's fields or a command line's ``name=value`` pairs."""
-    return _merged(preset(preset_name), raw, parse_all(SETTINGS, raw))
+    base, sent = preset(preset_name), clean_all(SETTINGS, raw)
+    named = raw if isinstance(raw, Mapping) else {}
+    settings = {key: sent[key] if key in named else base[key] for key in SETTINGS}
+    refuse_conflicts(settings)
+    return settings
 
 
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,10 +58,3 @@ def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
 def declarations() -> list[dict[str, Any]]:
     """The declaration of every setting, in the order of forms, JSON-ready."""
     return [param.declaration() for param in SETTINGS.values()]
-
-
-def _merged(base: dict[str, Any], raw: object, sent: dict[str, Any]) -> dict[str, Any]:
-    named = raw if isinstance(raw, Mapping) else {}
-    settings = {key: sent[key] if key in named else base[key] for key in SETTINGS}
-    refuse_conflicts(settings)
-    return settings

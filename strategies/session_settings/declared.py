@@ -21,7 +21,6 @@ from strategies.params import (
     TimeParam,
 )
 
-DEFAULT_INITIAL_CAPITAL = 100_000.0
 _EXIT = "Stops and targets"
 _LIMITS = "Limits"
 _SIZE = "Position size"

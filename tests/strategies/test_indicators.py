@@ -16,7 +16,7 @@ from engine import Bars
 from engine.errors import InputError
 from strategies import indicators
 from strategies.causality import check_indicator
-from strategies.indicators import crosses_above, crosses_below
+from strategies.indicators import crosses_above, crosses_below, registry
 from strategies.indicators import functions as f
 from strategies.params import IntParam
 from tests.strategies.series import FIRST_DAY_NS, MINUTE_NS, bits, from_close, real_daily, walk
@@ -201,9 +201,11 @@ def test_unknown_names_and_values_are_refused() -> None:
 
 
 @pytest.mark.row("F11")
-def test_a_new_indicator_is_registered_in_one_place_and_works_like_the_others() -> None:
+def test_a_new_indicator_is_registered_in_one_place_and_works_like_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of pandas-ta-classic's, which TA-Lib does not have: Hull's moving average."""
     import pandas_ta_classic as ta
+
+    monkeypatch.setattr(registry, "_registry", {entry.name: entry for entry in indicators.all()})
 
     @indicators.register("hull", "Hull moving average", period=IntParam(9, min=4, max=200))
     def hull(bars: Bars, period: int) -> np.ndarray:
@@ -211,20 +213,17 @@ def test_a_new_indicator_is_registered_in_one_place_and_works_like_the_others() 
         values = ta.hma(bars.frame()["close"], length=period)
         return np.full(len(bars), np.nan) if values is None else values.to_numpy()
 
-    try:
-        bars = walk(300)
-        values = indicators.calculate("hull", bars, period=16)["hull"]
-        half, whole = talib.WMA(bars.close, 8), talib.WMA(bars.close, 16)
-        np.testing.assert_allclose(values, talib.WMA(2 * half - whole, 4), rtol=1e-9)
-        assert check_indicator("hull", bars, period=16).ok
-        declared = indicators.get("hull").declaration()
-        assert declared["parameters"][0]["default"] == 9
-        with pytest.raises(ValueError, match="already"):
-            indicators.register("sma", "Another")(hull)
-    finally:
-        indicators.unregister("hull")
+    bars = walk(300)
+    values = indicators.calculate("hull", bars, period=16)["hull"]
+    half, whole = talib.WMA(bars.close, 8), talib.WMA(bars.close, 16)
+    np.testing.assert_allclose(values, talib.WMA(2 * half - whole, 4), rtol=1e-9)
+    assert check_indicator("hull", bars, period=16).ok
+    assert indicators.get("hull").declaration()["parameters"][0]["default"] == 9
+    assert indicators.all()[-1].name == "hull"
     with pytest.raises(InputError):
-        indicators.calculate("hull", bars)
+        indicators.calculate("hull", bars, period=3)
+    with pytest.raises(ValueError, match="already"):
+        indicators.register("sma", "Another")(hull)
 
 
 def test_a_second_library_agrees() -> None:

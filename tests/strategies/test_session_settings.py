@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
+from backtests.runner import config as runner
 from engine.errors import InputError
 from strategies import session_settings as settings
 from strategies.schemas import object_schema
@@ -38,7 +39,8 @@ def test_the_defaults_are_the_ones_that_were_asked_for() -> None:
 
 @pytest.mark.row("J12")
 def test_the_conservative_preset_has_its_figures() -> None:
-    assert settings.DEFAULT_INITIAL_CAPITAL == 100_000
+    request = runner.clean({"strategy": "momentum", "symbols": ["AAPL"], "start_date": "2010-01-04"})
+    assert request.initial_capital == 100_000
     cautious = settings.clean({}, preset_name="conservative")
     assert cautious["position_size_value"] == cautious["max_position_size_pct"] == 5
     assert cautious["stop_loss_pct"] == 2
