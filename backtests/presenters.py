@@ -52,6 +52,13 @@ DENIALS = {
     "no_cash": "The cash did not suffice",
     "no_equity": "No equity was left",
 }
+# what a backtest is at (Backtest.phase)
+PHASES = {
+    "waiting": "Waiting for a free worker",
+    "loading": "Loading prices",
+    "running": "Running the strategy",
+    "reporting": "Putting the result together",
+}
 HEADLINES = (
     "total_return_pct",
     "cagr_pct",

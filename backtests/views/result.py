@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from backtests import selectors, services
 from backtests.models import Backtest
-from backtests.presenters import ResultPage, trade_table
+from backtests.presenters import PHASES, ResultPage, trade_table
 from engine.errors import InputError
 from tradingsite.lib.errors import ApiError
 
@@ -39,7 +39,9 @@ def detail(request: HttpRequest, backtest_id: uuid.UUID) -> HttpResponse:
         return answer
     if backtest.is_active:
         return render(
-            request, "backtests/running.html", {"backtest": backtest, "progress": selectors.progress(backtest)}
+            request,
+            "backtests/running.html",
+            {"backtest": backtest, "progress": selectors.progress(backtest), "phases": PHASES},
         )
     return render(request, "backtests/ended.html", {"backtest": backtest})
 

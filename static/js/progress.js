@@ -8,7 +8,8 @@ function duration(seconds) {
   return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
 }
 
-export function showProgress(card, { phase, done, total, elapsed_s: elapsed }) {
+/** phases: code → words, for what is being done now. */
+export function showProgress(card, phases, { phase, done, total, elapsed_s: elapsed }) {
   const say = (name, text) => {
     card.querySelector(`[data-${name}]`).textContent = text;
   };
@@ -20,7 +21,7 @@ export function showProgress(card, { phase, done, total, elapsed_s: elapsed }) {
     bar.value = done;
     say("done", `${number.format(done)} of ${number.format(total)}`);
   }
-  if (phase) say("phase", phase.charAt(0).toUpperCase() + phase.slice(1));
+  if (phase) say("phase", phases[phase] ?? phase);
   if (seconds !== null) say("elapsed", duration(seconds));
   if (seconds && done) {
     say("rate", `${number.format(done / seconds)} bars/s`);

@@ -3,6 +3,7 @@ import { isLive, subscribe } from "./live.js";
 import { showProgress } from "./progress.js";
 
 const box = document.getElementById("running");
+const phases = JSON.parse(document.getElementById("phases").textContent);
 const ACTIVE = new Set(["QUEUED", "RUNNING"]);
 const FIRST_POLL_MS = 250;
 const LAST_POLL_MS = 2000;
@@ -16,7 +17,7 @@ function show(progress) {
     location.reload(); // the same address now answers with the result
     return;
   }
-  showProgress(document.getElementById("progress"), progress);
+  showProgress(document.getElementById("progress"), phases, progress);
 }
 
 async function ask() {

@@ -196,10 +196,10 @@ def chart_card(
 
 @register.inclusion_tag("components/progress_card.html")
 def progress_card(
-    id: str, title: str, done: int = 0, total: int = 0, phase: str = "", elapsed_s: float = 0.0
+    id: str, title: str, done: int = 0, total: int = 0, elapsed_s: float | None = None
 ) -> dict[str, object]:
     """Progress of a long piece of work: bar, done of total, rate, time left; the page adds its cancel form below."""
-    return {"id": id, "title": title, "done": done, "total": total, "phase": phase, "elapsed_s": elapsed_s}
+    return {"id": id, "title": title, "done": done, "total": total, "elapsed_s": elapsed_s}
 
 
 def field_id(path: str) -> str:
