@@ -89,7 +89,7 @@ def finish(
         done = (
             _held(backtest)
             .filter(cancel_requested=False)
-            .update(state=_State.DONE, phase="done", finished_at=Now(), bars_done=F("bars_total"), **values)
+            .update(state=_State.DONE, phase="done", finished_at=Now(), **values)
         )
         if not done:
             return False

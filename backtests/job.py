@@ -203,6 +203,7 @@ def _simulate(backtest: Backtest, pulse: _Pulse) -> tuple[dict[str, Any], dict[s
         "strategy_version": execute.strategy_version(config),
         "start_date": config.start_date or stored.first_day,
         "end_date": config.end_date or stored.last_day,
+        "bars_done": total,
         "bars_total": total,
         "timings": {name: round(value, 4) for name, value in timings.items()},
     }

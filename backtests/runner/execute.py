@@ -16,12 +16,12 @@ from backtests.runner import benchmark as holding
 from backtests.runner.alone import combined
 from backtests.runner.config import RunConfig, clean
 from backtests.runner.result import RunResult
+from engine.backtest import Cancelled, simulate
 from engine.bars import Bars
 from engine.errors import Fault, InputError
 from engine.exchange import ROUND_THE_CLOCK
 from engine.result import Result
 from engine.rules import Costs, Rules
-from engine.backtest import Cancelled, simulate
 from engine.types import NANOS_PER_DAY
 from strategies import catalogue, session_settings
 from strategies.base import Strategy

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,3 +52,14 @@ def run_now(sample_data: None) -> Callable[..., Backtest]:
         return backtest
 
     return run
+
+
+@pytest.fixture
+def held_worker(
+    start_worker: Callable[..., subprocess.Popen[bytes]], sample_data: None, tmp_path: Path
+) -> tuple[subprocess.Popen[bytes], Path]:
+    """A worker whose runs go on only once a file is gone, through a user's metric (METRIC_MODULES)."""
+    hold = tmp_path / "hold"
+    hold.touch()
+    env = {"METRIC_MODULES": "tests.backtests.slow_metric", "HOLD_FILE": str(hold)}
+    return start_worker(env=env), hold

@@ -25,35 +25,15 @@ from accounts.models import Tier, User
 from backtests import claims, services, tasks
 from backtests.models import Backtest, PerformanceRecord
 from tests.backtests.conftest import AAPL
+from tests.backtests.waiting import state_of, wait_for
 from tests.servers import wait_until
 from tradingsite.processes import spawn, stop
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def state_of(backtest: Backtest) -> str:
-    backtest.refresh_from_db()
-    return backtest.state
-
-
-def wait_for(backtest: Backtest, *states: str, timeout_s: float = 30) -> Backtest:
-    wait_until(lambda: state_of(backtest) in states, f"the backtest to be {' or '.join(states)}", timeout_s)
-    return backtest
-
-
 def children(pid: int) -> list[int]:
     return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-@pytest.fixture
-def held_worker(
-    start_worker: Callable[..., subprocess.Popen[bytes]], sample_data: None, tmp_path: Path
-) -> tuple[subprocess.Popen[bytes], Path]:
-    """A worker whose runs go on only once a file is gone, through a user's metric (METRIC_MODULES)."""
-    hold = tmp_path / "hold"
-    hold.touch()
-    env = {"METRIC_MODULES": "tests.backtests.slow_metric", "HOLD_FILE": str(hold)}
-    return start_worker(env=env), hold
 
 
 @pytest.mark.row("B9")

@@ -190,7 +190,7 @@ def _from_file(options: Mapping[str, Any], payload: dict[str, Any]) -> dict[str,
 
 def _chosen(read: Mapping[str, Bars], config: RunConfig) -> tuple[dict[str, Bars], dict[str, Bars] | None]:
     """The asked symbols, days and timeframe of a file, and the finer bars to match on where those are asked for."""
-    from engine import resample
+    from engine.resample import resample
 
     missing = [symbol for symbol in config.symbols if symbol not in read]
     if missing:
