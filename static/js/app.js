@@ -3,6 +3,7 @@ import { startTheme } from "./theme.js";
 import { startDialogs } from "./dialogs.js";
 import { startToasts } from "./toasts.js";
 import { startForms } from "./forms.js";
+import { startTables } from "./tables.js";
 import { startPalette } from "./palette.js";
 import { startShortcuts } from "./shortcuts.js";
 import { startMarket } from "./market.js";
@@ -12,6 +13,7 @@ startTheme();
 startDialogs();
 startToasts();
 startForms();
+startTables();
 startShortcuts();
 if (document.body.dataset.signedIn === "yes") {
   startPalette();

@@ -15,6 +15,7 @@ from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: F4
 from tests.backtests.conftest import run_now, sample_data  # noqa: F401
 from tests.conftest import Site
 from tests.e2e.watching import Watcher
+from tests.e2e.world import pages  # noqa: F401
 from tradingsite.celery import app
 
 FLAGS = [

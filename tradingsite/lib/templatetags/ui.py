@@ -166,6 +166,12 @@ def sort_header(
     }
 
 
+@register.inclusion_tag("components/table_menu.html")
+def table_menu(table: str) -> dict[str, str]:
+    """Column picker and density of the `<table data-table="…">` of that name, remembered by the browser."""
+    return {"table": table}
+
+
 @register.inclusion_tag("components/chart_card.html")
 def chart_card(
     id: str,

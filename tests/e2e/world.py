@@ -1,0 +1,59 @@
+"""Something on every page: what alice sees when she has used the site for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import User
+from backtests import services
+from backtests.models import Backtest
+
+
+def ended(owner: User, state: Backtest.State, **values: object) -> Backtest:
+    """A backtest that ended without a result."""
+    backtest = services.submit(owner, {"strategy": "momentum", "symbols": ["IBM", "MSFT"], "name": f"It ended {state}"})
+    Backtest.objects.filter(pk=backtest.pk).update(state=state, **values)
+    return backtest
+
+
+@pytest.fixture
+def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
+    """Every page by name → address, with something on each: a result, a failure, a canceled run, a waiting one."""
+    first = run_now(alice, settings={"stop_loss_pct": 6, "take_profit_pct": 15, "commission_rate": 0.001})
+    second = run_now(
+        alice, strategy="rsi_bollinger", symbols=["IBM", "MSFT"], name="A name " + "that goes on and on " * 5
+    )
+    assert (first.state, second.state) == ("DONE", "DONE"), (first.failure_reason, second.failure_reason)
+    faults = [
+        {"path": "symbols[0]", "code": "not_found", "message": "There are no bars of XYZ.", "hint": "Import some."}
+    ]
+    failed = ended(
+        alice, Backtest.State.FAILED, failure_reason="It cannot be run: no bars of XYZ.", failure_faults=faults
+    )
+    canceled = ended(alice, Backtest.State.CANCELED, bars_done=120, bars_total=2500)
+    waiting = services.submit(alice, {"strategy": "buy_and_hold", "symbols": ["GOOG"]})
+    detail = {
+        name: reverse("backtests:detail", args=[row.pk])
+        for name, row in {
+            "result": first,
+            "result of two symbols": second,
+            "failed": failed,
+            "canceled": canceled,
+            "waiting": waiting,
+        }.items()
+    }
+    return {
+        "list": reverse("backtests:list"),
+        "list, nothing found": reverse("backtests:list") + "?q=nothing-like-it",
+        "new": reverse("backtests:new"),
+        "edit and run again": f"{reverse('backtests:new')}?from={second.pk}",
+        "compare": f"{reverse('backtests:compare')}?ids={first.pk},{second.pk}",
+        "compare nothing": reverse("backtests:compare"),
+        **detail,
+        "strategies": reverse("strategies:list"),
+        "data": reverse("marketdata:index"),
+        "settings": reverse("accounts:settings"),
+    }
