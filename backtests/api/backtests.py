@@ -60,7 +60,7 @@ class RunBacktest(APIView):
         responses={
             200: OpenApiResponse(shapes.BacktestSerializer, description="It is over: state says how it ended"),
             202: OpenApiResponse(shapes.BacktestSerializer, description="It waits or runs; ask Location again"),
-            **errors_for(409, 422),
+            **errors_for(404, 409, 422),
         },
     )
     def post(self, request: Request) -> Response:
@@ -180,7 +180,14 @@ class BacktestTrades(APIView):
         return pages.get_paginated_response(report.round_trip_rows(rows[chosen], sorted(backtest.symbols)))
 
 
-class BacktestTradesCsv(APIView):
+class _Download(APIView):
+    """A view whose answer is a stream of its own media type: any Accept header will do; errors are JSON."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return super().perform_content_negotiation(request, force=True)
+
+
+class BacktestTradesCsv(_Download):
     """Round trips as a CSV file that no spreadsheet takes for formulas."""
 
     @extend_schema(
@@ -205,7 +212,7 @@ class BacktestEquity(APIView):
         return Response(selectors.done_chart(selectors.get(request.user, backtest_id)))
 
 
-class BacktestResult(APIView):
+class BacktestResult(_Download):
     """The whole result as the command line writes it: trades, orders, every equity point, metrics."""
 
     @extend_schema(operation_id="backtests_result", responses={200: OpenApiTypes.OBJECT, **errors_for(409)})
@@ -220,7 +227,7 @@ class CompareBacktests(APIView):
     @extend_schema(
         operation_id="backtests_compare",
         parameters=[shapes.CompareQuerySerializer],
-        responses={200: shapes.ComparedSerializer(many=True)},
+        responses={200: shapes.ComparedSerializer(many=True), **errors_for(404)},
     )
     def get(self, request: Request) -> Response:
         ids = [part.strip() for part in _query(shapes.CompareQuerySerializer, request)["ids"].split(",")]

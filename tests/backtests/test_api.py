@@ -238,7 +238,7 @@ def test_trades_sort_filter_and_download(alice: User, api: Api, run_now: Run) ->
     assert len(wins["results"]) == 1
     assert client.get(f"{path}?sort=nope").status_code == 400
 
-    download = client.get(f"{path}.csv?sort=-pnl_net")
+    download = client.get(f"{path}.csv?sort=-pnl_net", headers={"Accept": "text/csv"})
     assert download["Content-Type"].startswith("text/csv")
     assert "attachment" in download["Content-Disposition"]
     table = list(csv.DictReader(io.StringIO(b"".join(download.streaming_content).decode())))
