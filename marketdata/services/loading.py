@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from django.db.models import F
 from django.utils import timezone
 
 from engine.errors import Fault, InputError
@@ -140,10 +141,10 @@ def _instrument(symbol: object, source: str, owner: Any, path: str) -> Instrumen
     if not isinstance(symbol, str):
         raise InputError(Fault(path, "wrong_type", "a symbol is a text"))
     found = selectors.visible_instruments(owner).filter(symbol=symbol.strip().upper())
-    # One's own import comes before everybody's of the same name.
-    own = found.filter(source=source).order_by("owner_id" if owner is None else "-owner_id").first()
-    if own is not None:
-        return own
+    # One's own import comes before everybody's of the same name (the databases disagree about where NULL sorts).
+    row = found.filter(source=source).order_by(F("owner_id").asc(nulls_last=True)).first()
+    if row is not None:
+        return row
     if source == Source.YAHOO:
         return filling.ensure_instrument(source, symbol)
     elsewhere = sorted(set(found.values_list("source", flat=True)))
