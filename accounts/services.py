@@ -93,7 +93,7 @@ def known_timezone(name: str) -> str:
 def _check_new_user(username: str, email: str, password: str, time_zone: str) -> None:
     faults: list[Fault] = []
     if not USERNAME.fullmatch(username):
-        text = "A user name has 3 to 32 characters: letters a–z, digits, dot, underscore and hyphen; no sign first."
+        text = "A user name is 3 to 32 letters (a–z), digits, dots, underscores, hyphens; it begins with a letter or digit."
         faults.append(Fault("username", "bad_text", text))
     try:
         validate_email(email)

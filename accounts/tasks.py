@@ -10,7 +10,7 @@ from accounts import guard
 from accounts.models import ApiLogin
 
 
-@shared_task
+@shared_task(name="accounts.forget_expired")
 def forget_expired() -> None:
     """Delete what no longer counts: tries whose window is over, API logins and sessions past their end."""
     now = timezone.now()

@@ -180,13 +180,15 @@ def chart_card(
     size: str = "medium",
     note: str = "",
     ranges: bool = False,
+    modes: Iterable[tuple[str, str]] = (),
     switches: Iterable[tuple[str, str, bool]] = (),
     attribution: bool = False,
 ) -> dict[str, object]:
     """A chart in its card: its height is kept free before it is drawn (`size` small, medium, large), tools on the
     right, and `summary`, the same content in words for who cannot see it.
 
-    switches: (key, label, on at first) for parts of the chart that can be turned on and off.
+    modes: (key, label) of which one is in force, the first at first. switches: (key, label, on at first) for parts of
+    the chart that can be turned on and off.
     """
     return {
         "id": id,
@@ -195,6 +197,7 @@ def chart_card(
         "size": size,
         "note": note,
         "ranges": ("1M", "6M", "1Y", "5Y", "All") if ranges else (),
+        "modes": modes,
         "switches": switches,
         "attribution": attribution,
     }
