@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def tried(examples: int) -> settings:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Case:
     bars: dict[str, Bars]
     signals: dict[str, np.ndarray]
@@ -40,6 +40,14 @@ class Case:
     costs: Costs
     cash: float
     match_bars: dict[str, Bars] | None = None
+
+    def __repr__(self) -> str:
+        """What differs from the defaults, so that a failing case can be read."""
+        plain = Rules()
+        rules = {f.name: getattr(self.rules, f.name) for f in fields(Rules)}
+        changed = {name: value for name, value in rules.items() if not same(value, getattr(plain, name))}
+        lines = {name: f"{len(b)} × {b.timeframe} {b.calendar}" for name, b in self.bars.items()}
+        return f"Case({lines}, {changed}, {self.costs}, cash={self.cash}, finer={self.match_bars is not None})"
 
     def arguments(self) -> dict[str, Any]:
         return {
@@ -51,6 +59,10 @@ class Case:
 
     def with_rules(self, **changes: Any) -> Case:
         return replace(self, rules=replace(self.rules, **changes))
+
+
+def same(one: Any, other: Any) -> bool:
+    return np.array_equal(one, other) if isinstance(one, np.ndarray) else one == other
 
 
 # Opening times: a few sessions of each kind, so that half days, daylight saving and weekends occur in small cases.

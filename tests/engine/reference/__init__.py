@@ -65,7 +65,7 @@ class Reference:
 
     def step(self, ts: int, step: int) -> None:
         for market, bar in self.now:
-            market.volume_used, market.last_bar = 0.0, bar
+            self.desk.begin_bar(market, bar)
         self.expire_at_open()
         self.exits_at_open()
         self.entries_at_open()
@@ -138,7 +138,7 @@ class Reference:
         assert position is not None
         target = reason == "take_profit"
         if target:
-            part = min(position.qty, self.desk.volume_left(market, bar))
+            part = min(position.qty, market.volume_left)
             if part <= 0.0:
                 return
         self.desk.end(market.exit, "cancelled", bar.ts)

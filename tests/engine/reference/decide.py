@@ -211,7 +211,7 @@ class Decisions:
     def target(self, market: Market) -> float | None:
         if not math.isnan(market.weight):
             return market.weight
-        if market.position is None or market.exit is not None:
+        if market.position is None or self.whole_exit(market):
             return None
         parts = self.rules.size_value / 100.0 if self.rules.sizing == "percentage" else 1.0 / self.desk.equal_parts()
         return market.position.side * parts

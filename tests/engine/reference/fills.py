@@ -70,10 +70,10 @@ class Desk:
         fee = notional * self.costs.commission_rate + qty * self.costs.commission_per_share
         return max(fee, self.costs.commission_min)
 
-    def volume_left(self, market: Market, bar: Bar) -> float:
-        if self.costs.volume_cap_ratio is None:
-            return math.inf
-        return market.lots(self.costs.volume_cap_ratio * bar.volume) - market.volume_used
+    def begin_bar(self, market: Market, bar: Bar) -> None:
+        market.last_bar = bar
+        ratio = self.costs.volume_cap_ratio
+        market.volume_left = math.inf if ratio is None else market.lots(ratio * bar.volume)
 
     # --- Orders and denials
     def place(self, order: Order) -> Order:
@@ -124,7 +124,7 @@ class Desk:
             fee = min(fee, notional + max(self.cash, 0.0))
         flow = -(notional + fee) if order.side > 0 else notional - fee
         self.cash = self.cash + flow
-        market.volume_used += qty
+        market.volume_left = market.volume_left - qty
         order.rest = order.rest - qty
         order.filled = order.filled + qty if order.rest > 0.0 else order.qty
         order.done_ts = ts
@@ -191,7 +191,7 @@ class Desk:
     # --- One fill (§7)
     def fill_exit(self, order: Order, base: float, slip: bool, bar: Bar) -> None:
         market = self.markets[order.symbol]
-        qty = min(order.rest, self.volume_left(market, bar))
+        qty = min(order.rest, market.volume_left)
         if qty > 0.0:
             px = self.slipped(base, order.side, qty, bar.volume) if slip else base
             self.book(order, qty, px, base, bar.ts)
@@ -203,7 +203,7 @@ class Desk:
             return self._refuse(order, "no_slot", bar.ts, asked=order.rest if order.sized else math.nan)
         if not order.sized and not self._size_at_fill(order, market, base, slip, bar):
             return None
-        rest, left = order.rest, self.volume_left(market, bar)
+        rest, left = order.rest, market.volume_left
         take = min(rest, left)
         if take < rest or take <= 0.0:
             if order.tif == "fok":

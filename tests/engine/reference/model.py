@@ -155,7 +155,7 @@ class Market:
     exit: Order | None = None
     weight: float = NAN  # the remembered target weight (§11)
     last_bar: Bar | None = None
-    volume_used: float = 0.0
+    volume_left: float = math.inf  # of the bar, for this portfolio
     ranges: list[float] = field(default_factory=list)
     atr: float = NAN
     last_denial: Denial | None = None
