@@ -93,7 +93,7 @@ def known_timezone(name: str) -> str:
 def _check_new_user(username: str, email: str, password: str, time_zone: str) -> None:
     faults: list[Fault] = []
     if not USERNAME.fullmatch(username):
-        text = "A user name is 3 to 32 letters (a–z), digits, dots, underscores, hyphens; it begins with a letter or digit."
+        text = "A user name is 3 to 32 letters (a–z), digits, dots, underscores, hyphens; it begins with no sign."
         faults.append(Fault("username", "bad_text", text))
     try:
         validate_email(email)
