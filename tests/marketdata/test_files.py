@@ -261,6 +261,7 @@ def test_read_bars_gives_engine_bars() -> None:
     assert bars.close.tolist() == [11.0, 12.0]
 
 
+@pytest.mark.slow
 def test_a_million_rows_are_read_in_seconds_and_a_fault_far_down_keeps_its_row() -> None:
     bars = made_bars(1_000_000, start="2015-01-01", step_ns=60 * SECOND)
     times = np.datetime_as_string(bars.ts.astype("datetime64[ns]").astype("datetime64[s]"))

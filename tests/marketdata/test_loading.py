@@ -30,7 +30,6 @@ def refused(*args: object, **options: object) -> list[tuple[str, str]]:
     return [(fault.path, fault.code) for fault in error.value.faults]
 
 
-@pytest.mark.row("H5")
 def test_several_real_symbols_with_both_ends_included(sample) -> None:
     loaded = load_bars(["MSFT", "aapl"], "1d", "2010-01-04", "2010-12-31")
     assert list(loaded.bars) == ["MSFT", "AAPL"]
@@ -55,7 +54,6 @@ def test_adjusted_for_what_happened_in_the_range_and_not_after_it(sample) -> Non
     assert dividend.close[0] == pytest.approx(582.8495 * 558.0019 / (558.0019 + 2.65))
 
 
-@pytest.mark.row("W15")
 def test_the_data_hash_is_stable_and_feels_every_bar_and_every_choice(sample) -> None:
     def hashed(**changes: str) -> str:
         options = {"timeframe": "1d", "start": "2010-01-04", "end": "2010-12-31", "adjustment": "raw"} | changes

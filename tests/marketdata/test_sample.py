@@ -77,7 +77,6 @@ def test_quotes_are_the_last_close_and_say_no_more_than_is_known() -> None:
     assert (quote.price, quote.bid, quote.ask, quote.ts // DAY) == (430.47, None, None, 15765)
 
 
-@pytest.mark.row("M5")
 def test_loading_is_idempotent_quick_and_complete(db, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("load_sample_data")
     assert "10 instruments, 10 series, 7794 exchange sessions" in capsys.readouterr().out

@@ -177,13 +177,14 @@ for n in range(10_000):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_killed_at_any_moment_the_series_is_one_that_was_written_whole(
     instrument: Instrument, service_env: dict[str, str], store_root: Path
 ) -> None:
     env = service_env | {"BARS_DIR": str(store_root)}
     random = np.random.default_rng(7)
-    for _round in range(6):
+    for _round in range(4):
         writer = subprocess.Popen([sys.executable, "-c", _WRITER], env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
