@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.booking import book_exit, closed_bars, moved, slipped
+from engine.calm import may_be_calm, pass_calm_steps
 from engine.decision import decide
 from engine.matching import (
     bar_of,
@@ -232,7 +233,12 @@ def advance(w: Any, start: Any, stop: Any, final: Any) -> Any:
     settings = settings_at(world.settings, 0)
     book = book_at(world.book, 0)
     by_limits = settings.max_holding > 0 or settings.guards == 1
-    for t in range(start, stop):
+    calm = may_be_calm(w) and settings.aligned == 1
+    t = start - 1
+    while t + 1 < stop:
+        t += 1
+        if calm and book.n_entries == 0 and book.n_exits == 0 and book.steps > 0:
+            t = pass_calm_steps(w, t, stop - 1)
         if not has_room(w):
             return t
         ts = int64_at(world.times, t)
