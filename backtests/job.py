@@ -132,10 +132,9 @@ def run(backtest_id: uuid.UUID) -> None:
             "It needs more memory than this machine has. Try fewer symbols, a shorter period or a coarser timeframe.",
         )
     except SoftTimeLimitExceeded:
-        minutes = settings.BACKTEST_MAX_SECONDS // 60
-        claims.fail(
-            backtest, "too_slow", f"It took longer than {minutes} minutes, the most that one backtest may take."
-        )
+        allowed = settings.BACKTEST_MAX_SECONDS
+        words = f"{allowed} seconds" if allowed < 120 else f"{allowed // 60} minutes"
+        claims.fail(backtest, "too_slow", f"It took longer than {words}, the most that one backtest may take.")
     except DatabaseError:
         # Nothing can be written now. The claim goes stale and the reaper tries once more.
         log.exception("backtest %s: the database does not answer", backtest_id)

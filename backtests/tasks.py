@@ -24,7 +24,13 @@ _REPEAT_AT_MOST = 200
 def enqueue(backtest_id: uuid.UUID) -> bool:
     """Send the message that starts a queued backtest. False when the broker does not answer: `reap` sends it later."""
     try:
-        run_backtest.apply_async(args=(str(backtest_id),), retry=False)
+        run_backtest.apply_async(
+            args=(str(backtest_id),),
+            retry=False,
+            # The soft limit lets the run end with a reason; the hard one ends a process that does not hear it.
+            soft_time_limit=settings.BACKTEST_MAX_SECONDS,
+            time_limit=settings.BACKTEST_MAX_SECONDS + 30,
+        )
     except (OperationalError, OSError) as error:
         log.warning("backtest %s waits: the message broker does not answer (%s)", backtest_id, error)
         return False
@@ -32,12 +38,7 @@ def enqueue(backtest_id: uuid.UUID) -> bool:
     return True
 
 
-@shared_task(
-    name="backtests.run",
-    ignore_result=True,
-    soft_time_limit=settings.BACKTEST_MAX_SECONDS,
-    time_limit=settings.BACKTEST_MAX_SECONDS + 30,
-)
+@shared_task(name="backtests.run", ignore_result=True)
 def run_backtest(backtest_id: str) -> None:
     """Run one backtest, if it is still to be run. Delivered twice, it does nothing the second time."""
     from backtests import job

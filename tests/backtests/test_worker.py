@@ -189,6 +189,22 @@ def test_a_worker_that_was_asleep_writes_nothing_after_its_claim_went_to_another
 
 
 @pytest.mark.slow
+def test_a_run_that_takes_too_long_is_failed_with_a_plain_reason(
+    alice: User, sample_data: None, start_worker: Callable[..., Any], tmp_path: Path, settings: Any
+) -> None:
+    hold = tmp_path / "hold"
+    hold.touch()
+    settings.BACKTEST_MAX_SECONDS = 2
+    env = {"METRIC_MODULES": "tests.backtests.slow_metric", "HOLD_FILE": str(hold), "BACKTEST_MAX_SECONDS": "2"}
+    start_worker(env=env)
+    slow = wait_for(services.submit(alice, AAPL), "FAILED")
+    assert slow.failure_code == "too_slow"
+    assert slow.failure_reason == "It took longer than 2 seconds, the most that one backtest may take."
+    hold.unlink()
+    wait_for(services.submit(alice, AAPL), "DONE")
+
+
+@pytest.mark.slow
 def test_a_message_delivered_many_times_runs_once(alice: User, sample_data: None, backtest_worker: Any) -> None:
     backtest = services.submit(alice, AAPL)
     for _ in range(20):

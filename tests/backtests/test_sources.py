@@ -1,0 +1,92 @@
+"""Other sources, timeframes and hours than a stock's daily bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from accounts.models import User
+from backtests import selectors, services
+from backtests.models import Backtest
+from engine.errors import InputError
+from tests.backtests.conftest import AAPL
+
+Run = Callable[..., Backtest]
+MADE = {
+    "source": "synthetic",
+    "symbols": ["SYN-AAPL"],
+    "timeframe": "15m",
+    "start_date": "2020-03-02",
+    "end_date": "2020-04-30",
+    "strategy_parameters": {"min_strength_threshold": 0},
+}
+
+
+@pytest.mark.row("H15")
+def test_made_minutes_are_resampled_and_say_that_they_are_made(alice: User, run_now: Run) -> None:
+    done = run_now(alice, **MADE)
+    assert done.state == "DONE", done.failure_reason
+    assert done.synthetic
+    assert done.notes[0].startswith("Synthetic prices")
+    summary = selectors.summary(done)
+    assert summary is not None
+    assert summary["bars"] == 43 * 26, "43 sessions of 26 quarter hours"
+    assert (summary["first_time"], summary["last_time"]) == ("2020-03-02T14:30:00Z", "2020-04-30T19:45:00Z")
+    assert done.trade_count > 10
+
+
+@pytest.mark.row("H15", "G15")
+def test_orders_can_meet_finer_bars_than_those_that_decide(alice: User, run_now: Run) -> None:
+    stops = {"stop_loss_pct": 0.5, "take_profit_pct": 0.5}
+    coarse = run_now(alice, **MADE, settings=stops)
+    fine = run_now(alice, **MADE, settings=stops, match_timeframe="1m")
+    assert fine.state == "DONE", fine.failure_reason
+    rough, exact = selectors.summary(coarse), selectors.summary(fine)
+    assert rough is not None
+    assert exact is not None
+    assert exact["bars"] == rough["bars"] * 15
+    assert exact["ambiguous_bars"] <= rough["ambiguous_bars"]
+    assert fine.data_hash != coarse.data_hash
+    entries = [row["entry_time"] for row in selectors.round_trips(fine, page_size=1_000).rows]
+    assert entries
+    assert all(time[14:16] in ("00", "15", "30", "45") for time in entries), "decided at the end of a quarter hour"
+
+
+@pytest.mark.row("H2", "J7")
+def test_entries_are_decided_inside_the_hours_only(alice: User, run_now: Run) -> None:
+    hours = {"trading_hours_start": "10:00", "trading_hours_end": "11:30", "trading_days": ["TUE", "WED"]}
+    done = run_now(alice, **MADE, settings=hours)
+    rows = selectors.round_trips(done, page_size=1_000).rows
+    assert rows
+    # 10:00 to 11:30 in New York is 14:00 to 15:30 UTC in summer time and 15:00 to 16:30 before 8 March.
+    assert all("14:00" <= row["entry_time"][11:16] <= "16:30" for row in rows)
+    summary = selectors.summary(done)
+    assert summary is not None
+    assert any(entry["reason"] == "outside_window" for entry in summary["denials"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "code"),
+    [
+        ({"source": "nowhere"}, "source", "unknown_choice"),
+        ({"source": "synthetic", "symbols": ["SYN-AAPL"], "start_date": None}, "start_date", "required"),
+        ({"source": "synthetic"}, "symbols[0]", "not_found"),
+        ({"benchmark": "SYN-AAPL"}, "benchmark", "not_found"),
+    ],
+)
+def test_what_a_source_has_not_is_refused_before_a_worker_is_bothered(
+    changes: dict[str, object], path: str, code: str, alice: User, sample_data: None
+) -> None:
+    with pytest.raises(InputError) as caught:
+        services.submit(alice, {**AAPL, **changes})
+    assert [(fault.path, fault.code) for fault in caught.value.faults] == [(path, code)]
+
+
+def test_what_only_the_worker_can_find_out_fails_with_the_reason(alice: User, run_now: Run) -> None:
+    no_bars = run_now(alice, start_date="2020-01-01", end_date="2020-02-01")
+    assert (no_bars.state, no_bars.failure_code) == ("FAILED", "invalid_input")
+    assert "AAPL has no 1d bars in this range" in no_bars.failure_reason
+    assert no_bars.failure_faults[0]["path"] == "start_date"
+    too_fine = run_now(alice, timeframe="1m")
+    assert too_fine.failure_faults[0]["path"] == "timeframe"
