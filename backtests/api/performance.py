@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from backtests import selectors, services
 from backtests.api import serializers as shapes
 from backtests.models import PerformanceRecord
+from strategies import selectors as saved_strategies
 from tradingsite.lib.pagination import Pages
 
 
@@ -76,6 +77,9 @@ class BySavedStrategy(_Records):
 
     @extend_schema(operation_id="performance_by_strategy_id", parameters=[shapes.PerformanceFilterSerializer])
     def get(self, request: Request, strategy_id: int) -> Response:
+        """Its records, newest first. A strategy of yours that was deleted keeps them; a stranger's is not found."""
+        if not self.records().filter(saved_strategy_id=strategy_id).exists():
+            saved_strategies.readable(request.user, strategy_id)
         return super().get(request)
 
     def get_queryset(self) -> Any:
