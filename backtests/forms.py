@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,10 @@ from backtests import services
 from backtests.runner.config import ADJUSTMENTS, TIMEFRAMES
 from engine.errors import Fault, InputError
 from marketdata.models.instrument import Source
-from strategies import catalogue, session_settings
+from strategies import catalogue, declared_fields, selectors, session_settings
+from strategies.declared_fields import Field
 from strategies.models import UserStrategy
-from strategies.params import BoolParam, DaysParam, Param
+from strategies.params import Param
 from tradingsite.lib.errors import NotFound
 
 SAVED = "saved:"  # the picker names a saved strategy so, a shipped one by its slug
@@ -41,6 +42,7 @@ PLAIN = (
     "shares_per_trade",
     "seed",
 )
+MOST_WORDS = 3
 NUMBERS = ("initial_capital", "shares_per_trade", "seed")
 DEFAULTS = {
     "strategy": "ma_crossover",
@@ -73,21 +75,12 @@ ADJUSTMENT_LABELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a declaration with what stands in it and what is wrong with it."""
-
-    declaration: dict[str, Any]
-    value: object
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Settings under one heading; `changed` counts those that differ from the preset."""
+class SettingGroup:
+    """Settings under one heading; `words` says which of them are set, for when the group is closed."""
 
     title: str
     fields: list[Field]
-    changed: int
+    words: str
     has_error: bool
 
 
@@ -130,28 +123,16 @@ class BacktestForm:
         values["symbols_alone"] = sent.get("symbols_alone") == "true"
         form = cls(user, values)
         if sent.get("parameters_of") == values["strategy"]:
-            form._take(sent, PARAMETERS, form.parameters)
+            form.values |= declared_fields.typed(form.parameters, sent, PARAMETERS)
         if sent.get("settings_of") == form.values["preset"]:
-            form._take(sent, SETTINGS, session_settings.SETTINGS)
+            form.values |= declared_fields.typed(session_settings.SETTINGS, sent, SETTINGS)
         return form
-
-    def _take(self, sent: QueryDict, prefix: str, params: Mapping[str, Param[Any]]) -> None:
-        for name, param in params.items():
-            key = f"{prefix}.{name}"
-            if isinstance(param, DaysParam):
-                self.values[key] = sent.getlist(key)
-            elif isinstance(param, BoolParam):
-                self.values[key] = sent.get(key) == "true"
-            elif key in sent:
-                self.values[key] = sent[key].strip()
 
     # --- what it says ---------------------------------------------------------------------------------------------
 
     @property
     def saved(self) -> UserStrategy | None:
         """The saved strategy that is chosen; None for a shipped one and for one that is not the user's."""
-        from strategies import selectors
-
         chosen = self.values["strategy"]
         if self._saved is None and chosen.startswith(SAVED) and chosen[len(SAVED) :].isdecimal():
             try:
@@ -189,16 +170,9 @@ class BacktestForm:
         return body, faults
 
     def _typed(self, prefix: str, params: Mapping[str, Param[Any]], faults: list[Fault]) -> dict[str, Any]:
-        typed: dict[str, Any] = {}
-        for name, param in params.items():
-            value = self.values.get(f"{prefix}.{name}")
-            if value is None:
-                continue
-            try:
-                typed[name] = param.json(param.clean(value) if isinstance(value, list | bool) else param.parse(value))
-            except InputError as error:
-                faults.extend(error.under(prefix).faults)
-        return typed
+        cleaned, unreadable = declared_fields.read(params, self.values, prefix)
+        faults += unreadable
+        return {name: params[name].json(value) for name, value in cleaned.items()}
 
     def check(self, *, live: bool = False) -> dict[str, Any]:
         """Checks what stands in the form; fills `errors` and `cautions`. Returns the request body.
@@ -248,35 +222,22 @@ class BacktestForm:
     @property
     def parameter_fields(self) -> list[Field]:
         kept = self.saved.parameters if self.saved else {}
-        return [
-            self._field(PARAMETERS, name, param, kept.get(name, param.json(param.default)))
-            for name, param in self.parameters.items()
-        ]
+        untouched = {name: kept.get(name, param.json(param.default)) for name, param in self.parameters.items()}
+        return declared_fields.fields(self.parameters, self.values, self.errors, PARAMETERS, untouched)
 
     @property
-    def setting_groups(self) -> list[Group]:
-        """Settings by heading, in the order of their declaration; what was typed stands over the preset's value."""
+    def setting_groups(self) -> list[SettingGroup]:
+        """Settings by heading. What was typed stands over the saved strategy's settings, those over the preset's."""
         try:
             base = session_settings.preset(self.values["preset"])
         except InputError:
             base = session_settings.preset()
-        groups: dict[str, list[tuple[Field, bool]]] = {}
-        for name, param in session_settings.SETTINGS.items():
-            given = param.json(base[name])
-            field = self._field(SETTINGS, name, param, given)
-            shown = field.value if isinstance(field.value, bool | list) else _text(field.value)
-            plain = given if isinstance(given, bool | list) else _text(given)
-            groups.setdefault(param.group, []).append((field, shown != plain))
+        untouched = session_settings.as_json(base) | (self.saved.settings if self.saved else {})
+        fields = declared_fields.fields(session_settings.SETTINGS, self.values, self.errors, SETTINGS, untouched)
         return [
-            Group(title, [field for field, _ in entries], sum(c for _, c in entries), any(f.error for f, _ in entries))
-            for title, entries in groups.items()
+            SettingGroup(group.title, group.fields, _summary(group.fields), group.has_error)
+            for group in declared_fields.grouped(fields)
         ]
-
-    def _field(self, prefix: str, name: str, param: Param[Any], given: object) -> Field:
-        key = f"{prefix}.{name}"
-        value = self.values.get(key)
-        value = given if value is None else value
-        return Field(param.declaration(), "" if value is None else value, self.errors.get(key, ""))
 
     @property
     def strategy_choices(self) -> list[dict[str, Any]]:
@@ -292,8 +253,6 @@ class BacktestForm:
 
     @property
     def saved_choices(self) -> list[dict[str, Any]]:
-        from strategies import selectors
-
         return [
             {"value": f"{SAVED}{item.pk}", "label": item.name, "text": f"Saved, from {item.strategy}"}
             for item in selectors.for_user(self.user)
@@ -320,6 +279,26 @@ def _number(text: str) -> int | float | None:
     if not re.fullmatch(r"[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})", plain, re.ASCII):
         return None
     return float(plain) if "." in plain else int(plain)
+
+
+def _summary(fields: Sequence[Field]) -> str:
+    """What is set apart from the defaults, in words: ``stop loss 2 %, take profit 4 %``."""
+    words = []
+    for field in fields:
+        declared, shown = field.declaration, _text(field.value)
+        if shown in ("", _text(declared["default"])) or field.value == declared["default"]:
+            continue
+        label = declared["label"].lower()
+        if declared["type"] == "bool":
+            words.append(label if field.value is True else f"no {label}")
+            continue
+        choices = {choice["value"]: choice["label"].lower() for choice in declared["choices"] or ()}
+        value = ", ".join(field.value) if isinstance(field.value, list) else choices.get(shown, shown)
+        words.append(" ".join(part for part in (label, value, declared["unit"]) if part))
+    if len(words) > MOST_WORDS:
+        words[MOST_WORDS:] = [f"{len(words) - MOST_WORDS} more"]
+    nothing_on = all(_text(field.value) in ("", "0", "False", "none", "never") for field in fields)
+    return ", ".join(words) or ("none" if nothing_on else "by default")
 
 
 def _text(value: object) -> str:

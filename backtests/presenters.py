@@ -11,10 +11,12 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import QueryDict
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from backtests import selectors
 from backtests.models import Backtest
+from backtests.words import DENIALS, REASONS
 from engine import metrics
 from engine.errors import InputError
 from tradingsite.lib.templatetags.figures import MINUS, NOTHING, money, num, pct, seconds, signed_money, signed_pct
@@ -22,43 +24,6 @@ from tradingsite.lib.templatetags.figures import MINUS, NOTHING, money, num, pct
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 TRADES_PER_PAGE = 25
 
-# why an order existed, and so why a position was closed (engine.types.REASON_NAMES)
-REASONS = {
-    "signal": "the strategy’s signal",
-    "rebalance": "rebalancing",
-    "stop_loss": "stop loss",
-    "take_profit": "take profit",
-    "trailing_stop": "trailing stop",
-    "max_holding": "longest holding time",
-    "daily_loss": "daily loss limit",
-    "max_drawdown": "drawdown limit",
-    "end": "end of the backtest",
-}
-# why an entry was refused or made smaller (engine.types.DENIAL_NAMES)
-DENIALS = {
-    "low_confidence": "The signal was less sure than the least confidence asks for",
-    "outside_window": "Outside the trading hours or days",
-    "daily_loss_halt": "The day’s loss limit was reached",
-    "drawdown_halt": "The drawdown limit was reached",
-    "short_not_allowed": "It would have been a short sale, which is not allowed",
-    "no_slot": "As many positions were open as are allowed",
-    "no_stop": "Sizing by risk had no stop to measure from",
-    "no_volatility": "Volatility was not known yet, so no size could be worked out",
-    "no_edge": "Kelly sizing found no edge in the trades so far",
-    "size_zero": "The size came to less than one unit",
-    "capital_cap": "Cut to the capital per trade",
-    "position_cap": "Cut to the largest position",
-    "symbol_cap": "Cut to the largest share of one symbol",
-    "no_cash": "The cash did not suffice",
-    "no_equity": "No equity was left",
-}
-# what a backtest is at (Backtest.phase)
-PHASES = {
-    "waiting": "Waiting for a free worker",
-    "loading": "Loading prices",
-    "running": "Running the strategy",
-    "reporting": "Putting the result together",
-}
 HEADLINES = (
     "total_return_pct",
     "cagr_pct",
@@ -150,7 +115,8 @@ class ResultPage:
             other = beneath.get(name)
             note = ""
             if other is not None and name not in ("trade_count", "win_rate_pct", "profit_factor"):
-                note = f"Benchmark {_plain(figure_text(name, self._known[name]['unit'], other))}"
+                text = _plain(figure_text(name, self._known[name]["unit"], other))
+                note = format_html('Benchmark <span class="nowrap">{}</span>', text)
             tiles.append({"label": figure.label, "value": figure.value, "note": note, "help": figure.convention})
         return tiles
 
@@ -229,8 +195,9 @@ class ResultPage:
         """What the data layer had to say; that prices are made up, the page says by itself."""
         return [note for note in self.backtest.notes if not (self.backtest.synthetic and note.startswith("Synthetic"))]
 
-    # A benchmark that multiplied flattens the strategy's line: both can be looked at apart, or on a log scale.
-    equity_switches = (("benchmark", "Benchmark", True), ("log", "Log scale", False))
+    # A benchmark that multiplied flattens the strategy's line: it can be turned off, or seen on a log scale.
+    equity_modes = (("money", "Money"), ("pct", "%"), ("log", "Log"))
+    equity_switches = (("benchmark", "Benchmark", True),)
 
     # --- the charts, in words -----------------------------------------------------------------------------------------
 

@@ -74,12 +74,17 @@ def _prefilled(request: HttpRequest) -> BacktestForm:
 @login_required
 @require_GET
 def form_part(request: HttpRequest) -> HttpResponse:
-    """The parameters of the strategy that was just picked, or the settings of the preset that was just picked."""
+    """The parameters of the strategy that was just picked, or the settings of the preset that was just picked.
+
+    A saved strategy may bring settings of its own; then they come along with its parameters.
+    """
     chosen = QueryDict(mutable=True)
     chosen.update({key: request.GET[key] for key in ("strategy", "preset") if key in request.GET})
     form = BacktestForm.from_request(request.user, chosen)
-    part = "settings" if "preset" in chosen else "parameters"
-    return render(request, f"backtests/parts/{part}.html", {"form": form})
+    if request.GET.get("part") == "settings":
+        return render(request, "backtests/parts/settings.html", {"form": form})
+    own_settings = bool(form.saved and form.saved.settings)
+    return render(request, "backtests/parts/parameters.html", {"form": form, "settings_too": own_settings})
 
 
 @login_required

@@ -15,9 +15,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from backtests import selectors, services
 from backtests.models import Backtest
-from backtests.presenters import PHASES, ResultPage, trade_table
+from backtests.presenters import ResultPage, trade_table
+from backtests.words import PHASES
 from engine.errors import InputError
-from tradingsite.lib.errors import ApiError
+from tradingsite.lib.errors import ApiError, NotFound
 
 # A finished backtest never changes, so its series may be kept by the browser of the person who owns it.
 KEEP = "private, max-age=86400, immutable"
@@ -89,6 +90,8 @@ def rerun(request: HttpRequest, backtest_id: uuid.UUID) -> HttpResponse:
     """The same request once more; the page of the new backtest says whether the result is identical."""
     try:
         again = services.rerun(request.user, backtest_id, request.POST.get("key", "")[:64] or None)
+    except NotFound:
+        raise  # nothing to go back to
     except ApiError as refusal:
         messages.error(request, " ".join([refusal.message, *(fault.message for fault in refusal.faults)]))
         return redirect("backtests:detail", backtest_id=backtest_id)
@@ -110,6 +113,8 @@ def save_as_strategy(request: HttpRequest, backtest_id: uuid.UUID) -> HttpRespon
     """Keep its strategy and parameters under a name."""
     try:
         saved = services.save_as_strategy(request.user, backtest_id, request.POST.get("name", "").strip())
+    except NotFound:
+        raise  # nothing to go back to
     except InputError as error:
         messages.error(request, f"Not saved. {error.faults[0].message}")
     except ApiError as refusal:

@@ -1,6 +1,6 @@
 // The result page: fetches the series and draws the charts, each in the room kept for it.
-import { failed, ranges, switches, written } from "./charts/card.js";
-import { lineChart } from "./charts/lines.js";
+import { failed, modes, ranges, switches, written } from "./charts/card.js";
+import { compact, lineChart } from "./charts/lines.js";
 import { priceChart } from "./charts/price.js";
 
 const box = document.getElementById("charts");
@@ -17,10 +17,16 @@ async function load(address) {
   return answer.json();
 }
 
+/** The lines in money, or in percent of what was there at the start. */
+function equityLines(chart, mode) {
+  const [convert, unit] = mode === "pct" ? [(v) => (v === null ? null : (v / chart.starting_cash - 1) * 100), " %"] : [(v) => v, ""];
+  const series = [{ label: "Strategy", values: chart.equity.map(convert), token: "chart-1", unit }];
+  if (chart.benchmark) series.push({ label: chart.benchmark_label, values: chart.benchmark.map(convert), token: "chart-2", dashed: true, unit });
+  return { series, format: unit ? (v) => `${compact(v)} %` : compact, log: mode === "log" };
+}
+
 function drawEquity(chart) {
-  const series = [{ label: "Strategy", values: chart.equity, token: "chart-1" }];
-  if (chart.benchmark) series.push({ label: chart.benchmark_label, values: chart.benchmark, token: "chart-2", dashed: true });
-  equity = lineChart("equity", { times: chart.time, series, sync: "result" });
+  equity = lineChart("equity", { times: chart.time, ...equityLines(chart, "money"), sync: "result" });
   const drawdown = lineChart("drawdown", {
     times: chart.time,
     series: [{ label: "Below the top", values: chart.drawdown_pct, token: "loss", area: true, unit: " %" }],
@@ -31,7 +37,8 @@ function drawEquity(chart) {
     equity.range(from);
     drawdown.range(from);
   });
-  switches("equity", (key, on) => (key === "log" ? equity.log(on) : equity.show(chart.benchmark_label, on)));
+  modes("equity", (mode) => equity.change(equityLines(chart, mode)));
+  switches("equity", (_key, on) => equity.show(chart.benchmark_label, on));
   equity.ticks(tradeTimes);
 }
 

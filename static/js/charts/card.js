@@ -54,26 +54,37 @@ export function failed(id, again) {
   wait.replaceChildren("The chart could not be loaded. ", button);
 }
 
-const DAYS = { "1M": 31, "6M": 183, "1Y": 366, "5Y": 1827 };
-
-/** onRange(firstSecond | null): null is everything. The choice stands in the address under `name`. */
-export function ranges(id, name, lastSecond, onRange) {
-  const buttons = [...document.querySelectorAll(`#${id}-card [data-range]`)];
-  const apply = (range) => {
-    buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.range === range)));
-    onRange(range in DAYS ? lastSecond - DAYS[range] * 86_400 : null);
+/** One of several buttons is pressed; which one stands in the address, unless it is the one pressed at first. */
+function oneOf(id, attribute, name, onChoice) {
+  const buttons = [...document.querySelectorAll(`#${id}-card [data-${attribute}]`)];
+  const first = buttons.find((button) => button.getAttribute("aria-pressed") === "true")?.dataset[attribute];
+  const apply = (choice) => {
+    buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset[attribute] === choice)));
+    onChoice(choice);
   };
   for (const button of buttons) {
-    button.addEventListener("click", () => {
+    const choice = button.dataset[attribute];
+    button.onclick = () => {
       const address = new URL(location);
-      if (button.dataset.range === "All") address.searchParams.delete(name);
-      else address.searchParams.set(name, button.dataset.range);
+      if (choice === first) address.searchParams.delete(name);
+      else address.searchParams.set(name, choice);
       history.replaceState(null, "", address);
-      apply(button.dataset.range);
-    });
+      apply(choice);
+    };
   }
   const asked = new URL(location).searchParams.get(name);
-  if (asked in DAYS) apply(asked);
+  if (asked !== first && buttons.some((button) => button.dataset[attribute] === asked)) apply(asked);
+}
+
+const DAYS = { "1M": 31, "6M": 183, "1Y": 366, "5Y": 1827 };
+
+/** onRange(firstSecond | null): null is everything. */
+export function ranges(id, name, lastSecond, onRange) {
+  oneOf(id, "range", name, (range) => onRange(range in DAYS ? lastSecond - DAYS[range] * 86_400 : null));
+}
+
+export function modes(id, onMode) {
+  oneOf(id, "mode", "scale", onMode);
 }
 
 /** Buttons that turn parts of a chart on and off; what differs from the first state stands in the address. */

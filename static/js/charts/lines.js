@@ -4,6 +4,7 @@ import { legend, moment, ready, tools, written, zoneOf } from "./card.js";
 
 const AXIS_WIDTH = 68;
 const COMPACT = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 2 });
+export const compact = (value) => COMPACT.format(value);
 const FONT = "12px system-ui, sans-serif";
 
 function axis(extra) {
@@ -24,7 +25,7 @@ function withAlpha(rgb, alpha) {
  * One chart. times: Unix seconds, or any x with `xFormat`. series: [{label, values, token, dashed, area, bars, unit, decimals, signed}].
  * sync: key of the shared cursor.
  */
-export function lineChart(id, { times, series, sync, format = (v) => COMPACT.format(v), xFormat, colourOf }) {
+export function lineChart(id, { times, series, sync, format = compact, xFormat, colourOf }) {
   const element = document.getElementById(id);
   const zone = zoneOf(times);
   let plot = null;
@@ -122,8 +123,10 @@ export function lineChart(id, { times, series, sync, format = (v) => COMPACT.for
       ticks = at;
       plot.redraw(false);
     },
-    log(on) {
-      log = on && series.every((line) => line.values.every((value) => value === null || value > 0));
+    /** Other values for the same lines: {series, format, log}. A log scale needs every value above zero. */
+    change(next) {
+      ({ series, format } = next);
+      log = Boolean(next.log) && series.every((line) => line.values.every((value) => value === null || value > 0));
       draw();
     },
     show(label, on) {

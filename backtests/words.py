@@ -1,0 +1,41 @@
+"""Codes of the engine and of rows in plain words, for pages."""
+
+from __future__ import annotations
+
+# why an order existed, and so why a position was closed (engine.types.REASON_NAMES)
+REASONS = {
+    "signal": "the strategy’s signal",
+    "rebalance": "rebalancing",
+    "stop_loss": "stop loss",
+    "take_profit": "take profit",
+    "trailing_stop": "trailing stop",
+    "max_holding": "longest holding time",
+    "daily_loss": "daily loss limit",
+    "max_drawdown": "drawdown limit",
+    "end": "end of the backtest",
+}
+# why an entry was refused or made smaller (engine.types.DENIAL_NAMES)
+DENIALS = {
+    "low_confidence": "The signal was less sure than the least confidence asks for",
+    "outside_window": "Outside the trading hours or days",
+    "daily_loss_halt": "The day’s loss limit was reached",
+    "drawdown_halt": "The drawdown limit was reached",
+    "short_not_allowed": "It would have been a short sale, which is not allowed",
+    "no_slot": "As many positions were open as are allowed",
+    "no_stop": "Sizing by risk had no stop to measure from",
+    "no_volatility": "Volatility was not known yet, so no size could be worked out",
+    "no_edge": "Kelly sizing found no edge in the trades so far",
+    "size_zero": "The size came to less than one unit",
+    "capital_cap": "Cut to the capital per trade",
+    "position_cap": "Cut to the largest position",
+    "symbol_cap": "Cut to the largest share of one symbol",
+    "no_cash": "The cash did not suffice",
+    "no_equity": "No equity was left",
+}
+# what a backtest is at (Backtest.phase)
+PHASES = {
+    "waiting": "Waiting for a free worker",
+    "loading": "Loading prices",
+    "running": "Running the strategy",
+    "reporting": "Putting the result together",
+}
