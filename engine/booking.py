@@ -32,17 +32,6 @@ from engine.types import (
 
 
 @kernel
-def closed_bars(w: Any, s: Any, i: Any) -> Any:
-    """Decision bars of s that have closed when its bar i closes; 0 for i = -1."""
-    feed = feed_at(world_at(w, 0).feed, s)
-    if i < 0:
-        return 0
-    if feed.clock == 0:
-        return i + 1
-    return np.int64(int32_at(feed.clock, i))
-
-
-@kernel
 def round_down(lot: Any, qty: Any) -> Any:
     """A quantity in whole lots; lot 0 means that fractions are allowed."""
     if lot == 0.0:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.matching import bar_of
+from engine.clock import bar_of
 from engine.memory import feed_at, float_at, int32_at, kernel, set_float, set_int32, world_at
 
 

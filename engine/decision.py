@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.booking import moved
 from engine.candidates import add_candidate, column_at, confidence_at
-from engine.matching import bar_of, session_bits
+from engine.clock import bar_of, session_bits
 from engine.memory import (
     book_at,
     feed_at,

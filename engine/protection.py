@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.booking import closed_bars, value_of
-from engine.matching import bar_of
+from engine.booking import value_of
+from engine.clock import bar_of, closed_bars
 from engine.memory import book_at, feed_at, holding_at, int32_at, kernel, settings_at, world_at
 from engine.orders import end_entry, end_exit, place_exit
 from engine.types import BY_DAILY_LOSS, BY_MAX_DRAWDOWN, BY_MAX_HOLDING, CANCELLED, CLS, GTC, NANOS_PER_DAY, OPG

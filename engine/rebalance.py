@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.booking import round_down, value_of
 from engine.candidates import add_candidate
-from engine.matching import bar_of
+from engine.clock import bar_of
 from engine.memory import book_at, feed_at, float_at, holding_at, int32_at, kernel, settings_at, world_at
 from engine.orders import deny, end_entry, end_exit, place_exit
 from engine.protection import exit_whole, portfolio_day

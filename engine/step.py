@@ -10,19 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.booking import book_exit, closed_bars, moved, slipped
+from engine.booking import book_exit, moved, slipped
 from engine.calm import may_be_calm, pass_calm_steps
+from engine.clock import bar_of, closed_bars
 from engine.decision import decide
-from engine.matching import (
-    bar_of,
-    closing_auction,
-    enter_at_close,
-    expire_at_close,
-    fill_exit_order,
-    match,
-    may_enter,
-    rank_entries,
-)
+from engine.entries import enter_at_close, may_enter, rank_entries
+from engine.exits import fill_exit_order
+from engine.matching import closing_auction, expire_at_close, match
 from engine.memory import (
     book_at,
     daily_at,

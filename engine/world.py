@@ -196,7 +196,7 @@ class Logs:
     """The buffers into which the kernel writes rows; they grow, and may serve one run after the other."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Records] = {name: np.empty(_FIRST_ROOM, dtype=dtype) for name, dtype in LOGS.items()}
+        self.rows: dict[str, Records] = {name: np.zeros(_FIRST_ROOM, dtype=dtype) for name, dtype in LOGS.items()}
         self.daily: Records = np.empty(0, dtype=DAILY)
         self.equity: Records = np.empty(0, dtype=EQUITY)
 
@@ -209,7 +209,7 @@ class Logs:
             self.equity = np.empty(steps, dtype=EQUITY)
         for name, rows in self.rows.items():
             if len(rows) < 64 * symbols:
-                self.rows[name] = np.empty(64 * symbols, dtype=rows.dtype)
+                self.rows[name] = np.zeros(64 * symbols, dtype=rows.dtype)
 
     def grow(self, book: Records, least: int) -> None:
         """Double what is more than half full; what was written stays."""
@@ -224,7 +224,7 @@ class Logs:
 def _grown(rows: Records, used: int, least: int) -> Records:
     if used + least <= len(rows) // 2:
         return rows
-    larger = np.empty(2 * (used + least), dtype=rows.dtype)
+    larger = np.zeros(2 * (used + least), dtype=rows.dtype)  # zeros: rows have padding, and equal rows equal bytes
     larger[:used] = rows[:used]
     return larger
 
