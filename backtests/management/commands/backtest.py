@@ -14,10 +14,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from django.core.management.base import BaseCommand, CommandError
 
 from backtests.runner import RunConfig, clean
+from backtests.runner.chosen import between, choose
 from backtests.runner.config import FIRST_DAY
 from engine.errors import Fault, InputError
 
@@ -51,7 +51,9 @@ class Command(BaseCommand):
             "--signals", type=Path, help="CSV with time, symbol, signal: trade these instead of a strategy"
         )
         # On the command line this is --settings (see tradingsite.command_line.session_settings_file).
-        parser.add_argument("--session-settings", type=Path, metavar="FILE", help="same as --settings FILE: a JSON object")
+        parser.add_argument(
+            "--session-settings", type=Path, metavar="FILE", help="same as --settings FILE: a JSON object"
+        )
         parser.add_argument("--preset", help="conservative, standard or active")
         parser.add_argument("--shares-per-trade", type=int, help="fixed size of each entry")
         parser.add_argument("--capital", help="initial capital; default 100000")
@@ -93,7 +95,7 @@ class Command(BaseCommand):
                 _from_store(config, config.symbols, config.match_timeframe, options) if config.match_timeframe else None
             )
         else:
-            bars, matching = _chosen(read, config)
+            bars, matching = choose(read, config, symbols_path="--symbol", days_path="--start")
         benchmark = None
         if config.benchmark:
             source = _from_store(config, (config.benchmark,), config.timeframe, options) if stored else read
@@ -102,9 +104,9 @@ class Command(BaseCommand):
             benchmark = source[config.benchmark]
         if options["days"] is not None:
             first = _last_days(bars, config, options["days"])
-            bars = {symbol: _between(series, first, None, "--days") for symbol, series in bars.items()}
+            bars = {symbol: between(series, first, None, "--days") for symbol, series in bars.items()}
             if matching is not None:
-                matching = {symbol: _between(series, first, None, "--days") for symbol, series in matching.items()}
+                matching = {symbol: between(series, first, None, "--days") for symbol, series in matching.items()}
         signals = given.read_signals(options["signals"], bars) if options["signals"] else None
         return config, execute.run(config, bars, match_bars=matching, benchmark=benchmark, signals=signals)
 
@@ -186,35 +188,6 @@ def _from_file(options: Mapping[str, Any], payload: dict[str, Any]) -> dict[str,
     payload.setdefault("timeframe", next(iter(read.values())).timeframe)
     payload["source"] = "file"
     return read
-
-
-def _chosen(read: Mapping[str, Bars], config: RunConfig) -> tuple[dict[str, Bars], dict[str, Bars] | None]:
-    """The asked symbols, days and timeframe of a file, and the finer bars to match on where those are asked for."""
-    from engine.resample import resample
-
-    missing = [symbol for symbol in config.symbols if symbol not in read]
-    if missing:
-        hint = f"It has: {', '.join(sorted(read)[:10])}"
-        raise InputError(Fault("--symbol", "not_found", f"The file has no {missing[0]}", hint))
-
-    def at(timeframe: str) -> dict[str, Bars]:
-        first, last = config.start_date, config.end_date
-        cut = {symbol: _between(read[symbol], first, last, "--start") for symbol in config.symbols}
-        return {s: b if b.timeframe == timeframe else resample(b, timeframe) for s, b in cut.items()}
-
-    return at(config.timeframe), at(config.match_timeframe) if config.match_timeframe else None
-
-
-def _between(bars: Bars, first: date | None, last: date | None, option: str) -> Bars:
-    """The bars of whole days, both included, on the exchange's clock. Raises InputError when there are none."""
-    from marketdata.zones import trading_days
-
-    days = trading_days(bars.ts, bars.timeframe, bars.calendar)
-    begin = 0 if first is None else int(np.searchsorted(days, (first - _EPOCH).days, side="left"))
-    end = len(bars) if last is None else int(np.searchsorted(days, (last - _EPOCH).days, side="right"))
-    if begin >= end:
-        raise InputError(Fault(option, "not_found", f"{bars.symbol} has no bars in these days"))
-    return bars[begin:end]
 
 
 def _from_store(
