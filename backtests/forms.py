@@ -193,6 +193,8 @@ class BacktestForm:
             name = re.sub(r"\[\d+\].*", "", fault.path)
             name = "strategy" if name == "saved_strategy_id" else name
             words = " ".join(part.rstrip(".") + "." for part in (fault.message, fault.hint) if part)
+            if (name, fault.code) == ("symbols", "required"):
+                words = "Choose at least one symbol."  # the API's hint shows how to write a list
             if name in self.field_names:
                 self.errors.setdefault(name, words)
             else:

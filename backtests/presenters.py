@@ -246,10 +246,28 @@ class ResultPage:
         best, worst = self.values.get("best_day_pct"), self.values.get("worst_day_pct")
         if best is None or worst is None:
             return ""
+        histogram = self.summary.get("return_histogram") or {}
+        counts, cut = histogram.get("counts") or [0], histogram_top(histogram)
         return (
             f"Daily returns from {_plain(signed_pct(worst))} to {_plain(signed_pct(best))}; on one day in twenty the "
             f"loss was {pct(self.values.get('var_95_pct'))} or more. The outermost bars hold everything beyond."
+            + (
+                f" The middle bar is cut: it stands for {num(max(counts), 0)} days, most without a position."
+                if cut
+                else ""
+            )
         )
+
+
+def histogram_top(histogram: Mapping[str, Sequence[float]]) -> float | None:
+    """Where the axis of the daily returns ends, when one bar would flatten all others; None to show every bar whole.
+
+    A strategy that is out of the market on most days has as many days of no return at all.
+    """
+    counts = sorted(histogram.get("counts") or [])
+    if len(counts) < 2 or counts[-1] <= 4 * counts[-2]:
+        return None
+    return counts[-2] * 1.5
 
 
 class Comparison:

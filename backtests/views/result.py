@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from backtests import selectors, services
 from backtests.models import Backtest
-from backtests.presenters import ResultPage, trade_table
+from backtests.presenters import ResultPage, histogram_top, trade_table
 from backtests.words import PHASES
 from engine.errors import InputError
 from tradingsite.lib.errors import ApiError, NotFound
@@ -61,9 +61,9 @@ def progress(request: HttpRequest, backtest_id: uuid.UUID) -> JsonResponse:
 def chart_data(request: HttpRequest, backtest_id: uuid.UUID) -> JsonResponse:
     """Equity, benchmark and drawdown (`selectors.chart`), with the histogram of daily returns."""
     backtest = selectors.get(request.user, backtest_id)
-    summary = selectors.summary(backtest) or {}
+    histogram = (selectors.summary(backtest) or {}).get("return_histogram") or {}
     return JsonResponse(
-        {"chart": selectors.chart(backtest), "histogram": summary.get("return_histogram")},
+        {"chart": selectors.chart(backtest), "histogram": {**histogram, "top": histogram_top(histogram)}},
         headers={"Cache-Control": KEEP},
     )
 

@@ -42,7 +42,7 @@ function drawEquity(chart) {
   equity.ticks(tradeTimes);
 }
 
-function drawHistogram({ edges_pct: edges, counts }) {
+function drawHistogram({ edges_pct: edges, counts, top }) {
   if (!counts?.length) {
     document.querySelector("#histogram .chart-wait").textContent = "Fewer than two days: nothing to count.";
     return;
@@ -52,6 +52,7 @@ function drawHistogram({ edges_pct: edges, counts }) {
     times: middles,
     series: [{ label: "Days", values: counts, token: "chart-1", bars: true, decimals: 0 }],
     xFormat: (x, i) => (i === undefined ? `${written(x, 1, true)} %` : `${written(edges[i], 2, true)} to ${written(edges[i + 1], 2, true)} %`),
+    top,
     colourOf: (x) => (Math.abs(x) < 1e-9 ? "chart-6" : x > 0 ? "gain" : "loss"),
   });
 }
@@ -60,7 +61,7 @@ async function showSeries() {
   try {
     const { chart, histogram } = await load(box.dataset.chart);
     drawEquity(chart);
-    drawHistogram(histogram ?? {});
+    drawHistogram(histogram);
   } catch (error) {
     for (const id of ["equity", "drawdown", "histogram"]) failed(id, showSeries);
     throw error;

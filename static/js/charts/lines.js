@@ -23,9 +23,9 @@ function withAlpha(rgb, alpha) {
 
 /**
  * One chart. times: Unix seconds, or any x with `xFormat`. series: [{label, values, token, dashed, area, bars, unit, decimals, signed}].
- * sync: key of the shared cursor.
+ * sync: key of the shared cursor. top: where the value axis ends, if not at the highest value.
  */
-export function lineChart(id, { times, series, sync, format = compact, xFormat, colourOf }) {
+export function lineChart(id, { times, series, sync, format = compact, xFormat, top, colourOf }) {
   const element = document.getElementById(id);
   const zone = zoneOf(times);
   let plot = null;
@@ -72,7 +72,7 @@ export function lineChart(id, { times, series, sync, format = compact, xFormat, 
       tzDate: (time) => window.uPlot.tzDate(new Date(time * 1000), zone.zone),
       legend: { show: false },
       cursor: { sync: sync ? { key: sync } : undefined, points: { size: 7 }, drag: { x: !xFormat, y: false } },
-      scales: { x: { time: !xFormat }, y: { distr: log ? 3 : 1 } },
+      scales: { x: { time: !xFormat }, y: { distr: log ? 3 : 1, ...(top ? { range: [0, top] } : {}) } },
       axes: [
         axis(xFormat ? { values: (_u, splits) => splits.map((v) => xFormat(v)) } : {}),
         axis({ size: AXIS_WIDTH, values: (_u, splits) => splits.map((v) => (v === null ? "" : format(v))) }),
