@@ -212,7 +212,7 @@ class Logs:
                 self.rows[name] = np.zeros(64 * symbols, dtype=rows.dtype)
 
     def grow(self, book: Records, least: int) -> None:
-        """Double what is more than half full; what was written stays."""
+        """Double what cannot take one more step; what was written stays."""
         for name in LOGS:
             used = int(book[0][f"n_{name}"])
             self.rows[name] = _grown(self.rows[name], used, least)
@@ -222,7 +222,7 @@ class Logs:
 
 
 def _grown(rows: Records, used: int, least: int) -> Records:
-    if used + least <= len(rows) // 2:
+    if used + least <= len(rows):
         return rows
     larger = np.zeros(2 * (used + least), dtype=rows.dtype)  # zeros: rows have padding, and equal rows equal bytes
     larger[:used] = rows[:used]

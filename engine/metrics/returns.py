@@ -59,10 +59,11 @@ def distribution(returns: Floats, periods_per_year: float, risk_free_rate_pct: f
     spread = math.sqrt(total / (n - 1))
     out["volatility_pct"] = spread * math.sqrt(periods_per_year) * 100.0
     if spread > _ROUNDING * max(abs(float(ranked[0])), abs(float(ranked[-1]))):
-        variance = total / n
         out["sharpe"] = excess / spread * math.sqrt(periods_per_year)
-        out["skew"] = float(squares @ off) / n / variance**1.5
-        out["kurtosis"] = float(squares @ squares) / n / variance**2 - 3.0
+        standard = off / math.sqrt(total / n)
+        squares = standard * standard
+        out["skew"] = float(squares @ standard) / n
+        out["kurtosis"] = float(squares @ squares) / n - 3.0
     return out
 
 
@@ -90,7 +91,7 @@ def against(returns: Floats, benchmark: Floats, periods_per_year: float, risk_fr
         out["beta"] = beta
         out["alpha_pct"] = ((mean - rf) - beta * (mean_b - rf)) * periods_per_year * 100.0
         if math.sqrt(variance) > _ROUNDING * float(np.abs(returns).max()):
-            out["correlation"] = max(-1.0, min(1.0, covariance / math.sqrt(variance * variance_b)))
+            out["correlation"] = max(-1.0, min(1.0, covariance / (math.sqrt(variance) * math.sqrt(variance_b))))
     active = off - off_b
     tracking = math.sqrt(float(active @ active) / (n - 1))
     if tracking > _ROUNDING * max(float(np.abs(returns).max()), float(np.abs(benchmark).max())):

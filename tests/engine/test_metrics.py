@@ -170,6 +170,7 @@ EDGE_SERIES = {
     "all nan": [math.nan] * 3,
     "huge": [1e300, 1e300],
     "tiny": [1e-320, -1e-320],
+    "very small": [1e-90, -2e-90, 1e-100],
 }
 
 
