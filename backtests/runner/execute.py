@@ -62,7 +62,7 @@ def run(
         if strategy is None:
             raise InputError(Fault("strategy", "required", "There is neither a strategy nor given signals"))
         signals = {symbol: strategy.scored_signals(series) for symbol, series in chosen.items()}
-    rules, costs = _rules(config, walked, strategy)
+    rules, costs = _rules(config, chosen, walked, strategy)
 
     def simulated(symbols: tuple[str, ...], cash: float, progress: Progress | None) -> Result:
         return simulate(
@@ -134,14 +134,17 @@ def warm() -> None:
     versions()
 
 
-def _rules(config: RunConfig, walked: Mapping[str, Bars], strategy: Strategy | None) -> tuple[Rules, Costs]:
+def _rules(
+    config: RunConfig, chosen: Mapping[str, Bars], walked: Mapping[str, Bars], strategy: Strategy | None
+) -> tuple[Rules, Costs]:
     settings = session_settings.clean(config.settings)
     # The window asks each symbol's own calendar; only where all trade round the clock is there none.
     calendars = [series.calendar for series in walked.values() if series.calendar != ROUND_THE_CLOCK]
     return session_settings.to_rules(
         settings,
         calendar=calendars[0] if calendars else ROUND_THE_CLOCK,
-        timeframe=next(iter(walked.values())).timeframe,
+        timeframe=next(iter(chosen.values())).timeframe,
+        match_timeframe=next(iter(walked.values())).timeframe,
         allow_short=strategy.allows_short if strategy is not None else True,
     )
 

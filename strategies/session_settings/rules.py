@@ -42,31 +42,40 @@ COSTS_FIELDS = {"slippage_model": "slippage"} | {
 
 
 def to_rules(
-    settings: Mapping[str, Any], *, calendar: str, timeframe: str, allow_short: bool = True
+    settings: Mapping[str, Any],
+    *,
+    calendar: str,
+    timeframe: str,
+    match_timeframe: str | None = None,
+    allow_short: bool = True,
 ) -> tuple[Rules, Costs]:
     """The engine's rules and costs for cleaned settings.
 
-    calendar: the market's, e.g. "XNYS" or "24/7". timeframe: of the bars orders are matched on, which
-    turns seconds into bars.
+    calendar: the market's, e.g. "XNYS" or "24/7". timeframe: of the bars that are decided on; match_timeframe: of those
+    that orders are matched on (None: the same). They turn seconds into bars: the longest holding counts decision bars,
+    a resting order's timeout matching bars.
     allow_short: whether the strategy itself may sell short; the settings must allow it as well.
     """
-    return _translated(settings, timeframe, allow_short=allow_short, window=_window(settings, calendar))
+    window = _window(settings, calendar)
+    return _translated(settings, timeframe, match_timeframe or timeframe, allow_short=allow_short, window=window)
 
 
 def refuse_conflicts(settings: Mapping[str, Any]) -> None:
     """Raises InputError, under the names of the settings, where the engine does not take them together."""
     try:
-        _translated(settings, "1d", allow_short=True, window=None)
+        _translated(settings, "1d", "1d", allow_short=True, window=None)
     except InputError as error:
         names = {field: name for name, field in (RULES_FIELDS | COSTS_FIELDS).items()}
         raise InputError(replace(fault, path=names.get(fault.path, fault.path)) for fault in error.faults) from error
 
 
-def _translated(settings: Mapping[str, Any], timeframe: str, *, allow_short: bool, window: Any) -> tuple[Rules, Costs]:
+def _translated(
+    settings: Mapping[str, Any], timeframe: str, match_timeframe: str, *, allow_short: bool, window: Any
+) -> tuple[Rules, Costs]:
     rules = Rules(
         **{field: settings[name] for name, field in RULES_FIELDS.items()},
         max_holding_bars=_bars(settings["max_holding_time"], timeframe),
-        order_timeout_bars=_bars(settings["maker_order_timeout"], timeframe),
+        order_timeout_bars=_bars(settings["maker_order_timeout"], match_timeframe),
         allow_short=settings["allow_short"] and allow_short,
         window=window,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -51,6 +52,20 @@ def test_orders_can_meet_finer_bars_than_those_that_decide(alice: User, run_now:
     entries = [row["entry_time"] for row in selectors.round_trips(fine, page_size=1_000).rows]
     assert entries
     assert all(time[14:16] in ("00", "15", "30", "45") for time in entries), "decided at the end of a quarter hour"
+
+
+@pytest.mark.parametrize("match_timeframe", [None, "1m"])
+def test_the_longest_holding_is_the_same_span_whatever_orders_meet(
+    alice: User, run_now: Run, match_timeframe: str | None
+) -> None:
+    done = run_now(alice, **MADE, settings={"max_holding_time": 3_600}, match_timeframe=match_timeframe)
+    rows = selectors.round_trips(done, page_size=1_000).rows
+    timed_out = [row for row in rows if row["exit_reason"] == "max_holding"]
+    spans = [datetime.fromisoformat(row["exit_time"]) - datetime.fromisoformat(row["entry_time"]) for row in timed_out]
+    # Four quarters of trading; a night counts nothing, and lies between for those entered in the last hour.
+    inside_a_day = [span for span in spans if span < timedelta(hours=7)]
+    assert inside_a_day
+    assert set(inside_a_day) == {timedelta(hours=1)}
 
 
 @pytest.mark.row("H2", "J7")

@@ -183,6 +183,12 @@ def test_seconds_become_whole_bars() -> None:
     assert (days.max_holding_bars, days.order_timeout_bars) == (1, 1)
 
 
+def test_with_finer_matching_each_span_is_turned_into_the_bars_that_count_it() -> None:
+    sent = settings.clean({"max_holding_time": 7_200, "maker_order_timeout": 600})
+    rules, _ = settings.to_rules(sent, calendar="24/7", timeframe="1h", match_timeframe="1m")
+    assert (rules.max_holding_bars, rules.order_timeout_bars) == (2, 10)
+
+
 def test_short_selling_needs_the_strategy_and_the_settings() -> None:
     for wanted in (True, False):
         for able in (True, False):
