@@ -54,7 +54,6 @@ def backtest_list(request: HttpRequest) -> HttpResponse:
             "page": page,
             "any_at_all": bool(page.paginator.count) or (chosen.is_set and mine.exists()),
             "show_welcome": not request.user.welcome_done,
-            "newest_done": mine.filter(state="DONE").first() if not request.user.welcome_done else None,
         },
     )
 

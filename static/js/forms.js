@@ -1,5 +1,7 @@
 // Forms: sliders beside their numbers, one submission per press, errors tied to their fields.
 
+const idle = new WeakMap(); // button → what stood on it before it said that it is busy
+
 function syncSlider(event) {
   const slider = event.target.dataset.sliderFor ? event.target : document.querySelector(`[data-slider-for="${CSS.escape(event.target.id || "-")}"]`);
   if (!slider) return;
@@ -35,14 +37,22 @@ export function startForms() {
     form.dataset.sent = "yes";
     const button = event.submitter ?? form.querySelector("[type=submit]");
     button?.setAttribute("aria-disabled", "true");
-    if (button?.dataset.busy) button.textContent = button.dataset.busy;
+    if (button?.dataset.busy) {
+      idle.set(button, [...button.childNodes]);
+      button.textContent = button.dataset.busy;
+    }
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
   });
-  // a page taken from the back/forward cache must be usable again
+  // a page that Back takes from the browser's memory still holds what was typed, and can be sent again
   addEventListener("pageshow", (event) => {
-    if (event.persisted) location.reload();
+    if (!event.persisted) return;
+    document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+    for (const button of document.querySelectorAll("button[type=submit][aria-disabled=true]")) {
+      button.removeAttribute("aria-disabled");
+      if (idle.has(button)) button.replaceChildren(...idle.get(button));
+    }
   });
   document.body.addEventListener("htmx:afterSettle", () => markInvalid());
   markInvalid();

@@ -6,6 +6,7 @@ const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 let socket = null;
 let retry = FIRST_RETRY_MS;
+let away = false;
 
 function show(state, word) {
   const dot = document.getElementById("connection");
@@ -41,12 +42,17 @@ function receive(message) {
 export function connect() {
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/`);
   socket.addEventListener("open", () => {
+    if (away) {
+      socket.close();
+      return;
+    }
     show("open", "Live");
     retry = FIRST_RETRY_MS;
     for (const name of topics.keys()) send({ op: "subscribe", topic: name });
   });
   socket.addEventListener("message", (event) => receive(JSON.parse(event.data)));
   socket.addEventListener("close", (event) => {
+    if (away) return;
     if (FINAL.has(event.code)) {
       show("lost", "Signed out");
       return;
@@ -56,6 +62,17 @@ export function connect() {
     retry = Math.min(retry * 2, LAST_RETRY_MS);
   });
 }
+
+// A page with an open websocket cannot be kept by the browser for Back: close it on leaving, open it on coming back.
+addEventListener("pagehide", () => {
+  away = true;
+  if (isLive()) socket.close();
+});
+addEventListener("pageshow", (event) => {
+  if (!event.persisted || !socket) return;
+  away = false;
+  connect();
+});
 
 export function isLive() {
   return socket?.readyState === WebSocket.OPEN;

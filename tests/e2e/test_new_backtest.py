@@ -84,6 +84,8 @@ def test_presets_fill_the_settings_and_each_can_be_changed(
     page.goto(NEW)
     expect(page.get_by_role("radio", name=re.compile("^Standard"))).to_be_checked()
     page.get_by_role("radio", name=re.compile("^Conservative")).check()
+    expect(page.locator("[name=settings_of]")).to_have_value("conservative")
+    expect(page.locator("summary", has_text="Stops and targets")).to_contain_text("stop loss 2 %, take profit 4 %")
     page.locator("summary", has_text="Stops and targets").click()
     stop = page.get_by_label("Stop loss", exact=False).first
     expect(stop).to_have_value("2")

@@ -63,9 +63,9 @@ def current(context: template.Context, namespace: str) -> SafeString | str:
 
 
 @register.inclusion_tag("components/stat.html")
-def stat(label: str, value: object, note: object = "", help: str = "", large: bool = False) -> dict[str, object]:
+def stat(label: str, value: object, note: object = "", help: str = "") -> dict[str, object]:
     """A stat tile: label, value, and beside it a quiet note (the benchmark's value, a convention)."""
-    return {"label": label, "value": value, "note": note, "help": help, "large": large}
+    return {"label": label, "value": value, "note": note, "help": help}
 
 
 @register.inclusion_tag("components/status_pill.html")
