@@ -131,16 +131,17 @@ def _is_transactional(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """Put the migrations' rows back after a transactional test has emptied the tables."""
-    result = yield
-    if _seed and nextitem is not None and _is_transactional(item):  # after the last test the database is gone
-        from django.db import transaction
-        from pytest_django.plugin import blocking_manager_key
+    """Put the migrations' rows back after a transactional test has emptied the tables, even if its teardown failed."""
+    try:
+        return (yield)
+    finally:
+        if _seed and nextitem is not None and _is_transactional(item):  # after the last test the database is gone
+            from django.db import transaction
+            from pytest_django.plugin import blocking_manager_key
 
-        with item.config.stash[blocking_manager_key].unblock(), transaction.atomic():
-            for model, rows in _seed.items():
-                model._base_manager.bulk_create(rows, ignore_conflicts=True)
-    return result
+            with item.config.stash[blocking_manager_key].unblock(), transaction.atomic():
+                for model, rows in _seed.items():
+                    model._base_manager.bulk_create(rows, ignore_conflicts=True)
 
 
 # --- Real data, real browser -----------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def _service_env() -> dict[str, str]:
     else:
         env["DATABASE_URL"] = os.environ["DATABASE_URL"].rpartition("/")[0] + "/" + settings["NAME"]
     # A soft stop: a running task gets two seconds, then the worker goes.
-    return env | {"REMAP_SIGTERM": "SIGQUIT", "PYTHONPATH": str(ROOT)}
+    return env | {"REMAP_SIGTERM": "SIGQUIT", "PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO"}
 
 
 @pytest.fixture
@@ -192,12 +193,12 @@ def _start_worker(env: dict[str, str], queues: str, concurrency: int, log: Path)
         process = spawn(argv, env=env, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
 
     def ready() -> bool:
-        assert process.poll() is None, f"the worker ended while starting:\n{log.read_text()[-4000:]}"
-        from tradingsite.celery import app
+        # Its own word for it, not a ping: on a busy machine a ping's answer comes later than anybody waits for it.
+        said = log.read_text("utf-8")
+        assert process.poll() is None, f"the worker ended while starting:\n{said[-4000:]}"
+        return f"{name}@rig ready." in said
 
-        return bool(app.control.ping(destination=[f"{name}@rig"], timeout=0.3))
-
-    servers.wait_until(ready, f"the worker to answer; its log is {log}", timeout_s=60)
+    servers.wait_until(ready, f"the worker to be ready; its log is {log}", timeout_s=60)
     return process
 
 
@@ -205,7 +206,7 @@ def _start_worker(env: dict[str, str], queues: str, concurrency: int, log: Path)
 def start_worker(service_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """`start_worker(queues="backtests", concurrency=1, env={})` starts a real Celery worker of this test's own.
 
-    It answers pings when the call returns. Kill it at will; what is left is ended after the test. Its log is
+    It takes work when the call returns. Kill it at will; what is left is ended after the test. Its log is
     `worker-<n>.log` in the test's tmp_path.
     """
     started: list[subprocess.Popen[bytes]] = []

@@ -133,12 +133,13 @@ else:
 # --- Redis: cache, channel layer, Celery broker ----------------------------------------------------------------------
 # redis-py and Channels write a socket as unix:///path; Celery writes it as redis+socket:///path.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
-# A Redis that hangs must not hang the pages with it.
+# A Redis that hangs must not hang the pages with it. The cache has a database of its own (unless REDIS_URL names one),
+# because clearing a cache empties its whole database, and the queues live in the other.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {"socket_timeout": 5, "socket_connect_timeout": 2},
+        "OPTIONS": {"db": 1, "socket_timeout": 5, "socket_connect_timeout": 2},
     }
 }
 CHANNEL_LAYERS = {
@@ -159,6 +160,7 @@ CELERY_TASK_DEFAULT_QUEUE = "backtests"
 # Housekeeping runs beside the sessions, in threads, so that it never waits behind a long backtest.
 CELERY_TASK_ROUTES = {
     "bots.*": {"queue": "trading"},
+    "accounts.*": {"queue": "housekeeping"},
     "backtests.reap": {"queue": "housekeeping"},
     "marketdata.tidy": {"queue": "housekeeping"},
 }

@@ -42,3 +42,11 @@ def test_sqlite_runs_as_in_production():
     with connection.cursor() as cursor:
         assert cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.settings_dict["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_clearing_the_cache_leaves_the_queues_alone(backtest_worker):
+    from tradingsite.celery import app
+
+    cache.clear()
+    assert app.control.ping(timeout=2)
