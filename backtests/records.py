@@ -9,9 +9,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from backtests.models import Backtest, PerformanceRecord
+from engine.errors import Fault, InputError
 
 if TYPE_CHECKING:
     from backtests.runner.documents import Stored
+
+_LARGEST_SUM = 1e22  # `Backtest.final_equity` has 24 digits, two of them cents
 
 # What can make a rerun differ, in the words of the page.
 _CAUSES = {
@@ -74,7 +77,10 @@ def performance(backtest: Backtest, stored: Stored) -> dict[str, Any]:
 
 
 def money(value: float) -> Decimal:
-    """A float of the engine as the cents of a row."""
+    """A float of the engine as the cents of a row. Raises InputError for a sum that no row can hold."""
+    if not abs(value) < _LARGEST_SUM:
+        message = f"The prices of this run turn its capital into {value:.3g}, more money than there is"
+        raise InputError(Fault("symbols", "out_of_range", message, "Look at the bars on the data page"))
     return Decimal(repr(value)).quantize(Decimal("0.01"))
 
 

@@ -19,6 +19,8 @@ from marketdata.columns import FIELDS, SECOND, BarColumns
 MAX_QUOTE_AGE_NS = 300 * SECOND
 JUMP_RATIO = 0.40
 """A close-to-close move of more than this is shown on the data page (not refused)."""
+MIN_PRICE, MAX_PRICE, MAX_VOLUME = 1e-12, 1e12, 1e18
+"""Far beyond every market there is, and near enough that no sum, product or square in a run leaves the doubles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,8 @@ def check_bars(
 ) -> list[Fault]:
     """The first `limit` faults of bars, by position; `where(i, column)` words the place of bar `i`.
 
-    Codes: not_a_finite_number, price_not_positive, negative_volume, high_below_low, open_out_of_range,
-    close_out_of_range (outside low..high), duplicate_time, not_sorted.
+    Codes: not_a_finite_number, price_not_positive, negative_volume, out_of_range (no price or volume of any market),
+    high_below_low, open_out_of_range, close_out_of_range (outside low..high), duplicate_time, not_sorted.
     """
     found: list[tuple[int, int, Fault]] = []
 
@@ -101,6 +103,18 @@ def check_bars(
                 "price_not_positive",
                 lambda i, n=name, a=array: f"{n} {a[i]:g} is not above 0",
             )
+            note(
+                good & (array > 0) & ((array < MIN_PRICE) | (array > MAX_PRICE)),
+                name,
+                "out_of_range",
+                lambda i, n=name, a=array: f"{n} {a[i]:g} is not between {MIN_PRICE:g} and {MAX_PRICE:g}",
+            )
+    note(
+        np.isfinite(v) & (v > MAX_VOLUME),
+        "volume",
+        "out_of_range",
+        lambda i: f"volume {v[i]:g} is above {MAX_VOLUME:g}",
+    )
     note(v < 0, "volume", "negative_volume", lambda i: f"volume {v[i]:g} is below 0")
     crossed = finite & (h < l)
     note(crossed, "high", "high_below_low", lambda i: f"high {h[i]:g} is below low {l[i]:g}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from accounts.models import User
 from backtests import selectors, services
 from backtests.models import Backtest
 from engine.errors import InputError
+from marketdata.services.imports import bring_in
 from tests.backtests.conftest import AAPL
 
 Run = Callable[..., Backtest]
@@ -66,6 +68,31 @@ def test_the_longest_holding_is_the_same_span_whatever_orders_meet(
     inside_a_day = [span for span in spans if span < timedelta(hours=7)]
     assert inside_a_day
     assert set(inside_a_day) == {timedelta(hours=1)}
+
+
+def test_more_money_than_a_row_can_hold_is_a_reason_and_not_a_fault_of_ours(
+    alice: User, run_now: Run, tmp_path: Path
+) -> None:
+    day, lines = date(2020, 1, 1), ["time,open,high,low,close,volume"]
+    for doubled in range(70):
+        price = 1e-10 * 2**doubled
+        lines.append(f"{day + timedelta(days=doubled)},{price!r},{price!r},{price!r},{price!r},1")
+    path = tmp_path / "doubling.csv"
+    path.write_text("\n".join(lines))
+    bring_in(path, owner_id=alice.pk, symbol="DOUBLING", timeframe="1d", calendar="24/7")
+    done = run_now(
+        alice,
+        strategy="buy_and_hold",
+        symbols=["DOUBLING"],
+        source="file",
+        start_date=None,
+        end_date=None,
+        initial_capital=10**12,
+        settings={"position_size_value": 100, "max_position_size_pct": 100},
+        confirm_cautions=True,
+    )
+    assert (done.state, done.failure_code) == ("FAILED", "invalid_input")
+    assert "more money than there is" in done.failure_reason
 
 
 @pytest.mark.row("H2", "J7")

@@ -62,6 +62,9 @@ def spoilt(field: str, index: int, value: float) -> BarColumns:
         ("volume", -1.0, {"negative_volume"}),
         ("low", np.nan, {"not_a_finite_number"}),
         ("volume", np.inf, {"not_a_finite_number"}),
+        ("high", 1e300, {"out_of_range"}),
+        ("low", 1e-300, {"out_of_range"}),
+        ("volume", 1e300, {"out_of_range"}),
     ],
 )
 def test_a_wrong_bar_is_named_with_its_place(field: str, value: float, codes: set[str]) -> None:
