@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from backtests import parts
+from backtests import parts, selectors
 from backtests.models import Backtest, PerformanceRecord
 from tradingsite.lib import realtime
 
@@ -27,22 +27,9 @@ MAX_ATTEMPTS = 2
 _State = Backtest.State
 
 
-def progress_payload(backtest: Backtest) -> dict[str, Any]:
-    """The `backtest_progress` event: ``{id, state, phase, done, total, elapsed_s, failure_reason}``."""
-    return {
-        "id": str(backtest.pk),
-        "state": backtest.state,
-        "phase": backtest.phase,
-        "done": backtest.bars_done,
-        "total": backtest.bars_total,
-        "elapsed_s": backtest.elapsed_s,
-        "failure_reason": backtest.failure_reason,
-    }
-
-
 def announce(backtest: Backtest) -> None:
     """Tell the pages that watch it, once the current transaction is committed."""
-    realtime.publish(backtest.topic, "backtest_progress", progress_payload(backtest))
+    realtime.publish(backtest.topic, "backtest_progress", selectors.progress(backtest))
 
 
 def announce_id(backtest_id: uuid.UUID) -> None:
@@ -65,7 +52,8 @@ def claim(backtest_id: uuid.UUID) -> Backtest | None:
         bars_done=0,
         bars_total=0,
     )
-    return Backtest.objects.get(pk=backtest_id) if taken else None
+    # By its token: between the two statements its owner may have deleted it.
+    return Backtest.objects.filter(pk=backtest_id, claim_token=token).first() if taken else None
 
 
 def _held(backtest: Backtest) -> Any:

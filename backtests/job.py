@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from accounts import quotas
-from backtests import claims, health, records
+from backtests import claims, health, records, selectors
 from backtests.models import Backtest
 from backtests.runner import RunConfig, clean
 from backtests.runner.config import FIRST_DAY
@@ -96,7 +96,7 @@ class _Pulse:
                 beaten = now
             if told != self._state:
                 told = self._state
-                payload = claims.progress_payload(self._backtest) | {
+                payload = selectors.progress(self._backtest) | {
                     "phase": phase,
                     "done": done,
                     "total": total,

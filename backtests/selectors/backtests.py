@@ -24,6 +24,7 @@ from engine.result import Result, Rows
 from engine.types import DAILY, DENIAL, DENIAL_NAMES, EQUITY, FILL, OPEN_POSITION, ORDER, REASON_NAMES, ROUND_TRIP
 from strategies import catalogue, session_settings
 from tradingsite.lib.errors import Conflict, NotFound
+from tradingsite.lib.realtime import BacktestProgress
 
 MAX_COMPARED = 6
 _DTYPES = {
@@ -69,15 +70,17 @@ def submitted_today(user: User) -> int:
     return count.submitted if count else 0
 
 
-def progress(backtest: Backtest) -> dict[str, Any]:
-    """How far it is, the payload of the `backtest_progress` event.
-
-    ``{id, state, phase, done, total, elapsed_s, failure_reason}``; `done` and `total` count bars times symbols, 0 where
-    not known yet; `elapsed_s` is None before it started.
-    """
-    from backtests.claims import progress_payload
-
-    return progress_payload(backtest)
+def progress(backtest: Backtest) -> BacktestProgress:
+    """How far it is: the payload of the `backtest_progress` event, and the snapshot for who missed one."""
+    return {
+        "id": str(backtest.pk),
+        "state": backtest.state,
+        "phase": backtest.phase,
+        "done": backtest.bars_done,
+        "total": backtest.bars_total,
+        "elapsed_s": backtest.elapsed_s,
+        "failure_reason": backtest.failure_reason,
+    }
 
 
 def runs_on(rows: QuerySet[Any], symbol: str) -> QuerySet[Any]:

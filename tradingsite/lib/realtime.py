@@ -13,7 +13,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 import redis
 from channels.layers import get_channel_layer
@@ -32,15 +32,19 @@ Allowed = Callable[[Any, str], bool]
 _allowed: dict[str, Allowed] = {}
 
 
-class BacktestProgress(TypedDict, total=False):
-    """Payload of ``backtest_progress`` on ``backtest.<id>``; done and total count bars, elapsed is seconds."""
+class BacktestProgress(TypedDict):
+    """Payload of ``backtest_progress`` on ``backtest.<id>``.
 
-    id: Required[str]
-    state: Required[str]
+    done and total count bars times symbols, 0 where not known yet; elapsed_s is None before it started.
+    """
+
+    id: str
+    state: str
     phase: str
     done: int
     total: int
-    elapsed_s: float
+    elapsed_s: float | None
+    failure_reason: str
 
 
 def allow(prefix: str, may_listen: Allowed) -> None:
