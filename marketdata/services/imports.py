@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts import quotas
@@ -21,6 +22,7 @@ from marketdata import selectors
 from marketdata.columns import TIMEFRAME_NS
 from marketdata.models import Coverage, DataImport, Instrument
 from marketdata.models.instrument import Source
+from marketdata.store import StoreDamaged
 from marketdata.symbols import clean_symbol
 from marketdata.zones import clean_calendar, to_ns
 from tradingsite.lib.errors import Conflict, TooLarge
@@ -88,13 +90,11 @@ def submit(
 def run(import_id: UUID | str) -> DataImport | None:
     """Read a queued import; None when it is not queued (done already, or another worker has it). For workers."""
     claimed = DataImport.objects.filter(pk=import_id, state=DataImport.State.QUEUED).update(
-        state=DataImport.State.RUNNING, started_at=timezone.now()
+        state=DataImport.State.RUNNING, started_at=timezone.now(), attempts=F("attempts") + 1
     )
     if not claimed:
         return None
     row = DataImport.objects.get(pk=import_id)
-    row.attempts += 1
-    row.save(update_fields=["attempts"])
     try:
         outcome = bring_in(
             row.path,
@@ -114,6 +114,11 @@ def run(import_id: UUID | str) -> DataImport | None:
             f"The bars could not be stored ({os.strerror(error.errno or 0)}).",
             "Nothing was imported.",
         )
+        _finish(row, DataImport.State.FAILED, faults=[fault.as_dict()])
+    except StoreDamaged:
+        log.exception("import %s meets a damaged series", row.pk)
+        text = "The bars that are stored of this symbol are damaged, so nothing can be added to them."
+        fault = Fault("file", "not_stored", text, "Delete the instrument and import all of it again.")
         _finish(row, DataImport.State.FAILED, faults=[fault.as_dict()])
     else:
         _finish(row, DataImport.State.DONE, result=outcome)
@@ -206,9 +211,14 @@ def sweep_uploads(*, now: float | None = None) -> int:
     keep = {row.path.name for row in waiting}
     removed = 0
     for path in folder.glob("*") if folder.is_dir() else ():
-        if path.name not in keep and now - path.stat().st_mtime > 3600:
-            path.unlink(missing_ok=True)
-            removed += 1
+        if path.name in keep:
+            continue
+        try:
+            if now - path.stat().st_mtime > 3600:
+                path.unlink()
+                removed += 1
+        except FileNotFoundError:
+            continue  # its import has just ended
     return removed
 
 
