@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import Fault, InputError
+from engine.types import TIMEFRAMES
 from strategies.base import Signal, Strategy
 from strategies.params import shown
 
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
     from engine import Bars
 
 _COLUMNS = ("open", "high", "low", "close", "volume")
-_SECONDS = {"1s": 1, "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 14_400, "1d": 86_400}
 # Timeframes whose bars start at multiples of their length in every market; hours and days start with the session.
 _BUILT_FROM_QUOTES = ("1s", "1m", "5m", "15m")
-_NS = 1_000_000_000
 
 
 class Incremental:
@@ -39,12 +38,12 @@ class Incremental:
     def __init__(self, strategy: Strategy, *, symbol: str, timeframe: str = "1d", calendar: str = "XNYS") -> None:
         if not isinstance(strategy, Strategy):
             raise TypeError(f"expected a Strategy, got {type(strategy).__name__}")
-        if timeframe not in _SECONDS:
-            hint = f"One of: {', '.join(_SECONDS)}."
+        if timeframe not in TIMEFRAMES:
+            hint = f"One of: {', '.join(TIMEFRAMES)}."
             raise InputError(Fault("timeframe", "unknown_choice", f"There is no timeframe {shown(timeframe)}.", hint))
         self.strategy = strategy
         self.symbol, self.timeframe, self.calendar = symbol, timeframe, calendar
-        self._step = _SECONDS[timeframe] * _NS
+        self._step = TIMEFRAMES[timeframe]
         self.reset()
 
     def __len__(self) -> int:

@@ -11,6 +11,8 @@ from typing import Any
 
 from backtests.runner import fields
 from engine.errors import Fault, InputError
+from marketdata.adjust import ADJUSTMENTS
+from marketdata.columns import TIMEFRAME_NS
 
 FIELDS = (
     "strategy",
@@ -32,8 +34,7 @@ FIELDS = (
     "seed",
     "name",
 )
-TIMEFRAMES = ("1s", "1m", "5m", "15m", "1h", "4h", "1d")
-ADJUSTMENTS = ("split_dividend", "split", "raw")
+TIMEFRAMES = tuple(TIMEFRAME_NS)
 DEFAULT_PRESET = "standard"
 MIN_CAPITAL, MAX_CAPITAL = 1, 1_000_000_000_000
 MAX_SYMBOLS = 100

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.db import models
 
+from marketdata.columns import TIMEFRAME_NS
 from marketdata.models.instrument import Instrument
 
-TIMEFRAMES = ("1s", "1m", "5m", "15m", "1h", "4h", "1d")
+TIMEFRAMES = tuple(TIMEFRAME_NS)
 
 
 class Coverage(models.Model):

@@ -1,4 +1,4 @@
-"""Where bars come from. `get(source)` gives the provider of an instrument's source."""
+"""Where bars come from. `marketdata.services.filling.provider_of` gives the provider of a source."""
 
 from __future__ import annotations
 
