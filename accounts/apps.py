@@ -7,6 +7,6 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import authentication  # noqa: F401  (registers its OpenAPI scheme)
-        from tradingsite.lib import realtime, schema  # noqa: F401  (schema: the same for strict serializers)
+        from tradingsite.lib import realtime
 
         realtime.allow("user", lambda user, topic_id: str(user.pk) == topic_id)

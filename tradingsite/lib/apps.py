@@ -7,3 +7,6 @@ class LibConfig(AppConfig):
     name = "tradingsite.lib"
     label = "weblib"
     verbose_name = "Web helpers"
+
+    def ready(self) -> None:
+        from tradingsite.lib import schema  # noqa: F401  (registers what OpenAPI says of strict serializers)

@@ -13,7 +13,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import models
 from rest_framework import serializers
 
 from tradingsite.lib.parsers import check_texts
@@ -105,25 +104,6 @@ class StrictChoiceField(serializers.ChoiceField):
 
 class StrictSerializer(RefuseUnknown, serializers.Serializer):
     """Base of every serializer that reads a JSON body."""
-
-
-class StrictModelSerializer(RefuseUnknown, serializers.ModelSerializer):
-    """The same over a model. Name the fields one by one; a field made from the model is strict as well."""
-
-    serializer_field_mapping = {
-        **serializers.ModelSerializer.serializer_field_mapping,
-        models.BooleanField: StrictBooleanField,
-        models.CharField: StrictCharField,
-        models.TextField: StrictCharField,
-        models.FloatField: StrictFloatField,
-        models.IntegerField: StrictIntegerField,
-        models.BigIntegerField: StrictIntegerField,
-        models.SmallIntegerField: StrictIntegerField,
-        models.PositiveIntegerField: StrictIntegerField,
-        models.PositiveBigIntegerField: StrictIntegerField,
-        models.PositiveSmallIntegerField: StrictIntegerField,
-    }
-    serializer_choice_field = StrictChoiceField
 
 
 class QuerySerializer(RefuseUnknown, serializers.Serializer):

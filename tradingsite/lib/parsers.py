@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.http import QueryDict
-from rest_framework.parsers import BaseParser, DataAndFiles, FormParser, MultiPartParser
+from rest_framework.parsers import BaseParser, DataAndFiles, MultiPartParser
 
 from engine.errors import Fault, InputError
 from tradingsite.lib.errors import TooLarge
@@ -109,17 +109,6 @@ class StrictJSONParser(BaseParser):
         view = (parser_context or {}).get("view")
         limit = getattr(view, "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         return parse_json(stream.read(limit + 1), max_bytes=limit)
-
-
-class StrictFormParser(FormParser):
-    """URL-encoded forms under the text rule."""
-
-    def parse(
-        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> QueryDict:
-        form = super().parse(stream, media_type, parser_context)
-        check_texts(form)
-        return form
 
 
 class StrictMultiPartParser(MultiPartParser):
