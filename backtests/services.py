@@ -23,6 +23,7 @@ from backtests.runner import RunConfig, clean, fields
 from engine.errors import Fault, InputError
 from marketdata.models.instrument import Source
 from marketdata.selectors import visible_instruments
+from marketdata.zones import ALWAYS_OPEN
 from strategies import catalogue, session_settings
 from strategies import selectors as strategy_selectors
 from strategies import services as strategy_services
@@ -30,6 +31,7 @@ from strategies.models import UserStrategy
 from tradingsite.lib.errors import Conflict, Unprocessable
 
 MAX_KEY_LENGTH = 200
+EXCHANGE = "XNYS"
 _State = Backtest.State
 
 
@@ -66,8 +68,8 @@ def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, lis
             saved = _saved_strategy(user, saved_id)
             payload = _with_saved(payload, saved)
     config = clean(payload)
-    _refuse_unavailable(user, config)
-    cautions = session_settings.cautions(session_settings.clean(config.settings))
+    calendar = _calendar(_available(user, config))
+    cautions = session_settings.cautions(session_settings.clean(config.settings), calendar=calendar)
     return config, saved, [replace(caution, path=f"settings.{caution.path}") for caution in cautions]
 
 
@@ -91,7 +93,7 @@ def rerun(user: User, backtest_id: uuid.UUID | str, idempotency_key: str | None 
     original = selectors.get(user, backtest_id)
     try:
         config = clean(original.config)
-        _refuse_unavailable(user, config)
+        _available(user, config)
     except InputError as error:
         raise Conflict(
             "It cannot be run again: the platform has changed and refuses the stored request.",
@@ -146,8 +148,7 @@ def _create(
                     raise Conflict("This Idempotency-Key was sent before with another request.", code="key_reused")
                 return before
         count, _ = SubmissionCount.objects.get_or_create(owner=user, day=timezone.now().date())
-        active = Backtest.objects.filter(owner=user, state__in=Backtest.ACTIVE).count()
-        quotas.check_backtest(locked, active=active, today=count.submitted)
+        quotas.check_backtest(locked, active=selectors.active_count(user), today=count.submitted)
         SubmissionCount.objects.filter(pk=count.pk).update(submitted=F("submitted") + 1)
         strategy = catalogue.get(config.strategy)
         backtest = Backtest.objects.create(
@@ -174,8 +175,11 @@ def _create(
     return backtest
 
 
-def _refuse_unavailable(user: User, config: RunConfig) -> None:
-    """Raises InputError for bars that the platform surely has not, before a worker is bothered. One query."""
+def _available(user: User, config: RunConfig) -> set[str]:
+    """The calendars of the run's symbols, as far as they are known here. One query.
+
+    Raises InputError for bars that the platform surely has not, before a worker is bothered.
+    """
     if config.source not in Source.values:
         known = ", ".join(Source.values)
         raise InputError(Fault("source", "unknown_choice", f"There is no source {config.source}", f"One of: {known}"))
@@ -183,13 +187,16 @@ def _refuse_unavailable(user: User, config: RunConfig) -> None:
         hint = "Name a first day; a year of minutes is about 98,000 bars"
         raise InputError(Fault("start_date", "required", "Made prices have no beginning", hint))
     if config.source == Source.YAHOO:
-        return  # it lists what it is asked for
+        return set()  # it lists what it is asked for
     asked = [("benchmark", config.benchmark)] if config.benchmark else []
     asked += [(f"symbols[{i}]", symbol) for i, symbol in enumerate(config.symbols)]
     rows = visible_instruments(user).filter(symbol__in={symbol for _, symbol in asked})
     sources: dict[str, set[str]] = {}
-    for symbol, source in rows.values_list("symbol", "source"):
+    calendars = set()
+    for symbol, source, calendar in rows.values_list("symbol", "source", "calendar"):
         sources.setdefault(symbol, set()).add(source)
+        if source == config.source and symbol in config.symbols:
+            calendars.add(calendar)
     faults = []
     for path, symbol in asked:
         elsewhere = sources.get(symbol, set())
@@ -198,6 +205,12 @@ def _refuse_unavailable(user: User, config: RunConfig) -> None:
             faults.append(Fault(path, "not_found", f"The source {config.source} has no {symbol}", hint))
     if faults:
         raise InputError(faults)
+    return calendars
+
+
+def _calendar(calendars: set[str]) -> str:
+    """The one that hours are judged by: an exchange's, unless every symbol trades round the clock."""
+    return ALWAYS_OPEN if calendars == {ALWAYS_OPEN} else EXCHANGE
 
 
 def _with_saved(payload: dict[str, Any], saved: UserStrategy) -> dict[str, Any]:

@@ -132,3 +132,14 @@ def test_what_only_the_worker_can_find_out_fails_with_the_reason(alice: User, ru
     assert no_bars.failure_faults[0]["path"] == "start_date"
     too_fine = run_now(alice, timeframe="1m")
     assert too_fine.failure_faults[0]["path"] == "timeframe"
+
+
+@pytest.mark.parametrize(
+    ("symbols", "warned"), [(["SYN-AAPL"], True), (["SYN-COIN"], False), (["SYN-COIN", "SYN-IBM"], True)]
+)
+def test_weekends_are_unusual_only_where_an_exchange_is_closed(
+    symbols: list[str], warned: bool, alice: User, sample_data: None
+) -> None:
+    weekend = {**MADE, "symbols": symbols, "settings": {"trading_days": ["SAT", "SUN"]}}
+    _, _, cautions = services.check(alice, {**AAPL, **weekend})
+    assert any(caution.code == "contradictory_window" for caution in cautions) is warned
