@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from accounts import quotas
-from backtests import claims, health, records, selectors
+from backtests import claims, records, selectors
 from backtests.models import Backtest
 from backtests.runner import RunConfig, clean
 from backtests.runner.config import FIRST_DAY
@@ -92,7 +92,6 @@ class _Pulse:
                     # One missed beat is harmless; a database that stays away makes the claim go stale, as it should.
                     log.warning("backtest %s: heartbeat not written", self._backtest.pk, exc_info=True)
                     connection.close()
-                health.worker_speaks()
                 beaten = now
             if told != self._state:
                 told = self._state

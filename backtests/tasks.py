@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from backtests import claims, health
+from backtests import claims
 from backtests.models import Backtest
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,6 @@ def reap() -> None:
     A queued row is sent again when its message was never sent (the broker was away) or may have been lost: after 30 s,
     then after ever longer waits, so that a long queue is not flooded. A message too many finds nothing to claim.
     """
-    health.worker_speaks()
     for backtest_id in claims.release_stale():
         enqueue(backtest_id)
     now = timezone.now()

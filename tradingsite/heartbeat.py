@@ -47,6 +47,12 @@ def forget(queues: Iterable[str]) -> None:
     _client().delete(*(f"tw:pulse:{queue}" for queue in queues))
 
 
+def pulse_age_s(queue: str) -> float | None:
+    """Seconds since the last pulse of the queue's worker; None when there is none. Raises redis.RedisError."""
+    pulse = json.loads(_client().get(f"tw:pulse:{queue}") or "null")
+    return None if pulse is None else max(0.0, time.time() - pulse["at"])
+
+
 def silent(queues: Iterable[str] = QUEUES) -> dict[str, str]:
     """Queue → why its worker counts as silent; empty when all is well. Raises redis.RedisError."""
     now, reasons = time.time(), {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from backtests import job
+from backtests import health, job, tasks
 from backtests.models import Backtest, PerformanceRecord, ResultPart
 from tests.backtests.conftest import AAPL
+from tradingsite import heartbeat
 
 Run = Callable[..., Backtest]
 Api = Callable[[User | None], APIClient]
@@ -332,6 +334,22 @@ def test_health_says_how_many_wait(alice: User, api: Api, sample_data: None) -> 
     assert body["running"] == 0
     assert body["oldest_queued_s"] >= 0
     assert api(None).get("/api/backtest/health").status_code == 401
+
+
+@pytest.mark.row("B10")
+def test_health_goes_by_the_worker_that_runs_backtests_not_by_the_one_that_reaps(
+    alice: User, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A queue of this test's own: the worker that other tests share may speak at any moment.
+    queue = f"backtests-{uuid.uuid4().hex}"
+    monkeypatch.setattr(health, "QUEUE", queue)
+    tasks.reap()  # housekeeping, which another worker does
+    body = api(alice).get("/api/backtest/health").json()
+    assert (body["status"], body["worker_seen_s"]) == ("degraded", None)
+    heartbeat.write_pulse([queue], idle_since=time.time())
+    body = api(alice).get("/api/backtest/health").json()
+    assert body["status"] == "ok"
+    assert 0 <= body["worker_seen_s"] < 30
 
 
 @pytest.mark.row("B11", "H13")
