@@ -1,10 +1,8 @@
-"""Around the API: how many queries an answer costs, live progress, the admin, memory of what web processes load."""
+"""Around the API: how many queries an answer costs, live progress, the admin."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,15 +104,3 @@ def test_operators_see_every_table_and_change_no_result(carol: User, alice: User
     change = reverse("admin:backtests_backtest_change", args=[done.pk])
     assert client.post(change, {"name": "other"}).status_code == 403
     assert client.get(reverse("admin:backtests_backtest_changelist") + "?state__exact=DONE").status_code == 200
-
-
-@pytest.mark.row("P9")
-def test_a_web_process_loads_neither_compiler_nor_frames() -> None:
-    heavy = "('numba', 'pandas', 'talib', 'pyarrow', 'scipy', 'exchange_calendars')"
-    script = (
-        "import sys, django; django.setup(); from django.urls import get_resolver; get_resolver().url_patterns;"
-        "import backtests.api_urls, backtests.urls, backtests.services, backtests.selectors, backtests.admin;"
-        f"print([name for name in {heavy} if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
-    assert done.stdout.strip() == "[]", done.stdout + done.stderr
