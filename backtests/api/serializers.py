@@ -12,7 +12,8 @@ from backtests import selectors
 from backtests.models import Backtest, PerformanceRecord
 from backtests.runner.config import ADJUSTMENTS, MAX_CAPITAL, MAX_SYMBOLS, MIN_CAPITAL, TIMEFRAMES
 from strategies import catalogue, session_settings
-from tradingsite.lib.fields import QuerySerializer, StrictSerializer
+from strategies.schemas import object_schema
+from tradingsite.lib.fields import QuerySerializer, StrictCharField, StrictSerializer
 from tradingsite.lib.schema import FaultSerializer
 
 _SYMBOL = r"^[A-Za-z0-9^][A-Za-z0-9.^=/_-]{0,31}$"
@@ -21,6 +22,11 @@ _SYMBOL = r"^[A-Za-z0-9^][A-Za-z0-9.^=/_-]{0,31}$"
 @extend_schema_field(OpenApiTypes.OBJECT)
 class ObjectField(serializers.JSONField):
     """An object whose names are not known before the run."""
+
+
+@extend_schema_field(object_schema(session_settings.declarations()))
+class SettingsField(serializers.JSONField):
+    """Session settings by name, as declared."""
 
 
 class RunRequestSerializer(StrictSerializer):
@@ -54,7 +60,7 @@ class RunRequestSerializer(StrictSerializer):
     preset = serializers.ChoiceField(
         choices=list(session_settings.PRESETS), required=False, allow_null=True, help_text="Default standard"
     )
-    settings = ObjectField(required=False, allow_null=True, help_text="Session settings that differ from the preset")
+    settings = SettingsField(required=False, allow_null=True, help_text="Session settings that differ from the preset")
     source = serializers.CharField(
         required=False, allow_null=True, max_length=32, help_text="Where the bars come from. Default sample"
     )
@@ -195,7 +201,7 @@ class BacktestFilterSerializer(QuerySerializer):
 
 
 class SaveAsStrategySerializer(StrictSerializer):
-    name = serializers.CharField(max_length=80)
+    name = StrictCharField(max_length=120)
 
 
 class SavedStrategySerializer(serializers.Serializer):

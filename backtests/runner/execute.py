@@ -32,7 +32,7 @@ Progress = Callable[[int, int], bool | None]
 Signals = Mapping[str, np.ndarray]
 
 # The libraries whose version can change a figure.
-_LIBRARIES = ("numpy", "numba", "TA-Lib", "pandas-ta-classic", "exchange-calendars", "pyarrow")
+_LIBRARIES = ("numpy", "numba", "TA-Lib", "exchange-calendars", "pyarrow")
 
 
 def run(
@@ -61,7 +61,11 @@ def run(
     if signals is None:
         if strategy is None:
             raise InputError(Fault("strategy", "required", "There is neither a strategy nor given signals"))
-        signals = {symbol: strategy.scored_signals(series) for symbol, series in chosen.items()}
+        # Confidence decides who is served first and who is refused; where neither can happen it is not computed.
+        together = len(config.symbols) > 1 and not config.symbols_alone
+        scored = together or config.settings["min_confidence"] > 0
+        read = strategy.scored_signals if scored else strategy.signals
+        signals = {symbol: read(series) for symbol, series in chosen.items()}
     rules, costs = _rules(config, chosen, walked, strategy)
 
     def simulated(symbols: tuple[str, ...], cash: float, progress: Progress | None) -> Result:

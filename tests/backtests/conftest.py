@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from backtests import job, services
 from backtests.models import Backtest
 from marketdata.models import CorporateAction, Coverage, Instrument
 from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: F401
+from tradingsite.celery import app
 
 AAPL = {
     "strategy": "ma_crossover",
@@ -38,7 +39,8 @@ def sample_data(transactional_db: None) -> None:
         _loaded.update({model: list(model.objects.all()) for model in (Instrument, CorporateAction, Coverage)})
         return
     for model, rows in _loaded.items():
-        model.objects.bulk_create(rows)
+        # A worker that is still at a run of the last test may have written a row of coverage again.
+        model.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 @pytest.fixture
@@ -55,8 +57,17 @@ def run_now(sample_data: None) -> Callable[..., Backtest]:
 
 
 @pytest.fixture
+def no_other_worker(transactional_db: None) -> Iterator[None]:
+    """The worker that other tests share takes no backtest meanwhile: this test starts workers of its own."""
+    app.control.purge()
+    app.control.cancel_consumer("backtests", reply=True)
+    yield
+    app.control.add_consumer("backtests", reply=True)
+
+
+@pytest.fixture
 def held_worker(
-    start_worker: Callable[..., subprocess.Popen[bytes]], sample_data: None, tmp_path: Path
+    no_other_worker: None, start_worker: Callable[..., subprocess.Popen[bytes]], sample_data: None, tmp_path: Path
 ) -> tuple[subprocess.Popen[bytes], Path]:
     """A worker whose runs go on only once a file is gone, through a user's metric (METRIC_MODULES)."""
     hold = tmp_path / "hold"

@@ -64,13 +64,15 @@ def test_progress_reaches_the_owner_and_nobody_else(
     _, hold = held_worker
     backtest = wait_for(services.submit(alice, AAPL), "RUNNING")
 
-    def listen(user: User) -> Any:
-        headers = {"Authorization": f"Bearer {tokens.begin(user).access}"}
-        socket = connect(live_site.ws_url, additional_headers=headers)
-        socket.send(json.dumps({"op": "subscribe", "topic": backtest.topic}))
-        return socket
+    def login(user: User) -> dict[str, str]:
+        return {"Authorization": f"Bearer {tokens.begin(user).access}"}
 
-    with listen(alice) as mine, listen(bob) as theirs:
+    with (
+        connect(live_site.ws_url, additional_headers=login(alice)) as mine,
+        connect(live_site.ws_url, additional_headers=login(bob)) as theirs,
+    ):
+        for socket in (mine, theirs):
+            socket.send(json.dumps({"op": "subscribe", "topic": backtest.topic}))
         assert json.loads(mine.recv(timeout=10))["event"] == "subscribed"
         assert json.loads(theirs.recv(timeout=10))["event"] == "refused"
         hold.unlink()

@@ -190,7 +190,12 @@ def test_a_worker_that_was_asleep_writes_nothing_after_its_claim_went_to_another
 
 @pytest.mark.slow
 def test_a_run_that_takes_too_long_is_failed_with_a_plain_reason(
-    alice: User, sample_data: None, start_worker: Callable[..., Any], tmp_path: Path, settings: Any
+    alice: User,
+    sample_data: None,
+    no_other_worker: None,
+    start_worker: Callable[..., Any],
+    tmp_path: Path,
+    settings: Any,
 ) -> None:
     hold = tmp_path / "hold"
     hold.touch()
@@ -218,7 +223,7 @@ def test_a_message_delivered_many_times_runs_once(alice: User, sample_data: None
 
 @pytest.mark.slow
 def test_twenty_clicks_at_once_start_one_backtest_and_quotas_hold(
-    alice: User, api: Any, live_site: Any, sample_data: None
+    alice: User, api: Any, live_site: Any, sample_data: None, no_other_worker: None
 ) -> None:
     Tier.objects.filter(pk="FREE").update(max_concurrent_backtests=None)
     token = api(alice)._credentials["HTTP_AUTHORIZATION"]
@@ -303,7 +308,9 @@ def test_a_worker_outlives_a_restart_of_redis(
         shutil.rmtree(home, ignore_errors=True)
 
 
-def test_the_reaper_sends_again_what_waits_long_and_leaves_the_rest(alice: User, sample_data: None) -> None:
+def test_the_reaper_sends_again_what_waits_long_and_leaves_the_rest(
+    alice: User, sample_data: None, no_other_worker: None
+) -> None:
     backtest = services.submit(alice, AAPL)
     claims.claim(backtest.pk)  # whatever worker gets the message finds nothing to do
     now = timezone.now()
@@ -322,7 +329,7 @@ def test_the_reaper_sends_again_what_waits_long_and_leaves_the_rest(alice: User,
     assert sent_again(created_s=140, sent_s=90)
 
 
-def test_only_the_holder_of_the_claim_can_write(alice: User, sample_data: None) -> None:
+def test_only_the_holder_of_the_claim_can_write(alice: User, sample_data: None, no_other_worker: None) -> None:
     backtest = services.submit(alice, AAPL)
     mine = claims.claim(backtest.pk)
     assert mine is not None
