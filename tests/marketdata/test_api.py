@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -185,37 +183,6 @@ def test_every_route_needs_a_login_and_stands_in_the_schema(client) -> None:
     body = paths["/api/data/import"]["post"]["requestBody"]["content"]
     assert list(body) == ["multipart/form-data"]
     assert {"202", "400", "401", "413", "415"} <= set(paths["/api/data/import"]["post"]["responses"])
-
-
-_WEB = """
-import sys
-import django
-django.setup()
-import tradingsite.urls
-from django.test import Client
-from accounts.models import User
-client = Client(HTTP_HOST="127.0.0.1")
-client.force_login(User.objects.get(username="alice"))
-from marketdata.models import Instrument
-aapl = Instrument.objects.get(symbol="AAPL").pk
-for path in ("/data/", f"/data/instruments/{aapl}/", f"/data/instruments/{aapl}/bars?timeframe=1d", "/data/import/",
-             "/api/market-status", "/api/market-data/AAPL", "/api/data/gaps/AAPL", "/api/data/coverage"):
-    answer = client.get(path)
-    assert answer.status_code == 200, (path, answer.status_code)
-heavy = {"numba", "pandas", "talib", "exchange_calendars", "scipy", "httpx"} & set(sys.modules)
-print(sorted(heavy))
-"""
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_web_process_reads_bars_and_pages_without_the_heavy_libraries(
-    transactional_db, service_env: dict[str, str], store_root: Path, alice: User
-) -> None:
-    call_command("load_sample_data", verbosity=0)
-    env = service_env | {"BARS_DIR": str(store_root)}
-    run = subprocess.run([sys.executable, "-c", _WEB], env=env, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, run.stderr[-2000:]
-    assert run.stdout.strip().splitlines()[-1] == "[]"
 
 
 def test_bars_are_never_of_the_future(sample, api, alice: User) -> None:

@@ -18,6 +18,8 @@ import pytest
 from engine.errors import InputError
 from marketdata.columns import SECOND
 from marketdata.files import Limits, read_bars, read_file
+from marketdata.providers import ProviderError
+from marketdata.providers.file import FileProvider
 from tests.marketdata.conftest import made_bars, ns
 
 HEADER = "time,open,high,low,close,volume\n"
@@ -278,3 +280,20 @@ def test_a_million_rows_are_read_in_seconds_and_a_fault_far_down_keeps_its_row()
         ("row 400000, column 3", "wrong_number_of_columns"),
         ("row 800002, column volume", "negative_volume"),
     ]
+
+
+@pytest.mark.row("G3")
+def test_a_read_file_is_a_provider_like_any_other() -> None:
+    reading = read_file(io.BytesIO(b"date,open,high,low,close\n2024-01-02,1,2,1,2\n2024-01-03,2,3,2,3\n"), symbol="abc")
+    provider = FileProvider(reading, calendar="24/7")
+    able = provider.capabilities
+    assert (able.timeframes, able.first, able.last, able.refetches) == (
+        ("1d",), date(2024, 1, 2), date(2024, 1, 3), False,
+    )  # fmt: skip
+    assert [(listing.symbol, listing.calendar) for listing in provider.instruments()] == [("ABC", "24/7")]
+    second = int(reading.series["ABC"].ts[1])
+    assert provider.history("ABC", "1d", second, second + 1).close.tolist() == [3.0]
+    for symbol, timeframe in (("XYZ", "1d"), ("ABC", "1h")):
+        with pytest.raises(ProviderError) as caught:
+            provider.history(symbol, timeframe, 0, second)
+        assert not caught.value.retryable

@@ -130,6 +130,18 @@ def test_a_dead_worker_is_noticed_once_retried_and_then_given_up(alice: User, se
     assert leftovers(settings) == []
 
 
+def test_a_damaged_series_is_told_as_such_and_left_alone(alice: User, settings, store_root: Path) -> None:
+    imports.run(submitted(alice).pk)
+    before = Coverage.objects.get()
+    for path in store_root.rglob("*.parquet"):
+        path.write_bytes(b"no bars any more")
+    row = imports.run(submitted(alice, GOOD.replace("2024-01-03", "2024-01-04")).pk)
+    assert row is not None
+    assert (row.state, row.attempts, row.faults[0]["code"]) == ("failed", 1, "not_stored")
+    assert Coverage.objects.get().content_hash == before.content_hash
+    assert leftovers(settings) == []
+
+
 def test_forgotten_uploads_are_swept_and_waiting_ones_kept(alice: User, settings) -> None:
     row = submitted(alice)
     orphan = Path(settings.UPLOADS_DIR) / f"{uuid.uuid4().hex}.upload"

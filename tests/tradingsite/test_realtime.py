@@ -21,7 +21,7 @@ from tests.accounts.factories import PASSWORD
 from tests.servers import wait_until
 from tradingsite.lib import realtime
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.row("A5")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -91,6 +91,7 @@ def test_what_is_rolled_back_is_not_told(opened, alice):
         ws.recv(0.3)
 
 
+@pytest.mark.row("A5")
 def test_topics_of_others_and_of_nobody_are_refused_in_the_same_words(opened, alice, bob):
     ws = opened(alice)
     answers = []
