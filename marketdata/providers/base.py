@@ -30,9 +30,12 @@ class Capabilities:
 
     timeframes: those it gives itself (coarser ones are made from them by resampling). first, last: the days it has;
     None means that only the answer tells. refetches: missing ranges can be fetched at any time (a file was read once).
+    unstored: timeframes that are asked for anew each time. What is stored is one piece, so that two requests far apart
+    would have to fetch all between them, which is too much of these.
     """
 
     timeframes: tuple[str, ...]
+    unstored: tuple[str, ...] = ()
     first: date | None = None
     last: date | None = None
     refetches: bool = True

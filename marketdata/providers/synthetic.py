@@ -72,7 +72,9 @@ class SyntheticProvider(Provider):
     """`sessions(calendar, first, last)` gives the exchange sessions the days are laid on; `seed` picks the world."""
 
     source = "synthetic"
-    capabilities = Capabilities(timeframes=("1s", "1m"), first=FIRST, last=LAST, quotes=True, synthetic=True)
+    capabilities = Capabilities(
+        timeframes=("1s", "1m"), unstored=("1s",), first=FIRST, last=LAST, quotes=True, synthetic=True
+    )
 
     def __init__(self, sessions: Callable[[str, date, date], Sessions], seed: int = DEFAULT_SEED) -> None:
         self._sessions = sessions

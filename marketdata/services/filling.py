@@ -11,7 +11,7 @@ from django.db.models import F
 
 from engine.errors import Fault, InputError
 from marketdata import selectors
-from marketdata.columns import DAY, TIMEFRAME_NS
+from marketdata.columns import DAY, TIMEFRAME_NS, BarColumns
 from marketdata.gaps import Sessions
 from marketdata.models import Coverage, Instrument
 from marketdata.providers import Provider, ProviderError
@@ -111,6 +111,14 @@ def ensure(
         counter = "misses" if missing else "hits"
         Coverage.objects.filter(pk=coverage.pk).update(**{counter: F(counter) + 1})
     return coverage, notes
+
+
+def unstored(instrument: Instrument, timeframe: str, start_ns: int, end_ns: int) -> BarColumns | None:
+    """Bars of a timeframe that the provider gives anew each time; None for one that is stored. Raises ProviderError."""
+    provider = provider_of(instrument.source)
+    if provider is None or timeframe not in provider.capabilities.unstored:
+        return None
+    return provider.history(instrument.symbol, timeframe, start_ns, end_ns)
 
 
 def ensure_instrument(source: str, symbol: str) -> Instrument:

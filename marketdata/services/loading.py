@@ -104,12 +104,15 @@ def _load_one(
     if native is None:
         raise filling.unknown_timeframe(instrument, timeframe)
     start_ns, end_ns = _range_ns(first, last, native, instrument.calendar)
+    coverage = None
     try:
-        coverage, found = filling.ensure(instrument, native, start_ns, end_ns, now=timezone.now())
+        columns = filling.unstored(instrument, native, start_ns, end_ns)
+        if columns is None:
+            coverage, found = filling.ensure(instrument, native, start_ns, end_ns, now=timezone.now())
+            notes.extend(found)
+            columns = selectors.stored_bars(coverage, start_ns, end_ns) if coverage else BarColumns.empty()
     except ProviderError as error:
         raise InputError(Fault("symbols", "no_data", f"{instrument.symbol}: {error.message}")) from error
-    notes.extend(found)
-    columns = selectors.stored_bars(coverage, start_ns, end_ns) if coverage else BarColumns.empty()
     if not len(columns):
         held = f"from {coverage.first_at:%Y-%m-%d} to {coverage.last_at:%Y-%m-%d}" if coverage else "none at all"
         raise InputError(

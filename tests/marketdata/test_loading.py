@@ -140,6 +140,16 @@ def test_every_timeframe_is_made_from_the_finest_within_the_sessions(sample, tim
 
 
 @pytest.mark.row("A8")
+def test_seconds_of_one_month_do_not_bar_the_way_to_those_of_another(sample) -> None:
+    first = load_bars(["SYN-AAPL"], "1s", "2015-02-02", "2015-02-03", source="synthetic")
+    later = load_bars(["SYN-AAPL"], "1s", "2020-03-02", "2020-03-03", source="synthetic")
+    assert later.bars["SYN-AAPL"].ts[0] >= ns("2020-03-02")
+    again = load_bars(["SYN-AAPL"], "1s", "2015-02-02", "2015-02-03", source="synthetic")
+    assert again.data_hash == first.data_hash
+    with pytest.raises(InputError, match="31 days"):
+        load_bars(["SYN-AAPL"], "1s", "2016-01-01", "2016-12-31", source="synthetic")
+
+
 def test_refusals_name_the_field_of_the_request(sample, instrument) -> None:
     assert refused(["NOPE", "SYN-AAPL"], "1d", "2010-01-01", "2010-02-01") == [
         ("symbols[0]", "not_found"),
