@@ -20,7 +20,7 @@ from tests.tradingsite.browserless import Visitor
 from tradingsite.environment import BASE_DIR
 from tradingsite.up import programs
 from tradingsite.up.children import Child, identity
-from tradingsite.up.command import CannotStart, private_directory
+from tradingsite.up.command import CannotStart, private_directory, reached_at
 from tradingsite.up.supervisor import Supervisor
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc to see what is left behind")
@@ -210,6 +210,14 @@ def test_without_a_wheel_for_the_platform_a_server_on_the_path_is_used(monkeypat
         programs.redis_server()
     (tmp_path / "redis-server").touch(mode=0o755)
     assert programs.redis_server() == tmp_path / "redis-server"
+
+
+@pytest.mark.parametrize(
+    ("host", "called"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("127.0.0.1", "127.0.0.1"), ("10.0.0.7", "10.0.0.7"), ("box", "box")],
+)
+def test_it_asks_itself_for_health_at_an_address_that_can_be_called(host, called):
+    assert reached_at(host) == called
 
 
 def test_a_socket_directory_of_somebody_else_is_refused(tmp_path):

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import errno
 import fcntl
+import ipaddress
 import os
 import signal
 import socket
@@ -20,7 +21,6 @@ from tradingsite.up.children import Child
 from tradingsite.up.supervisor import Supervisor
 
 READY_WITHIN_S = 60.0
-REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(HOST, HOST)  # noqa: S104  (compared with, not bound to)
 
 
 class CannotStart(Exception):
@@ -63,6 +63,17 @@ def only_one() -> Iterator[None]:
         lock.write(f"process {os.getpid()}, http://{HOST}:{PORT}\n")
         lock.flush()
         yield
+
+
+def reached_at(host: str) -> str:
+    """The address to call when listening on `host`: loopback where it means "every address of this machine"."""
+    try:
+        every = ipaddress.ip_address(host).is_unspecified
+    except ValueError:  # a name
+        return host
+    if not every:
+        return host
+    return "::1" if ":" in host else "127.0.0.1"
 
 
 def require_free_port() -> None:
@@ -110,7 +121,7 @@ def start() -> int:
     began = time.monotonic()
     for number in (signal.SIGTERM, signal.SIGHUP):  # until the supervisor listens, all end a step as Ctrl-C does
         signal.signal(number, signal.default_int_handler)
-    supervisor = Supervisor((REACHED_AT, PORT), VAR_DIR / "up.children.json", say)
+    supervisor = Supervisor((reached_at(HOST), PORT), VAR_DIR / "up.children.json", say)
     supervisor.end_leftovers()
     require_free_port()
     prepare.secret_key()
@@ -133,7 +144,9 @@ def start() -> int:
         add("trading", programs.trading_worker())
         add("beat", programs.beat())
         if ready:
-            say(f"\nTradewright is running at http://{REACHED_AT}:{PORT}  (ready in {time.monotonic() - began:.1f} s)")
+            say(
+                f"\nTradewright is running at http://{reached_at(HOST)}:{PORT}  (ready in {time.monotonic() - began:.1f} s)"
+            )
             say("Stop it with Ctrl-C.\n")
         elif not supervisor.stopping:
             found = supervisor.health() or "the site does not answer"
