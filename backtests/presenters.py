@@ -199,6 +199,15 @@ class ResultPage:
     equity_modes = (("money", "Money"), ("pct", "%"), ("log", "Log"))
     equity_switches = (("benchmark", "Benchmark", True),)
 
+    @property
+    def equity_mode(self) -> str:
+        """The scale the equity chart starts with: a log scale where one line ends at more than four times the other."""
+        own, benchmark = self.values.get("total_return_pct"), self.values.get("benchmark_return_pct")
+        if own is None or benchmark is None or min(own, benchmark) <= -100.0:
+            return "money"
+        apart = (100.0 + benchmark) / (100.0 + own)
+        return "log" if apart > 4.0 or apart < 0.25 else "money"
+
     # --- the charts, in words -----------------------------------------------------------------------------------------
 
     @property

@@ -17,6 +17,11 @@ export function startMarket() {
   function draw() {
     if (!status) return;
     const next = status.is_open ? status.next_close : status.next_open;
+    // Without calendar rows nobody knows; better silent than "closed"
+    if (!status.is_open && !next) {
+      box.hidden = true;
+      return;
+    }
     const word = status.is_open ? "open" : "closed";
     const wait = next ? ` · ${status.is_open ? "closes" : "opens"} in ${left(new Date(next) - Date.now())}` : "";
     const name = status.name ?? "US market";

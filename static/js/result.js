@@ -26,7 +26,8 @@ function equityLines(chart, mode) {
 }
 
 function drawEquity(chart) {
-  equity = lineChart("equity", { times: chart.time, ...equityLines(chart, "money"), sync: "result" });
+  const first = document.querySelector("#equity-card [data-mode][aria-pressed=true]").dataset.mode;
+  equity = lineChart("equity", { times: chart.time, ...equityLines(chart, first), sync: "result" });
   const drawdown = lineChart("drawdown", {
     times: chart.time,
     series: [{ label: "Below the top", values: chart.drawdown_pct, token: "loss", area: true, unit: " %" }],

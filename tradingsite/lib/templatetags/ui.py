@@ -181,13 +181,14 @@ def chart_card(
     note: str = "",
     ranges: bool = False,
     modes: Iterable[tuple[str, str]] = (),
+    mode: str = "",
     switches: Iterable[tuple[str, str, bool]] = (),
     attribution: bool = False,
 ) -> dict[str, object]:
     """A chart in its card: its height is kept free before it is drawn (`size` small, medium, large), tools on the
     right, and `summary`, the same content in words for who cannot see it.
 
-    modes: (key, label) of which one is in force, the first at first. switches: (key, label, on at first) for parts of
+    modes: (key, label) of which one is in force, at first `mode`, or the first one. switches: (key, label, on at first) for parts of
     the chart that can be turned on and off.
     """
     return {
@@ -198,6 +199,7 @@ def chart_card(
         "note": note,
         "ranges": ("1M", "6M", "1Y", "5Y", "All") if ranges else (),
         "modes": modes,
+        "mode": mode or next((key for key, _label in modes), ""),
         "switches": switches,
         "attribution": attribution,
     }
