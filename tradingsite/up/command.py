@@ -144,9 +144,8 @@ def start() -> int:
         add("trading", programs.trading_worker())
         add("beat", programs.beat())
         if ready:
-            say(
-                f"\nTradewright is running at http://{reached_at(HOST)}:{PORT}  (ready in {time.monotonic() - began:.1f} s)"
-            )
+            took = time.monotonic() - began
+            say(f"\nTradewright is running at http://{reached_at(HOST)}:{PORT}  (ready in {took:.1f} s)")
             say("Stop it with Ctrl-C.\n")
         elif not supervisor.stopping:
             found = supervisor.health() or "the site does not answer"
