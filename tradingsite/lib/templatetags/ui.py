@@ -188,8 +188,8 @@ def chart_card(
     """A chart in its card: its height is kept free before it is drawn (`size` small, medium, large), tools on the
     right, and `summary`, the same content in words for who cannot see it.
 
-    modes: (key, label) of which one is in force, at first `mode`, or the first one. switches: (key, label, on at first) for parts of
-    the chart that can be turned on and off.
+    modes: (key, label) of which one is in force, at first `mode`, or the first one. switches: (key, label, on at
+    first) for parts of the chart that can be turned on and off.
     """
     return {
         "id": id,
