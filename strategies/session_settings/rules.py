@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from engine.errors import InputError
 from engine.rules import Costs, Rules
+from engine.types import TIMEFRAMES
 from strategies.params import WEEKDAYS
 from strategies.session_settings.declared import SETTINGS
 
 MIDNIGHT = datetime.time(0)
-TIMEFRAME_SECONDS = {"1s": 1, "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 14_400, "1d": 86_400}
+SECOND = 1_000_000_000  # timeframes are counted in nanoseconds
 
 # Setting → field of `engine.rules`, where the value goes over as it is.
 RULES_FIELDS = {
@@ -89,7 +89,7 @@ def uses_exchange_session(settings: Mapping[str, Any]) -> bool:
 
 
 def _bars(seconds: int | None, timeframe: str) -> int | None:
-    return None if seconds is None else max(1, math.ceil(seconds / TIMEFRAME_SECONDS[timeframe]))
+    return None if seconds is None else max(1, -(-seconds * SECOND // TIMEFRAMES[timeframe]))
 
 
 def _window(settings: Mapping[str, Any], calendar: str) -> Any:
