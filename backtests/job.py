@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import uuid
@@ -137,6 +138,10 @@ def run(backtest_id: uuid.UUID) -> None:
     except DatabaseError:
         # Nothing can be written now. The claim goes stale and the reaper tries once more.
         log.exception("backtest %s: the database does not answer", backtest_id)
+    except OSError as error:
+        log.exception("backtest %s: bars cannot be read or written", backtest_id)
+        words = os.strerror(error.errno) if error.errno else "it does not answer"
+        claims.fail(backtest, "storage", f"The site's own storage is in the way ({words}). Tell its operator.")
     except Exception:
         log.exception("backtest %s failed", backtest_id)
         claims.fail(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,14 @@ def test_the_longest_holding_is_the_same_span_whatever_orders_meet(
     inside_a_day = [span for span in spans if span < timedelta(hours=7)]
     assert inside_a_day
     assert set(inside_a_day) == {timedelta(hours=1)}
+
+
+def test_storage_that_fails_is_named_as_the_reason(alice: User, run_now: Run, settings: Any, tmp_path: Path) -> None:
+    (tmp_path / "not_a_folder").touch()
+    settings.BARS_DIR = tmp_path / "not_a_folder" / "bars"
+    done = run_now(alice, **MADE)
+    assert (done.state, done.failure_code) == ("FAILED", "storage")
+    assert "Not a directory" in done.failure_reason
 
 
 def test_more_money_than_a_row_can_hold_is_a_reason_and_not_a_fault_of_ours(
