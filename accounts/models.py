@@ -32,6 +32,10 @@ class Tier(models.Model):
     )
     max_saved_strategies = models.PositiveIntegerField(null=True, blank=True)
     max_upload_mb = models.PositiveIntegerField(null=True, blank=True)
+    max_waiting_imports = models.PositiveIntegerField(null=True, blank=True)
+    max_stored_bars = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Bars of their own instruments that are kept"
+    )
     allows_custom_strategies = models.BooleanField(default=False)
     api_requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
 

@@ -40,6 +40,8 @@ LABELS = {
     "max_backtest_bars": "Bars in one backtest",
     "max_saved_strategies": "Saved strategies",
     "max_upload_mb": "Size of an upload (MB)",
+    "max_waiting_imports": "Imports waiting at once",
+    "max_stored_bars": "Bars kept of your own files",
     "api_requests_per_minute": "API requests a minute",
 }
 _counters: dict[str, Callable[[User], int]] = {}
@@ -89,6 +91,16 @@ def check_upload(user: User, size_bytes: int) -> None:
         size = -(-size_bytes // BYTES_IN_MB)
         text = f"Tier {user.tier.label} allows files of {maximum} MB; this one has {size} MB."
         raise TooLarge(text, limit="max_upload_mb", current=size, maximum=maximum, tier=user.tier.code)
+
+
+def check_import(user: User, *, waiting: int, stored_bars: int) -> None:
+    """May this (locked) user bring in one more file?
+
+    waiting: their imports queued or being read; stored_bars: bars kept of their own instruments. What a file holds is
+    known only once it is read, so the last one taken may go over. Raises QuotaExceeded.
+    """
+    _check(user, "max_waiting_imports", waiting, "imports waiting at once. Let one end first.")
+    _check(user, "max_stored_bars", stored_bars, "stored bars. Delete an instrument that you no longer need.")
 
 
 def show_usage(limit: str, count: Callable[[User], int]) -> None:

@@ -68,6 +68,8 @@ class TierSerializer(serializers.ModelSerializer):
             "max_backtest_bars",
             "max_saved_strategies",
             "max_upload_mb",
+            "max_waiting_imports",
+            "max_stored_bars",
             "allows_custom_strategies",
             "api_requests_per_minute",
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 
 from engine.errors import Fault, InputError
 from marketdata.adjust import Action, adjusted, clean_adjustment
@@ -43,6 +43,17 @@ def instruments(user: Any, search: str = "", *, source: str = "", timeframe: str
     if timeframe:
         found = found.filter(coverages__timeframe=timeframe)
     return found.order_by("symbol", "source", "pk")
+
+
+def waiting_imports(user: Any) -> int:
+    """How many of a user's imports are queued or being read."""
+    active = (DataImport.State.QUEUED, DataImport.State.RUNNING)
+    return DataImport.objects.filter(owner=user, state__in=active).count()
+
+
+def kept_bars(user: Any) -> int:
+    """How many bars are kept of a user's own instruments, over all timeframes."""
+    return Coverage.objects.filter(instrument__owner=user).aggregate(total=Sum("bars"))["total"] or 0
 
 
 def instrument(user: Any, symbol: str, source: str = "", *, timeframe: str = "") -> Instrument:

@@ -31,6 +31,8 @@ class Migration(migrations.Migration):
                 ('max_backtest_bars', models.PositiveBigIntegerField(blank=True, help_text='Bars times symbols in one backtest', null=True)),
                 ('max_saved_strategies', models.PositiveIntegerField(blank=True, null=True)),
                 ('max_upload_mb', models.PositiveIntegerField(blank=True, null=True)),
+                ('max_waiting_imports', models.PositiveIntegerField(blank=True, null=True)),
+                ('max_stored_bars', models.PositiveBigIntegerField(blank=True, help_text='Bars of their own instruments that are kept', null=True)),
                 ('allows_custom_strategies', models.BooleanField(default=False)),
                 ('api_requests_per_minute', models.PositiveIntegerField(blank=True, null=True)),
             ],

@@ -77,6 +77,11 @@ def submit(
     _keep(row.path, upload.chunks())
     try:
         with transaction.atomic():
+            quotas.check_import(
+                quotas.lock(user),
+                waiting=selectors.waiting_imports(user),
+                stored_bars=selectors.kept_bars(user),
+            )
             row.save(force_insert=True)
             # After the commit, so that no worker looks for a row that is not there yet. If Redis is down, the row stays
             # queued and the next tick of `marketdata.tidy` sends it.

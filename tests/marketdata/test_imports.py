@@ -213,6 +213,26 @@ def test_a_file_over_the_limit_answers_413(api, alice: User, settings) -> None:
     assert (DataImport.objects.count(), leftovers(settings)) == (0, [])
 
 
+@pytest.mark.row("A8")
+def test_waiting_imports_and_kept_bars_are_limited_by_the_tier(xnys, api, alice: User, bob: User, settings) -> None:
+    Tier.objects.filter(pk="FREE").update(max_waiting_imports=1, max_stored_bars=2)
+    first = api(alice).post(URL, {"file": upload(GOOD), "symbol": "TEST", "timeframe": "1d"}, format="multipart")
+    assert first.status_code == 202
+    second = api(alice).post(URL, {"file": upload(GOOD), "symbol": "TEST", "timeframe": "1d"}, format="multipart")
+    assert (second.status_code, second.json()["limit"]) == (403, "max_waiting_imports")
+    assert len(leftovers(settings)) == 1, "the refused file is not kept"
+
+    imports.run(first.json()["id"])
+    full = api(alice).post(URL, {"file": upload(GOOD), "symbol": "MORE", "timeframe": "1d"}, format="multipart")
+    assert (full.status_code, full.json()["limit"]) == (403, "max_stored_bars")
+    assert full.json()["current"] >= 2
+    # another user's bars are not counted
+    assert (
+        api(bob).post(URL, {"file": upload(GOOD), "symbol": "TEST", "timeframe": "1d"}, format="multipart").status_code
+        == 202
+    )
+
+
 def test_login_is_needed(client) -> None:
     assert client.post(URL).status_code == 401
     assert client.get("/api/data/imports").status_code == 401
