@@ -30,11 +30,22 @@ def _client() -> redis.Redis:
     return redis.Redis.from_url(REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
 
 
-def write_pulse(queues: Iterable[str], idle_since: float) -> None:
-    """A worker's own sign of life. `idle_since` is Unix time in seconds. Raises redis.RedisError."""
-    pulse = json.dumps({"at": time.time(), "idle_since": idle_since})
+def write_pulse(queues: Iterable[str], worker: str, idle_since: float) -> None:
+    """A worker's own sign of life. `worker` is its node name, `idle_since` Unix time in seconds.
+
+    What workers left that died without a word goes after an hour. Raises redis.RedisError.
+    """
+    now = time.time()
+    pulse = json.dumps({"at": now, "idle_since": idle_since})
     for queue in queues:
-        _client().set(f"tw:pulse:{queue}", pulse, ex=_KEEP_S)
+        key = _pulses_key(queue)
+        gone = [name for name, other in _pulses(_client().hgetall(key)).items() if now - other["at"] > _KEEP_S]
+        pipe = _client().pipeline()
+        pipe.hset(key, worker, pulse)
+        pipe.expire(key, _KEEP_S)
+        if gone:
+            pipe.hdel(key, *gone)
+        pipe.execute()
 
 
 def write_answer(queue: str) -> None:
@@ -42,26 +53,40 @@ def write_answer(queue: str) -> None:
     _client().set(f"tw:answer:{queue}", json.dumps(time.time()), ex=_KEEP_S)
 
 
-def forget(queues: Iterable[str]) -> None:
-    """A worker that stops in good order takes its pulse along. Raises redis.RedisError."""
-    _client().delete(*(f"tw:pulse:{queue}" for queue in queues))
+def forget(queues: Iterable[str], worker: str) -> None:
+    """A worker that stops in good order takes its pulse along, and no other's. Raises redis.RedisError."""
+    for queue in queues:
+        _client().hdel(_pulses_key(queue), worker)
 
 
 def pulse_age_s(queue: str) -> float | None:
-    """Seconds since the last pulse of the queue's worker; None when there is none. Raises redis.RedisError."""
-    pulse = json.loads(_client().get(f"tw:pulse:{queue}") or "null")
-    return None if pulse is None else max(0.0, time.time() - pulse["at"])
+    """Seconds since the newest pulse of the queue's workers; None when there is none. Raises redis.RedisError."""
+    pulses = _pulses(_client().hgetall(_pulses_key(queue))).values()
+    return max(0.0, time.time() - max(pulse["at"] for pulse in pulses)) if pulses else None
 
 
 def silent(queues: Iterable[str] = QUEUES) -> dict[str, str]:
-    """Queue → why its worker counts as silent; empty when all is well. Raises redis.RedisError."""
+    """Queue → why its workers count as silent; empty when all is well: one that works is enough for a queue.
+
+    Raises redis.RedisError.
+    """
     now, reasons = time.time(), {}
     for queue in queues:
-        pulse, answer = (
-            json.loads(sign or "null") for sign in _client().mget(f"tw:pulse:{queue}", f"tw:answer:{queue}")
-        )
-        if pulse is None or now - pulse["at"] > SILENT_AFTER_S:
+        pipe = _client().pipeline(transaction=False)
+        pipe.hgetall(_pulses_key(queue))
+        pipe.get(f"tw:answer:{queue}")
+        pulses, answer = pipe.execute()
+        idle_since = [pulse["idle_since"] for pulse in _pulses(pulses).values() if now - pulse["at"] <= SILENT_AFTER_S]
+        if not idle_since:
             reasons[queue] = "no pulse"
-        elif now - max(answer or 0.0, pulse["idle_since"]) > SILENT_AFTER_S:
+        elif now - max(json.loads(answer or "0"), *idle_since) > SILENT_AFTER_S:
             reasons[queue] = "idle, but takes no work"
     return reasons
+
+
+def _pulses_key(queue: str) -> str:
+    return f"tw:pulses:{queue}"  # a hash: node name of a worker → its pulse
+
+
+def _pulses(stored: dict[bytes, bytes]) -> dict[bytes, dict[str, float]]:
+    return {worker: json.loads(pulse) for worker, pulse in stored.items()}

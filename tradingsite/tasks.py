@@ -38,7 +38,7 @@ class Pulse(bootsteps.StartStopStep):
             self.timer.cancel()
             self.timer = None
         with contextlib.suppress(redis.RedisError):
-            heartbeat.forget(worker.app.amqp.queues.consume_from)
+            heartbeat.forget(worker.app.amqp.queues.consume_from, worker.hostname)
 
     terminate = stop  # also when the worker is told to hurry
 
@@ -49,4 +49,4 @@ class Pulse(bootsteps.StartStopStep):
             self.idle_since = time.time()
         # Redis may be away: the next beat tries again, and meanwhile the missing pulse tells.
         with contextlib.suppress(redis.RedisError):
-            heartbeat.write_pulse(worker.app.amqp.queues.consume_from, self.idle_since)
+            heartbeat.write_pulse(worker.app.amqp.queues.consume_from, worker.hostname, self.idle_since)
