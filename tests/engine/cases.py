@@ -90,9 +90,10 @@ def times_of(name: str) -> np.ndarray:
 
 def random_bars(symbol: str, timeframe: str, calendar: str, ts: np.ndarray, rng: np.random.Generator) -> Bars:
     """A walk on a coarse price grid, so that levels are often met exactly, with gaps and bars of no range."""
-    n, grid, width = len(ts), rng.choice([0.5, 0.25, 0.01]), rng.choice([0.01, 0.03, 0.08])
-    close = 40.0 * np.exp(np.cumsum(rng.normal(0.0, width, n)))
-    before = np.concatenate(([40.0], close[:-1]))
+    n, grid, width = len(ts), rng.choice([0.5, 0.25, 0.01]), rng.choice([0.01, 0.03, 0.08, 0.25])
+    start = float(rng.choice([40.0, 40.0, 4.0]))
+    close = start * np.exp(np.cumsum(rng.normal(0.0, width, n)))
+    before = np.concatenate(([start], close[:-1]))
     open_ = np.where(rng.random(n) < 0.4, before, before * np.exp(rng.normal(0.0, width, n)))
     high = np.maximum(open_, close) * (1.0 + rng.exponential(width / 2, n) * (rng.random(n) < 0.8))
     low = np.minimum(open_, close) * (1.0 - np.minimum(rng.exponential(width / 2, n), 0.5) * (rng.random(n) < 0.8))
@@ -134,14 +135,24 @@ ENTRY_KINDS = [
 ]
 
 
+SIZINGS = ["fixed", "percentage", "equal_weight", "kelly", "risk", "volatility"]
+REBALANCES = ["daily", "weekly", "monthly", "on_signal", "on_target_weights"]
+
+
 @st.composite
-def rules_of(draw: st.DrawFn, steps: int, rng: np.random.Generator) -> Rules:
-    fill_at = draw(st.sampled_from(["next_open"] * 4 + ["this_close"]))
-    kind, tif = draw(st.sampled_from(ENTRY_KINDS))
+def rules_of(draw: st.DrawFn, steps: int, rng: np.random.Generator, focus: str = "") -> Rules:
+    """Any rules; `focus` on an order type, a time in force, a sizing, "rebalance" or "this_close" makes it certain."""
+    fill_at = "this_close" if focus == "this_close" else draw(st.sampled_from(["next_open"] * 4 + ["this_close"]))
+    wanted = [entry for entry in ENTRY_KINDS if focus in entry]
+    kind, tif = draw(st.sampled_from(wanted or ENTRY_KINDS))
+    if wanted:
+        fill_at = "next_open"
     if fill_at == "this_close":
         kind, tif = "market", draw(st.sampled_from(["day", "gtc"]))
-    rebalance = draw(st.sampled_from(["never"] * 6 + ["daily", "weekly", "monthly", "on_signal", "on_target_weights"]))
-    sizing = draw(st.sampled_from(["fixed", "percentage", "equal_weight", "kelly", "risk", "volatility"]))
+    rebalance = draw(st.sampled_from(REBALANCES if focus == "rebalance" else ["never"] * 6 + REBALANCES))
+    sizing = draw(st.sampled_from(SIZINGS))
+    if focus in SIZINGS:
+        rebalance, sizing = "never", focus
     if rebalance != "never":
         sizing = draw(st.sampled_from(["percentage", "equal_weight"]))
     pct = st.sampled_from([1.0, 2.5, 5.0, 10.0])
@@ -209,7 +220,7 @@ def costs_of(draw: st.DrawFn) -> Costs:
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, most_symbols: int = 3, mixed_calendars: bool = True) -> Case:
+def cases(draw: st.DrawFn, *, most_symbols: int = 3, focus: str = "") -> Case:
     """A run on one time line; later symbols miss some of its bars, and may trade on another calendar."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     line = draw(st.sampled_from(sorted(TIMELINES)))
@@ -219,12 +230,12 @@ def cases(draw: st.DrawFn, *, most_symbols: int = 3, mixed_calendars: bool = Tru
     bars = {}
     for k in range(draw(st.integers(1, most_symbols))):
         kept = ts if k == 0 else ts[rng.random(len(ts)) < draw(st.sampled_from([1.0, 0.8, 0.3]))]
-        other = mixed_calendars and k == 2 and draw(st.booleans())
+        other = k == 2 and draw(st.booleans())
         if len(kept):
             name = "BAC"[k] + "X"
             bars[name] = random_bars(name, timeframe, "24/7" if other else calendar, kept, rng)
     steps = len(np.unique(np.concatenate([b.ts for b in bars.values()])))
-    rules = draw(rules_of(steps, rng))
+    rules = draw(rules_of(steps, rng, focus))
     weights = rules.rebalance != "never" or draw(st.integers(0, 5)) == 0
     rich = draw(st.booleans())
     signals = {name: random_signals(b, rng, rich=rich, weights=weights) for name, b in bars.items()}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from engine import simulate
 from engine.types import DENIAL_NAMES, ORDER_TYPE_NAMES, REASON_NAMES, STATUS_NAMES, TIF_NAMES, Records
@@ -107,15 +108,22 @@ def compare(case: Case) -> reference.Outcome:
     return slow
 
 
-@pytest.mark.row("H3", "I1", "I4", "J1", "J2", "J3", "J8", "J10", "J15")
-@tried(400)
-@given(case=cases())
-def test_the_kernel_is_the_document(case):
-    compare(case)
+FOCUSES = [
+    "", "market", "limit", "stop", "stop_limit", "trailing_stop", "opg", "cls", "ioc", "fok", "this_close", "rebalance",
+    "kelly", "risk", "volatility",
+]  # fmt: skip
+
+
+@pytest.mark.row("H3", "I1", "I4", "J1", "J2", "J3", "J8", "J9", "J10", "J15")
+@pytest.mark.parametrize("focus", FOCUSES)
+@tried(50)
+@given(data=st.data())
+def test_the_kernel_is_the_document(focus, data):
+    compare(data.draw(cases(focus=focus)))
 
 
 @pytest.mark.row("H15", "G15")
-@tried(60)
+@tried(80)
 @given(case=finer_cases())
 def test_finer_matching_is_the_document(case):
     compare(case)

@@ -250,6 +250,9 @@ class Desk:
     def _size_at_fill(self, order: Order, market: Market, base: float, slip: bool, bar: Bar) -> bool:
         impact = self.costs.slippage == "volume_impact"
         px = base if impact or not slip else self.slipped(base, order.side, 1.0, bar.volume)
+        if px <= 0.0:
+            self._refuse(order, "no_cash", bar.ts)
+            return False
         qty, reason, asked = self.size(market, order.symbol, order.side, px, order.protective, order.weight)
         if qty <= 0.0:
             self._refuse(order, reason, bar.ts, asked=asked)
