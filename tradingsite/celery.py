@@ -30,15 +30,20 @@ def watch_workers(sender: Celery, **_: Any) -> None:
 
 
 @worker_init.connect
-def leave_quickly(**_: Any) -> None:
-    """A worker that has stopped leaves at once.
+def leave_quickly(sender: Any, **_: Any) -> None:
+    """A worker that has stopped in good order leaves at once.
 
     Python's own way out takes the compiled kernels apart one by one: two seconds in which it only looks hung.
     """
-    atexit.register(_leave)
+    atexit.register(_leave, sender)
 
 
-def _leave() -> None:
+def _leave(worker: Any) -> None:
+    from celery.worker import state  # loaded in a worker anyway, and not wanted in the web process
+
+    asked_to = state.should_stop is not None or state.should_terminate is not None
+    if worker.exitcode or not asked_to:  # it failed: Python's own way out keeps the status
+        return
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

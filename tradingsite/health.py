@@ -79,5 +79,9 @@ def _redis() -> str:
 
 
 def _disk() -> str:
-    free_mb = shutil.disk_usage(settings.VAR_DIR).free // 1_048_576
+    try:
+        free_mb = shutil.disk_usage(settings.VAR_DIR).free // 1_048_576
+    except OSError as error:  # not mounted, removed, not allowed
+        log.warning("health: the data directory cannot be looked at: %s", error)
+        return "unavailable"
     return "ok" if free_mb >= settings.HEALTH_MIN_FREE_MB else "nearly full"

@@ -346,7 +346,7 @@ def test_health_goes_by_the_worker_that_runs_backtests_not_by_the_one_that_reaps
     tasks.reap()  # housekeeping, which another worker does
     body = api(alice).get("/api/backtest/health").json()
     assert (body["status"], body["worker_seen_s"]) == ("degraded", None)
-    heartbeat.write_pulse([queue], idle_since=time.time())
+    heartbeat.write_pulse([queue], "one@rig", idle_since=time.time())
     body = api(alice).get("/api/backtest/health").json()
     assert body["status"] == "ok"
     assert 0 <= body["worker_seen_s"] < 30

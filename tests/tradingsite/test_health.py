@@ -34,7 +34,7 @@ def signs():
     client = redis.Redis.from_url(REDIS_URL)
 
     def clean():
-        for key in client.scan_iter("tw:pulse:*"):
+        for key in client.scan_iter("tw:pulses:*"):
             client.delete(key)
         for key in client.scan_iter("tw:answer:*"):
             client.delete(key)
@@ -44,9 +44,9 @@ def signs():
     clean()
 
 
-def set_pulse(client, queue, age_s=0.0, idle_s=0.0):
+def set_pulse(client, queue, age_s=0.0, idle_s=0.0, worker="one@rig"):
     now = time.time()
-    client.set(f"tw:pulse:{queue}", json.dumps({"at": now - age_s, "idle_since": now - idle_s}))
+    client.hset(f"tw:pulses:{queue}", worker, json.dumps({"at": now - age_s, "idle_since": now - idle_s}))
 
 
 @pytest.mark.row("B26")
@@ -91,6 +91,15 @@ def test_health_is_503_when_the_disk_is_nearly_full(client, settings):
     answer = client.get("/health")
     assert answer.status_code == 503
     assert answer.json()["checks"]["disk"] == "nearly full"
+
+
+@pytest.mark.row("B26")
+@pytest.mark.django_db
+def test_health_is_503_when_the_disk_is_not_there(client, settings, tmp_path):
+    settings.VAR_DIR = tmp_path / "not mounted"
+    answer = client.get("/health")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["disk"] == "unavailable"
 
 
 @pytest.mark.row("B26")
@@ -139,17 +148,53 @@ def test_a_busy_worker_is_not_silent_and_a_deaf_one_is(signs):
     assert heartbeat.silent(["backtests"]) == {"backtests": "no pulse"}
 
 
+def test_of_several_workers_one_that_works_is_enough_and_one_that_stops_takes_only_its_own_pulse(signs):
+    long_ago = heartbeat.SILENT_AFTER_S + 1
+    for worker in ("one@rig", "two@rig"):
+        heartbeat.write_pulse(["backtests"], worker, idle_since=time.time())
+    heartbeat.forget(["backtests"], "one@rig")
+    assert heartbeat.silent(["backtests"]) == {}
+    set_pulse(signs, "backtests", age_s=long_ago, worker="killed@rig")
+    assert heartbeat.silent(["backtests"]) == {}
+    assert heartbeat.pulse_age_s("backtests") < long_ago
+    set_pulse(signs, "backtests", idle_s=long_ago, worker="deaf@rig")
+    assert heartbeat.silent(["backtests"]) == {}
+    heartbeat.forget(["backtests"], "two@rig")
+    assert heartbeat.silent(["backtests"]) == {"backtests": "idle, but takes no work"}
+    heartbeat.forget(["backtests"], "deaf@rig")
+    assert heartbeat.silent(["backtests"]) == {"backtests": "no pulse"}
+
+
+def test_the_pulse_of_a_worker_that_died_is_not_kept_for_ever(signs):
+    set_pulse(signs, "backtests", age_s=3_700, worker="killed@rig")
+    heartbeat.write_pulse(["backtests"], "one@rig", idle_since=time.time())
+    assert signs.hkeys("tw:pulses:backtests") == [b"one@rig"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_gives_both_signs_and_takes_its_pulse_along_when_it_stops(signs, start_worker, service_env):
     from tradingsite.tasks import answer
 
     worker = start_worker(queues="backtests")
-    assert signs.get("tw:pulse:backtests")
+    assert signs.hlen("tw:pulses:backtests") == 1
     answer.apply_async(args=["backtests"], queue="backtests")
     wait_until(lambda: signs.get("tw:answer:backtests") is not None, "the worker to answer")
     probe = [sys.executable, "-m", "tradingsite.probe", "backtests"]
     assert subprocess.run(probe, cwd=ROOT, env=service_env).returncode == 0
     worker.terminate()
-    assert worker.wait(10) is not None
-    assert signs.get("tw:pulse:backtests") is None
+    assert worker.wait(10) == 0
+    assert signs.hlen("tw:pulses:backtests") == 0
     assert subprocess.run(probe, cwd=ROOT, env=service_env).returncode == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_fails_leaves_with_a_status_that_says_so(service_env, tmp_path):
+    """So that whoever supervises it does not take it for a stop in good order."""
+    pid_file = tmp_path / "worker.pid"
+    pid_file.write_text(f"{os.getpid()}\n")
+    argv = [sys.executable, "-m", "celery", "-A", "tradingsite", "worker", "-Q", "none", "-n", "second@rig"]
+    done = subprocess.run(
+        [*argv, "--pidfile", str(pid_file)], cwd=ROOT, env=service_env, capture_output=True, text=True, timeout=60
+    )
+    assert "already exists" in done.stdout + done.stderr
+    assert done.returncode == os.EX_CANTCREAT
