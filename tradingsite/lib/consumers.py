@@ -87,8 +87,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         try:
             await self.channel_layer.group_add(self.group, self.channel_name)
         except (RedisError, OSError):
-            log.exception("no live updates: Redis does not answer")
-            await self.close(TRY_LATER)
+            await self._no_redis()
             return
         self.jobs = [asyncio.create_task(self._write()), asyncio.create_task(self._keep_checking())]
 
@@ -147,15 +146,28 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self._queue(refusal)
             return
         self.topics.add(topic)
-        await self.channel_layer.group_add(realtime.topic_group(topic), self.channel_name)
-        seq = await asyncio.to_thread(realtime.last_seq, topic)
+        try:
+            await self.channel_layer.group_add(realtime.topic_group(topic), self.channel_name)
+            seq = await asyncio.to_thread(realtime.last_seq, topic)
+        except (RedisError, OSError):
+            await self._no_redis()
+            return
         await self._queue({"event": "subscribed", "topic": topic, "seq": seq})
 
     async def _unsubscribe(self, topic: str) -> None:
         if topic in self.topics:
             self.topics.discard(topic)
-            await self.channel_layer.group_discard(realtime.topic_group(topic), self.channel_name)
+            try:
+                await self.channel_layer.group_discard(realtime.topic_group(topic), self.channel_name)
+            except (RedisError, OSError):
+                await self._no_redis()
+                return
         await self._queue({"event": "unsubscribed", "topic": topic[:100]})
+
+    async def _no_redis(self) -> None:
+        """Close so that the client comes again. Called where the error was caught: the log gets it whole."""
+        log.exception("no live updates: Redis does not answer")
+        await self.close(TRY_LATER)
 
     async def _bad_message(self) -> None:
         self.bad_messages += 1
