@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts import quotas
 from accounts.models import User
-from backtests import claims, selectors, tasks
+from backtests import claims, estimate, selectors, tasks
 from backtests.models import Backtest, PerformanceRecord, SubmissionCount
 from backtests.runner import RunConfig, clean, fields
 from engine.errors import Fault, InputError
@@ -88,9 +88,14 @@ def cancel(user: User, backtest_id: uuid.UUID | str) -> Backtest:
 def rerun(user: User, backtest_id: uuid.UUID | str, idempotency_key: str | None = None) -> Backtest:
     """A new backtest with exactly the same request. When done, its `rerun_report` says "identical" or what changed.
 
-    Raises Conflict when the strategy is gone or takes these parameters no longer; else as `submit`.
+    Raises Conflict while the original still waits or runs, and when the strategy is gone or takes these parameters no
+    longer; else as `submit`.
     """
     original = selectors.get(user, backtest_id)
+    if original.is_active:
+        raise Conflict(
+            "It is not over yet, so there is nothing to compare a rerun with. Wait for its end or cancel it."
+        )
     try:
         config = clean(original.config)
         _available(user, config)
@@ -148,7 +153,12 @@ def _create(
                     raise Conflict("This Idempotency-Key was sent before with another request.", code="key_reused")
                 return before
         count, _ = SubmissionCount.objects.get_or_create(owner=user, day=timezone.now().date())
-        quotas.check_backtest(locked, active=selectors.active_count(user), today=count.submitted)
+        quotas.check_backtest(
+            locked,
+            active=selectors.active_count(user),
+            today=count.submitted,
+            bars=estimate.bars_at_least(user, config),
+        )
         SubmissionCount.objects.filter(pk=count.pk).update(submitted=F("submitted") + 1)
         strategy = catalogue.get(config.strategy)
         backtest = Backtest.objects.create(
@@ -201,7 +211,7 @@ def _available(user: User, config: RunConfig) -> set[str]:
     for path, symbol in asked:
         elsewhere = sources.get(symbol, set())
         if config.source not in elsewhere:
-            hint = f"It is in: {', '.join(sorted(elsewhere))}" if elsewhere else "GET /api/data/instruments lists them"
+            hint = f"It is in: {', '.join(sorted(elsewhere))}" if elsewhere else "The data page lists what there is"
             faults.append(Fault(path, "not_found", f"The source {config.source} has no {symbol}", hint))
     if faults:
         raise InputError(faults)

@@ -26,6 +26,7 @@ def enqueue(backtest_id: uuid.UUID) -> bool:
     try:
         run_backtest.apply_async(
             args=(str(backtest_id),),
+            queue=settings.CELERY_TASK_DEFAULT_QUEUE,
             retry=False,
             # The soft limit lets the run end with a reason; the hard one ends a process that does not hear it.
             soft_time_limit=settings.BACKTEST_MAX_SECONDS,

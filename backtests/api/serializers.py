@@ -181,7 +181,9 @@ class BacktestFilterSerializer(QuerySerializer):
     state = serializers.ChoiceField(choices=Backtest.State.choices, required=False)
     strategy = serializers.CharField(required=False, max_length=60, help_text="Slug")
     symbol = serializers.CharField(required=False, max_length=32, help_text="Ran on this symbol, perhaps among others")
-    search = serializers.CharField(required=False, max_length=120, help_text="Part of the name")
+    search = serializers.CharField(
+        required=False, max_length=120, help_text="Words, each part of the name, the strategy or a symbol"
+    )
     sort = serializers.ChoiceField(
         required=False,
         default="-created_at",

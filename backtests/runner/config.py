@@ -213,7 +213,7 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
     strategy = ""
     if raw.get("strategy") is None:
         if not signals_given:
-            reader.fault("strategy", "required", "No strategy is named", "GET /api/backtest/strategies lists them")
+            reader.fault("strategy", "required", "Name a strategy, for example ma_crossover")
     else:
         strategy = reader.read("strategy", "", _strategy)
     given_parameters = raw.get("strategy_parameters")
@@ -224,7 +224,7 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
         reader.fault("strategy_parameters", "conflict", "Given signals take no parameters", "Leave them out")
 
     if raw.get("symbols") is None:
-        reader.fault("symbols", "required", "No symbol is named", 'Write ["AAPL"]')
+        reader.fault("symbols", "required", "Name at least one symbol, for example AAPL")
     symbols = reader.read("symbols", (), _symbols)
     timeframe = reader.read("timeframe", "1d", fields.choice, choices=TIMEFRAMES)
     match_timeframe = reader.read("match_timeframe", None, fields.choice, choices=TIMEFRAMES)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from django.db.models import F, QuerySet, TextField
+from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
@@ -95,9 +95,10 @@ def runs_on(rows: QuerySet[Any], symbol: str) -> QuerySet[Any]:
 def filtered(
     user: User, *, sort: str = "-created_at", state: str = "", strategy: str = "", symbol: str = "", search: str = ""
 ) -> QuerySet[Backtest]:
-    """`for_user`, narrowed: exact state and strategy slug, runs on a symbol, part of the name; sorted by one column.
+    """`for_user`, narrowed: exact state and strategy slug, runs on a symbol, words to find; sorted by one column.
 
-    Runs that have no value in the sorted column yet come last, whatever the direction.
+    search: words, each of which is part of the name, the strategy's label or a symbol, in capitals or not. Runs that
+    have no value in the sorted column yet come last, whatever the direction.
     """
     rows = for_user(user)
     if state:
@@ -106,11 +107,11 @@ def filtered(
         rows = rows.filter(strategy=strategy)
     if symbol:
         rows = runs_on(rows, symbol)
-    if search:
-        rows = rows.filter(name__icontains=search)
+    for word in search.split():
+        rows = rows.filter(Q(name__icontains=word) | Q(strategy_label__icontains=word) | Q(symbols__icontains=word))
     column = F(sort.removeprefix("-"))
     order = column.desc(nulls_last=True) if sort.startswith("-") else column.asc(nulls_last=True)
-    return rows.order_by(order, "-id")
+    return rows.order_by(order, "-created_at", "-id")
 
 
 def catalogue_declarations() -> dict[str, Any]:

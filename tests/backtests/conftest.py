@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import subprocess
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from backtests import job, services
 from backtests.models import Backtest
 from marketdata.models import CorporateAction, Coverage, Instrument
 from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: F401
-from tradingsite.celery import app
 
 AAPL = {
     "strategy": "ma_crossover",
@@ -56,21 +56,24 @@ def run_now(sample_data: None) -> Callable[..., Backtest]:
     return run
 
 
-@pytest.fixture
-def no_other_worker(transactional_db: None) -> Iterator[None]:
-    """The worker that other tests share takes no backtest meanwhile: this test starts workers of its own."""
-    app.control.purge()
-    app.control.cancel_consumer("backtests", reply=True)
-    yield
-    app.control.add_consumer("backtests", reply=True)
+@pytest.fixture(autouse=True)
+def own_queue(request: pytest.FixtureRequest, settings: Any) -> str:
+    """The queue that this test's backtests are sent to: one that nobody listens on, unless the test shares the worker.
+
+    A test that starts workers of its own gives them this queue.
+    """
+    if "backtest_worker" in request.fixturenames:
+        return settings.CELERY_TASK_DEFAULT_QUEUE
+    settings.CELERY_TASK_DEFAULT_QUEUE = f"own-{uuid.uuid4().hex[:8]}"
+    return settings.CELERY_TASK_DEFAULT_QUEUE
 
 
 @pytest.fixture
 def held_worker(
-    no_other_worker: None, start_worker: Callable[..., subprocess.Popen[bytes]], sample_data: None, tmp_path: Path
+    own_queue: str, start_worker: Callable[..., subprocess.Popen[bytes]], sample_data: None, tmp_path: Path
 ) -> tuple[subprocess.Popen[bytes], Path]:
     """A worker whose runs go on only once a file is gone, through a user's metric (METRIC_MODULES)."""
     hold = tmp_path / "hold"
     hold.touch()
     env = {"METRIC_MODULES": "tests.backtests.slow_metric", "HOLD_FILE": str(hold)}
-    return start_worker(env=env), hold
+    return start_worker(queues=own_queue, env=env), hold

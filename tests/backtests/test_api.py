@@ -158,12 +158,36 @@ def test_the_tier_limits_how_many_run_and_deleting_frees_no_daily_quota(
 
 
 @pytest.mark.row("A2")
+@pytest.mark.parametrize(
+    ("body", "least", "most"),
+    [
+        ({}, 2_200, 2_517),
+        ({"start_date": None, "end_date": None, "symbols": ["AAPL", "IBM"]}, 5_800, 6_546),
+        ({"source": "synthetic", "symbols": ["SYN-AAPL"], "timeframe": "1m"}, 870_000, 985_000),
+        ({"source": "synthetic", "symbols": ["SYN-COIN"], "timeframe": "1h"}, 78_000, 87_700),
+        ({"source": "synthetic", "symbols": ["SYN-AAPL"], "match_timeframe": "5m"}, 174_000, 197_000),
+    ],
+)
+def test_a_run_over_the_tiers_bars_is_refused_before_anything_is_loaded(
+    body: dict[str, Any], least: int, most: int, alice: User, api: Api, sample_data: None
+) -> None:
+    tier = type(alice.tier).objects.filter(pk="FREE")
+    tier.update(max_backtest_bars=least)
+    refused = post(api(alice), RUN, {**AAPL, **body})
+    assert refused.status_code == 403
+    assert refused.json()["limit"] == "max_backtest_bars"
+    tier.update(max_backtest_bars=most)
+    assert post(api(alice), RUN, {**AAPL, **body}).status_code == 202, "what fits is never refused"
+
+
+@pytest.mark.row("A2")
 def test_a_run_over_the_tiers_bars_fails_with_a_plain_reason(alice: User, run_now: Run) -> None:
-    type(alice.tier).objects.filter(pk="FREE").update(max_backtest_bars=100)
+    # Between the cautious estimate and the exact count.
+    type(alice.tier).objects.filter(pk="FREE").update(max_backtest_bars=2_500)
     failed = run_now(alice)
     assert failed.state == "FAILED"
     assert failed.failure_code == "quota_exceeded"
-    assert "100 bars" in failed.failure_reason
+    assert "2,500 bars" in failed.failure_reason
 
 
 ROUTES = [
@@ -220,6 +244,8 @@ def test_the_list_is_filtered_sorted_and_paged(alice: User, api: Api, run_now: R
     assert ids("") == ["second", "first"]
     assert ids("symbol=msft") == ["second"]
     assert ids("symbol=MSF") == []
+    assert ids("search=SECO+ibm") == ids("search=hold+msf") == ["second"]
+    assert ids("search=second+aapl") == []
     assert ids("strategy=ma_crossover") == ["first"]
     assert ids("state=DONE&search=SEC") == ["second"]
     assert ids("limit=1&page=2") == ["first"]

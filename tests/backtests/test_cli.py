@@ -132,7 +132,7 @@ def test_it_decides_on_days_and_matches_on_hours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--symbol", "UP"), "strategy: No strategy is named"),
+        (("--symbol", "UP"), "strategy: Name a strategy"),
         (("--strategy", "nope", "--symbol", "UP"), "strategy: 'nope' is not known"),
         (("--strategy", "ma_crossover", "--symbol", "ABC"), "symbol: the file holds no ABC"),
         (("--strategy", "ma_crossover", "--symbol", "UP,ABC"), "--symbol: The file has no ABC"),

@@ -12,6 +12,7 @@ from accounts.models import User
 from backtests import job, records, selectors, services
 from backtests.models import Backtest
 from marketdata.models import Instrument
+from tests.backtests.conftest import AAPL
 from tradingsite.lib.errors import Conflict
 
 Run = Callable[..., Backtest]
@@ -90,6 +91,16 @@ def test_each_thing_that_can_change_is_named(alice: User, run_now: Run) -> None:
     report = records.compared(original, now)
     assert report["identical"] is False
     assert [change["what"] for change in report["changed"]] == ["strategy_version", "library_versions"]
+
+
+def test_what_is_not_over_yet_is_not_run_again(
+    alice: User, sample_data: None, api: Callable[[User], APIClient]
+) -> None:
+    waiting = services.submit(alice, AAPL)
+    answer = api(alice).post(f"/api/backtests/{waiting.pk}/rerun", format="json")
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "conflict"
+    assert Backtest.objects.count() == 1
 
 
 def test_a_rerun_of_what_never_finished_has_nothing_to_compare(alice: User, run_now: Run) -> None:
