@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 HEAD = ("work", "best ms", "median ms", "limit ms", "× floor", "limit", "")
-LINES = ("year", "days", "million", "symbols", "grid", "fresh")
+LINES = ("year", "days", "million", "symbols", "steps", "grid", "fresh")
 
 
 def main() -> int:
@@ -33,6 +33,7 @@ def main() -> int:
         "days": lambda: measure.days(chosen.repeats),
         "million": lambda: measure.million(chosen.repeats, year),
         "symbols": lambda: measure.many_symbols(chosen.repeats),
+        "steps": lambda: measure.bar_by_bar(chosen.repeats),
         "grid": lambda: measure.grid(chosen.repeats, year),
         "fresh": lambda: measure.fresh_process(chosen.repeats),
     }

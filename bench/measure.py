@@ -17,10 +17,11 @@ import numpy as np
 from bench import floor
 from bench.data import YEAR_OF_MINUTES, daily_bars, minute_bars
 from bench.work import Work
-from engine import Bars
+from engine import Bars, Portfolio
 
 SYMBOLS = 50
 COMBINATIONS = 400
+BARS_ONE_BY_ONE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,24 @@ def many_symbols(repeats: int) -> Line:
     ours, bare = best_and_median(repeats, lambda: work.run(bars), lambda: floor.run_many(ts, columns, work))
     notes = {"bars": SYMBOLS * YEAR_OF_MINUTES, "ns_a_bar": ours[0] * 1e6 / SYMBOLS / YEAR_OF_MINUTES}
     return Line(f"{SYMBOLS} symbols × 98,280, shared cash", *ours, repeats, 300.0, bare[0], 2.5, notes)
+
+
+def bar_by_bar(repeats: int) -> Line:
+    """What a session on paper pays for each closed bar; a new portfolio each time, with the columns it must grow."""
+    bars, work = minute_bars("X", BARS_ONE_BY_ONE), Work()
+    signals = work.strategy().signals(bars).tolist()
+    prices = zip(*(getattr(bars, name).tolist() for name in ("open", "high", "low", "close", "volume")), strict=True)
+    steps = [(ts, {"X": row}, {"X": signal}) for ts, row, signal in zip(bars.ts.tolist(), prices, signals, strict=True)]
+
+    def drive() -> None:
+        portfolio = Portfolio({"X": bars}, rules=work.rules(), costs=work.costs())
+        for step in steps:
+            portfolio.step(*step)
+
+    repeats = max(repeats // 5, 3)
+    ((best, median),) = best_and_median(repeats, drive)
+    notes = {"us_a_bar": best * 1e3 / BARS_ONE_BY_ONE}
+    return Line(f"{BARS_ONE_BY_ONE:,} closed bars given to Portfolio.step", best, median, repeats, 50.0, notes=notes)
 
 
 def grid(repeats: int, year: Line) -> Line:

@@ -15,7 +15,7 @@ from engine.exchange import ROUND_THE_CLOCK, periods_per_year, timeframe_ns
 from engine.resample import last_fine_bar
 from engine.result import Result, Rows, open_positions
 from engine.rules import Costs, Rules
-from engine.signals import Signals, read_signals
+from engine.signals import Signals, changes_of, read_signals
 from engine.step import advance
 from engine.types import DAILY, DENIAL_NAMES, NANOS_PER_DAY, REASON_NAMES, Ints, Records
 from engine.windows import TradingWindow
@@ -86,7 +86,8 @@ def simulate(
     checked = read_all_signals(market, signals)
     cash = read_cash(starting_cash)
     logs = Logs()
-    logs.reserve(len(market.symbols), market.times, len(market.times), equity=True)
+    expected = sum(changes_of(one.action) for one in checked)
+    logs.reserve(len(market.symbols), market.times, len(market.times), equity=True, orders=expected)
     feeds = build_feeds(market, checked, rules)
     settings = build_settings(market, rules, costs, track_equity=True)
     world = World(settings, feed_records(feeds), market.times, fresh_book(cash), fresh_holdings(len(feeds)), logs)

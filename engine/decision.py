@@ -9,6 +9,7 @@ import numpy as np
 from engine.booking import moved
 from engine.candidates import add_candidate, column_at, confidence_at
 from engine.clock import bar_of, session_bits
+from engine.gathering import signals_in
 from engine.memory import (
     book_at,
     feed_at,
@@ -218,21 +219,18 @@ def consider(w: Any, ts: Any, s: Any, i: Any, side: Any, wanted: Any, used: Any)
 
 
 @kernel
-def decide(w: Any, t: Any, ts: Any) -> None:
-    """Phase 11."""
+def decide(w: Any, t: Any, ts: Any, row: Any) -> None:
+    """Phase 11. `row`: where engine.gathering has listed the symbols with a signal in this step."""
     world = world_at(w, 0)
     settings = settings_at(world.settings, 0)
     rebalancing = settings.rebalance != NEVER
     count = 0
     acted = False
     weighed = False
-    for s in range(world.n_symbols):
+    for k in range(signals_in(w, row)):
+        s = int32_at(world.signalled, row * world.n_symbols + k)
         i = bar_of(w, t, s)
-        if i < 0:
-            continue
         action = int8_at(feed_at(world.feed, s).action, i)
-        if action == 0:
-            continue
         side = read_signal(w, t, ts, s, i, action)
         acted = True
         weighed = weighed or not np.isnan(column_at(feed_at(world.feed, s).weight, i))

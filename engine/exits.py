@@ -19,7 +19,6 @@ from engine.memory import (
     holding_at,
     int32_at,
     kernel,
-    set_int32,
     settings_at,
     world_at,
 )
@@ -120,27 +119,28 @@ def exits_at_open(w: Any, t: Any, ts: Any) -> None:
     world = world_at(w, 0)
     book = book_at(world.book, 0)
     trailing = settings_at(world.settings, 0).trailing == 1
-    count = book.n_held
-    for k in range(count):
-        set_int32(world.walk, k, int32_at(world.held, k))
-    for k in range(count):
-        s = int32_at(world.walk, k)
+    k = 0
+    while k < book.n_held:
+        s = int32_at(world.held, k)
+        holding = holding_at(world.holdings, s)
         i = bar_of(w, t, s)
         if i < 0:
+            k += 1
             continue
-        holding = holding_at(world.holdings, s)
         open_px = float_at(feed_at(world.feed, s).open, i)
         if exit_is_live(w, t, ts, s):
             fill_exit_order(w, t, ts, s, i, open_px, closed_bars(w, s, i - 1))
-            continue
-        side = 1 if holding.qty > 0.0 else -1
-        if trailing and (open_px - holding.peak) * side > 0.0:
-            holding.peak = open_px
-        level = stop_in_force(w, s)
-        if (open_px - level) * side <= 0.0:
-            fire(w, t, ts, s, i, open_px, level, stop_reason(w, s, level))
-        elif (open_px - holding.target_px) * side >= 0.0:
-            fire(w, t, ts, s, i, open_px, holding.target_px, BY_TAKE_PROFIT)
+        else:
+            side = 1 if holding.qty > 0.0 else -1
+            if trailing and (open_px - holding.peak) * side > 0.0:
+                holding.peak = open_px
+            level = stop_in_force(w, s)
+            if (open_px - level) * side <= 0.0:
+                fire(w, t, ts, s, i, open_px, level, stop_reason(w, s, level))
+            elif (open_px - holding.target_px) * side >= 0.0:
+                fire(w, t, ts, s, i, open_px, holding.target_px, BY_TAKE_PROFIT)
+        if holding.qty != 0.0:  # else it has left the list
+            k += 1
 
 
 @kernel
@@ -149,15 +149,14 @@ def exits_inside(w: Any, t: Any, ts: Any) -> None:
     world = world_at(w, 0)
     book = book_at(world.book, 0)
     trailing = settings_at(world.settings, 0).trailing == 1
-    count = book.n_held
-    for k in range(count):
-        set_int32(world.walk, k, int32_at(world.held, k))
-    for k in range(count):
-        s = int32_at(world.walk, k)
+    k = 0
+    while k < book.n_held:
+        s = int32_at(world.held, k)
+        holding = holding_at(world.holdings, s)
         i = bar_of(w, t, s)
         if i < 0 or exit_is_live(w, t, ts, s):
+            k += 1
             continue
-        holding = holding_at(world.holdings, s)
         feed = feed_at(world.feed, s)
         open_px = float_at(feed.open, i)
         high, low = float_at(feed.high, i), float_at(feed.low, i)
@@ -178,6 +177,8 @@ def exits_inside(w: Any, t: Any, ts: Any) -> None:
         elif reached:
             base = max(open_px, target) if side > 0 else min(open_px, target)
             fire(w, t, ts, s, i, base, target, BY_TAKE_PROFIT)
+        if holding.qty != 0.0:  # else it has left the list
+            k += 1
 
 
 @kernel

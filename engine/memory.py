@@ -68,14 +68,14 @@ def _records(dtype: np.dtype[Any]) -> Callable[[Any, Any], Any]:
 
 
 def _loads(scalar: Any, size: int) -> Callable[[Any, Any], Any]:
-    """A compiled function (address, index) → the number there."""
+    """A compiled function (address, index) → the number there; `size`: bytes from one to the next."""
 
     @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
     def load(typing_context: Any, address: Any, index: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             offset = builder.mul(args[1], ir.Constant(ir.IntType(64), size))
             element = context.get_value_type(scalar).as_pointer()
-            return builder.load(builder.inttoptr(builder.add(args[0], offset), element))
+            return builder.load(builder.inttoptr(builder.add(args[0], offset), element), align=size)
 
         return scalar(nb.int64, nb.int64), codegen
 
@@ -98,10 +98,31 @@ def _stores(scalar: Any, size: int) -> Callable[[Any, Any, Any], None]:
     return cast(Callable[[Any, Any, Any], None], store)
 
 
+def _prefetches(size: int) -> Callable[[Any, Any], None]:
+    """A compiled function (address, index) that asks for a cache line; harmless where there is no such memory."""
+
+    @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
+    def ask(typing_context: Any, address: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            offset = builder.mul(args[1], ir.Constant(ir.IntType(64), size))
+            byte = builder.inttoptr(builder.add(args[0], offset), ir.IntType(8).as_pointer())
+            flag = ir.IntType(32)
+            hint = ir.FunctionType(ir.VoidType(), [byte.type, flag, flag, flag])
+            wanted = builder.module.declare_intrinsic("llvm.prefetch", [byte.type], hint)
+            builder.call(wanted, [byte, flag(0), flag(3), flag(1)])  # to read, to keep, data
+            return context.get_dummy_value()
+
+        return nb.void(nb.int64, nb.int64), codegen
+
+    return cast(Callable[[Any, Any], None], ask)
+
+
 float_at = _loads(nb.float64, 8)
 int64_at = _loads(nb.int64, 8)
 int32_at = _loads(nb.int32, 4)
 int8_at = _loads(nb.int8, 1)
+word_at = _loads(nb.int64, 1)  # eight bytes from any byte on
+ask_for_float = _prefetches(8)
 set_int32 = _stores(nb.int32, 4)
 set_float = _stores(nb.float64, 8)
 

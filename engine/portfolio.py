@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +22,16 @@ from engine.result import Result, Rows
 from engine.rules import Costs, Rules
 from engine.signals import Signals, read_signals
 from engine.step import advance
-from engine.types import DENIAL_NAMES, SESSION_FIRST, SESSION_LAST, SESSION_OVER, SIGNAL, Records
+from engine.types import (
+    BOOK,
+    DENIAL_NAMES,
+    REASON_NAMES,
+    SESSION_FIRST,
+    SESSION_LAST,
+    SESSION_OVER,
+    SIGNAL,
+    Records,
+)
 from engine.windows import TradingWindow
 from engine.world import (
     LOGS,
@@ -41,6 +51,12 @@ _ROW: Final = np.dtype(
     + [("action", np.int8), ("window", np.int8), ("day", np.int32), ("flags", np.int8), ("clock", np.int32)]
 )
 _FIRST_CAPACITY: Final = 512
+# What stands in a column until a bar comes: a time that no bar has, no signal, an open window.
+_UNSET: Final = dict.fromkeys((SIGNAL.names or ())[1:], np.nan) | {"ts": np.iinfo(np.int64).min, "window": 1}
+_FIRST_COUNT: Final = BOOK.fields["n_orders"][1] // 8 if BOOK.fields else 0  # where BOOK counts the rows of LOGS
+_LOG_NUMBERS: Final = {name: k for k, name in enumerate(LOGS)}
+_STEP_LOGS: Final = ("orders", "fills", "denials")
+_Checked = tuple[tuple[float, ...], int | Signals]  # open, high, low, close, volume; the signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +96,7 @@ class Portfolio:
         self._finer = finer_matching
         self._needs_sessions = needs_sessions(self.rules)
         self._steps = 0
-        self._counts = np.zeros(len(self.symbols), dtype=np.int64)
+        self._index = {symbol: s for s, symbol in enumerate(self.symbols)}
         self._columns = [_Columns() for _ in self.symbols]
         self._times = np.zeros(_FIRST_CAPACITY, dtype=np.int64)
         settings = settings_record(
@@ -95,6 +111,10 @@ class Portfolio:
         logs.reserve(len(self.symbols), self._times, _FIRST_CAPACITY, equity=True)
         book, holdings = fresh_book(read_cash(starting_cash)), fresh_holdings(len(self.symbols))
         self._world = World(settings, self._feeds(), self._times, book, holdings, logs)
+        self._counts = book.view(np.int64)[_FIRST_COUNT : _FIRST_COUNT + len(LOGS)]
+        self._equity = book["equity"]
+        nothing = np.zeros(len(LOGS), dtype=np.int64).tolist()
+        self._no_rows = {name: self._since(name, nothing, nothing) for name in _STEP_LOGS}
 
     def step(
         self,
@@ -114,24 +134,29 @@ class Portfolio:
         """
         signals = signals or {}
         checked = self._check(ts, bars, signals)
-        before = {name: int(self._world.book[0][f"n_{name}"]) for name in LOGS}
-        for symbol, (one, signal) in checked.items():
-            self._append(self.symbols.index(symbol), one, signal, closes=not self._finer or symbol in signals)
+        if self._needs_sessions or self.rules.window is not None:
+            for symbol in checked:
+                self._look_up(self._index[symbol], ts)
+        before = self._counts.tolist()
+        for symbol, (prices, signal) in checked.items():
+            self._append(self._index[symbol], ts, prices, signal, closes=not self._finer or symbol in signals)
         if self._steps == len(self._times):
             self._times = _doubled(self._times)
+            self._rebind()
         self._times[self._steps] = ts
-        self._rebind()
         while advance(self._world.handle, self._steps, self._steps + 1, last) == self._steps:
             self._world.make_room()
         self._steps += 1
-        return StepLog(
-            self._since("orders", before), self._since("fills", before), self._since("denials", before), self.equity
-        )
+        now = self._counts.tolist()
+        new = self._no_rows
+        if now != before:
+            new = {name: self._since(name, before, now) for name in _STEP_LOGS}
+        return StepLog(new["orders"], new["fills"], new["denials"], float(self._equity[0]))
 
     @property
     def equity(self) -> float:
         """Cash and positions at the last marks."""
-        return float(self._world.book[0]["equity"])
+        return float(self._equity[0])
 
     @property
     def cash(self) -> float:
@@ -179,44 +204,56 @@ class Portfolio:
             columns.load(state[f"bars:{symbol}"])
         self._rebind()
 
-    def _check(
-        self, ts: int, bars: Mapping[str, Any], signals: Mapping[str, Any]
-    ) -> dict[str, tuple[Bars, Signals | None]]:
+    def _check(self, ts: int, bars: Mapping[str, Any], signals: Mapping[str, Any]) -> dict[str, _Checked]:
+        """Prices and signal of each symbol of this step. Raises InputError."""
         if not bars:
             raise InputError(Fault("bars", "required", "a step needs at least one symbol with a bar"))
-        if self._steps and ts <= int(self._times[self._steps - 1]):
+        if self._steps and ts <= self._times[self._steps - 1]:
             raise InputError(Fault("ts", "unsorted", f"{ts} is not later than the step before"))
-        unknown = [symbol for symbol in bars if symbol not in self.symbols]
+        unknown = [symbol for symbol in bars if symbol not in self._index]
         unknown += [symbol for symbol in signals if symbol not in bars]
         if unknown:
             raise InputError(Fault(str(name), "unknown_field", "this symbol has no bar here") for name in unknown)
-        checked = {}
+        checked: dict[str, _Checked] = {}
         for symbol in sorted(bars):
-            market = self._markets[self.symbols.index(symbol)]
-            prices = [[float(value)] for value in bars[symbol]]
-            one = Bars(symbol, market.timeframe, market.calendar, np.array([ts]), *prices)
-            signal = read_signals(np.atleast_1d(signals[symbol]), 1, symbol) if symbol in signals else None
-            checked[symbol] = (one, signal)
+            prices = tuple(float(value) for value in bars[symbol])
+            if not _makes_a_bar(ts, prices):  # Bars says what is wrong with it
+                market = self._markets[self._index[symbol]]
+                Bars(symbol, market.timeframe, market.calendar, np.array([ts]), *([value] for value in prices))
+            checked[symbol] = (prices, _read_signal(signals[symbol], symbol) if symbol in signals else 0)
         return checked
 
-    def _append(self, s: int, one: Bars, signal: Signals | None, *, closes: bool) -> None:
-        columns, ts = self._columns[s], one.ts
-        row: dict[str, Any] = {"ts": ts[0], "action": 0 if signal is None else signal.action[0], "window": 1}
-        for name in COLUMNS:
-            row[name] = getattr(one, name)[0]
-        for name in (SIGNAL.names or ())[1:]:
-            given = None if signal is None else getattr(signal, name)
-            row[name] = np.nan if given is None else given[0]
-        window = self.rules.window
+    def _look_up(self, s: int, ts: int) -> None:
+        """Session and window of the bar that comes next. Raises InputError for a time that no calendar knows."""
+        rows, market, window = self._columns[s], self._markets[s], self.rules.window
+        columns, at = rows.columns, rows.n
         if isinstance(window, TradingWindow):
-            row["window"] = window.mask_of(ts, one.timeframe, one.calendar)[0]
+            times = np.array([ts], dtype=np.int64)
+            columns["window"][at] = window.mask_of(times, market.timeframe, market.calendar)[0]
         elif window is not None:
-            row["window"] = bool(np.asarray(window)[self._steps])
+            columns["window"][at] = bool(np.asarray(window)[self._steps])
         if self._needs_sessions:
-            row["day"] = exchange.trading_days(ts, one.timeframe, one.calendar)[0]
-            row["flags"] = _session_bits(columns.last_ts(), int(ts[0]), one)
-        row["clock"] = columns.last_clock() + closes
-        columns.append(row)
+            columns["day"][at], columns["flags"][at] = rows.session(ts, market)
+
+    def _append(self, s: int, ts: int, prices: tuple[float, ...], signal: int | Signals, *, closes: bool) -> None:
+        rows = self._columns[s]
+        columns, at = rows.columns, rows.n
+        columns["ts"][at] = ts
+        for name, price in zip(COLUMNS, prices, strict=True):
+            columns[name][at] = price
+        if isinstance(signal, int):
+            columns["action"][at] = signal
+        else:
+            columns["action"][at] = signal.action[0]
+            for name in (SIGNAL.names or ())[1:]:
+                given = getattr(signal, name)
+                if given is not None:
+                    columns[name][at] = given[0]
+        columns["clock"][at] = (columns["clock"][at - 1] if at else 0) + closes
+        rows.n = at + 1
+        if rows.n == len(columns["ts"]):
+            rows.double()
+            self._rebind()
 
     def _feeds(self) -> Records:
         feeds = []
@@ -230,9 +267,10 @@ class Portfolio:
         self._world.times = self._times
         self._world.bind()
 
-    def _since(self, name: str, before: dict[str, int]) -> Rows:
-        rows = self._world.logs.rows[name][before[name] : int(self._world.book[0][f"n_{name}"])].copy()
-        return Rows.of(rows, self.symbols, DENIAL_NAMES) if name == "denials" else Rows.of(rows, self.symbols)
+    def _since(self, name: str, before: list[int], now: list[int]) -> Rows:
+        k = _LOG_NUMBERS[name]
+        rows = self._world.logs.rows[name][before[k] : now[k]].copy()
+        return Rows.of(rows, self.symbols, DENIAL_NAMES if name == "denials" else REASON_NAMES)
 
 
 class _Columns:
@@ -240,20 +278,22 @@ class _Columns:
 
     def __init__(self) -> None:
         self.n = 0
-        self.columns = {name: np.zeros(_FIRST_CAPACITY, dtype=_ROW[name]) for name in _ROW.names or ()}
+        self.day: _TradingDay | None = None
+        self.columns = {name: _unset(name, _FIRST_CAPACITY) for name in _ROW.names or ()}
 
-    def append(self, row: Mapping[str, Any]) -> None:
-        if self.n == len(self.columns["ts"]):
-            self.columns = {name: _doubled(column) for name, column in self.columns.items()}
-        for name, value in row.items():
-            self.columns[name][self.n] = value
-        self.n += 1
+    def session(self, ts: int, market: Bars) -> tuple[int, int]:
+        """Trading day and session flags of a bar that comes next. The day is remembered: most bars lie in the same."""
+        if market.timeframe == "1d":
+            day = exchange.trading_days(np.array([ts], dtype=np.int64), "1d", market.calendar)[0]
+            return int(day), SESSION_FIRST | SESSION_LAST | SESSION_OVER
+        if self.day is None or not self.day.start <= ts < self.day.end:
+            self.day = _TradingDay.at(ts, market.calendar)
+        before = int(self.columns["ts"][self.n - 1]) if self.n else int(_UNSET["ts"])
+        return self.day.number, self.day.flags(before, ts, market.timeframe)
 
-    def last_ts(self) -> int | None:
-        return int(self.columns["ts"][self.n - 1]) if self.n else None
-
-    def last_clock(self) -> int:
-        return int(self.columns["clock"][self.n - 1]) if self.n else 0
+    def double(self) -> None:
+        for name, column in self.columns.items():
+            self.columns[name] = np.concatenate((column, _unset(name, len(column))))
 
     def rows(self) -> Records:
         rows = np.zeros(self.n, dtype=_ROW)
@@ -264,14 +304,14 @@ class _Columns:
     def load(self, rows: Records) -> None:
         self.n = len(rows)
         for name in self.columns:
-            self.columns[name] = np.zeros(max(_FIRST_CAPACITY, 2 * self.n), dtype=_ROW[name])
+            self.columns[name] = _unset(name, max(_FIRST_CAPACITY, 2 * self.n))
             self.columns[name][: self.n] = rows[name]
 
     def feed(self, lot: float, *, finer: bool) -> SymbolFeed:
         c = self.columns
         signals = Signals(c["action"], c["confidence"], c["limit_px"], c["stop_px"], c["target_weight"])
         return SymbolFeed(
-            c["ts"][: self.n],
+            c["ts"],
             c["open"],
             c["high"],
             c["low"],
@@ -286,15 +326,51 @@ class _Columns:
         )
 
 
-def _session_bits(before: int | None, ts: int, one: Bars) -> int:
-    """The session flags of a bar, given when the bar before it opened."""
-    if one.timeframe == "1d":
-        return SESSION_FIRST | SESSION_LAST | SESSION_OVER
-    times = np.array([ts] if before is None else [before, ts], dtype=np.int64)
-    _, first, last = exchange.session_flags(times, one.timeframe, one.calendar)
-    _, closes = exchange.session_bounds(times, one.timeframe, one.calendar)
-    over = ts + exchange.timeframe_ns(one.timeframe) >= int(closes[-1])
-    return int(first[-1]) * SESSION_FIRST + int(last[-1]) * SESSION_LAST + over * SESSION_OVER
+def _unset(name: str, length: int) -> Records:
+    return np.full(length, _UNSET.get(name, 0), dtype=_ROW[name])
+
+
+def _makes_a_bar(ts: int, prices: tuple[float, ...]) -> bool:
+    """Whether Bars would take them; no NaN passes these comparisons."""
+    if len(prices) != len(COLUMNS) or not isinstance(ts, (int, np.integer)) or isinstance(ts, bool):
+        return False
+    first, high, low, last, volume = prices
+    return 0.0 < low <= first <= high < inf and low <= last <= high and 0.0 <= volume < inf
+
+
+def _read_signal(raw: Any, symbol: str) -> int | Signals:
+    """A plain -1 0 +1 as it is; all else as simulate() reads it. Raises InputError."""
+    if type(raw) is int and -1 <= raw <= 1:
+        return raw
+    return read_signals(np.atleast_1d(raw), 1, symbol)
+
+
+@dataclass(frozen=True, slots=True)
+class _TradingDay:
+    """A trading day of an exchange: instants in [start, end); its number; its regular session. ns UTC."""
+
+    start: int
+    end: int
+    number: int
+    opens: int
+    closes: int
+
+    @classmethod
+    def at(cls, ts: int, calendar: str) -> _TradingDay:
+        table = exchange.sessions(calendar, ts, ts)
+        row = int(table.index(np.array([ts], dtype=np.int64))[0])
+        end = int(table.starts[row + 1]) if row + 1 < len(table.starts) else ts + 1
+        start = min(ts, int(table.starts[row]))
+        return cls(start, end, int(table.day[row]), int(table.opens[row]), int(table.closes[row]))
+
+    def flags(self, before: int, ts: int, timeframe: str) -> int:
+        """The session flags of a bar, given when the bar before it opened; as Bars.session_flags has them."""
+        regular = self.opens <= ts < self.closes
+        is_over = ts + exchange.timeframe_ns(timeframe) >= self.closes
+        had_first = before >= self.start and self.opens <= before < self.closes
+        return (
+            (regular and not had_first) * SESSION_FIRST + (regular and is_over) * SESSION_LAST + is_over * SESSION_OVER
+        )
 
 
 def _doubled(column: Records) -> Records:

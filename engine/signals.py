@@ -47,6 +47,11 @@ def read_signals(raw: Any, length: int, path: str) -> Signals:
     return Signals(action, **columns)
 
 
+def changes_of(action: npt.NDArray[np.int8]) -> int:
+    """How often a signal comes up: single ones are counted one by one, a lasting one once."""
+    return (int(np.count_nonzero(action[1:] != action[:-1])) + 1) // 2
+
+
 def _actions(values: npt.NDArray[Any], path: str) -> npt.NDArray[np.int8]:
     if values.dtype.kind not in "iu":
         raise InputError(Fault(path, "wrong_type", f"must be whole numbers -1 0 +1, got {values.dtype}", "int8"))

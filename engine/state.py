@@ -165,6 +165,8 @@ WORLD: Final = np.dtype(
         ("walk", np.int64),
         ("sides", np.int64),  # int32 scratch: the side of each candidate entry, 0 = none
         ("wanted", np.int64),  # float64 scratch: the units that a rebalance wants of it, 0 = sized like any entry
+        ("signalled", np.int64),  # int32: of each step that was looked up, the symbols that have a signal
+        ("signal_counts", np.int64),  # int32: and how many they are
         ("orders", np.int64),
         ("fills", np.int64),
         ("trips", np.int64),

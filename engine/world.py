@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.exchange import timeframe_ns
+from engine.gathering import GATHERED_STEPS
 from engine.rules import ORDER_TYPES, REBALANCES, SIZINGS, SLIPPAGES, TIMES_IN_FORCE, Costs, Rules
 from engine.signals import Signals
 from engine.state import FEED, HOLDING, SETTINGS, WORLD
@@ -200,16 +201,22 @@ class Logs:
         self.daily: Records = np.empty(0, dtype=DAILY)
         self.equity: Records = np.empty(0, dtype=EQUITY)
 
-    def reserve(self, symbols: int, times: Ints, steps: int, *, equity: bool) -> None:
-        """Room for one step of `symbols` symbols at least, a row of equity a step, a row a UTC date."""
+    def reserve(self, symbols: int, times: Ints, steps: int, *, equity: bool, orders: int = 0) -> None:
+        """Room for one step of `symbols` symbols at least, a row of equity a step, a row a UTC date.
+
+        orders: how many are expected. A guess that is too low costs a copy, one that is too high only addresses, since
+        pages of zeros are not memory until they are written.
+        """
         days = int(min(steps, (times[-1] - times[0]) // NANOS_PER_DAY + 2)) + 1 if len(times) else 1
         if len(self.daily) < days:
             self.daily = np.empty(days, dtype=DAILY)
         if equity and len(self.equity) < steps:
             self.equity = np.empty(steps, dtype=EQUITY)
+        expected = {"orders": orders, "fills": orders, "trips": orders // 2, "denials": 0}
         for name, rows in self.rows.items():
-            if len(rows) < 64 * symbols:
-                self.rows[name] = np.zeros(64 * symbols, dtype=rows.dtype)
+            room = expected[name] + 64 * symbols
+            if len(rows) < room:
+                self.rows[name] = np.zeros(room, dtype=rows.dtype)
 
     def grow(self, book: Records, least: int) -> None:
         """Double what cannot take one more step; what was written stays."""
@@ -244,7 +251,11 @@ class World:
         self.lists = np.zeros((3, symbols), dtype=np.int32)
         self.scratch = np.zeros((3, symbols), dtype=np.int32)
         self.wanted = np.zeros(symbols, dtype=np.float64)
+        ahead = GATHERED_STEPS if settings["aligned"][0] else 1
+        self.signalled = np.zeros((ahead, symbols), dtype=np.int32)
+        self.signal_counts = np.zeros(ahead, dtype=np.int32)
         self.record = np.zeros(1, dtype=WORLD)
+        self.handle = address(self.record)  # what the kernel takes
         self.bind()
 
     def bind(self) -> None:
@@ -255,7 +266,7 @@ class World:
             *(address(a) for a in (self.settings, self.book, self.holdings, self.feeds, self.times)),
             *(lists + k * row for k in range(3)),
             *(scratch + k * row for k in range(3)),
-            address(self.wanted),
+            *(address(a) for a in (self.wanted, self.signalled, self.signal_counts)),
             *(address(rows[name]) for name in LOGS),
             address(self.logs.equity),
             address(self.logs.daily),
@@ -265,11 +276,6 @@ class World:
             len(self.feeds),
             len(self.times),
         )
-
-    @property
-    def handle(self) -> int:
-        """What the kernel takes: the address of the record."""
-        return address(self.record)
 
     def make_room(self) -> None:
         """After the kernel has stopped for want of room."""

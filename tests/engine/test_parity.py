@@ -77,6 +77,17 @@ def test_a_portfolio_driven_bar_by_bar_gives_the_bits_of_the_backtest(name: str,
     assert_same(batch, stepped)
 
 
+@pytest.mark.row("H2")
+@pytest.mark.parametrize("name", ["plain", "short", "slots", "this_close", "rebalance"])
+def test_symbols_on_one_time_line_give_the_same_bits_as_bar_by_bar(name: str) -> None:
+    """Without gaps the signals of 64 steps are looked up at once; bar by bar, and in chunks of 37, they are not."""
+    bars, signals = market(gap=0.0)
+    assert all(np.array_equal(one.ts, bars["A"].ts) for one in bars.values())
+    whole = simulate(bars, signals, rules=RULES[name], costs=COSTS)
+    assert_same(whole, step_by_step(bars, signals, rules=RULES[name], costs=COSTS))
+    assert_same(whole, simulate(bars, signals, rules=RULES[name], costs=COSTS, chunk=37))
+
+
 @pytest.mark.parametrize("calendar", ["XNYS", "24/7"])
 def test_sessions_are_the_same_bar_by_bar(calendar: str) -> None:
     bars = {"A": random_bars(5, 3_000, timeframe="5m", calendar=calendar)}
