@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
@@ -246,6 +247,11 @@ def test_the_list_is_filtered_sorted_and_paged(alice: User, api: Api, run_now: R
     assert ids("symbol=MSF") == []
     assert ids("search=SECO+ibm") == ids("search=hold+msf") == ["second"]
     assert ids("search=second+aapl") == []
+    browser = Client()
+    browser.force_login(alice)
+    listed = browser.get("/backtests/?q=SECO+ibm&symbol=msft&strategy=buy_and_hold&state=DONE&sort=return")
+    assert [row.name for row in listed.context["page"].object_list] == ["second"]
+    assert [row.name for row in browser.get("/backtests/?sort=name").context["page"].object_list] == ["first", "second"]
     assert ids("strategy=ma_crossover") == ["first"]
     assert ids("state=DONE&search=SEC") == ["second"]
     assert ids("limit=1&page=2") == ["first"]
