@@ -16,7 +16,7 @@ from accounts import tasks
 from accounts.models import Tries
 from tests.accounts.factories import PASSWORD, UserFactory
 
-pytestmark = pytest.mark.row("A7")
+RATE_LIMIT_OF_THE_API = pytest.mark.row("A7")
 
 
 def by_page(name: str, password: str, ip: str):
@@ -35,7 +35,7 @@ def address(n: int) -> str:
     return f"198.51.100.{n}"
 
 
-DOORS = pytest.mark.parametrize("door", [by_page, by_api, by_admin])
+DOORS = pytest.mark.parametrize("door", [by_page, pytest.param(by_api, marks=RATE_LIMIT_OF_THE_API), by_admin])
 
 
 @DOORS
@@ -96,6 +96,7 @@ def test_what_was_typed_is_not_stored(alice):
     assert "my-secret-password" not in str(list(Tries.objects.values()))
 
 
+@RATE_LIMIT_OF_THE_API
 @pytest.mark.django_db(transaction=True)
 def test_parallel_guesses_cannot_slip_through_together(alice):
     start = threading.Barrier(12)
@@ -124,6 +125,7 @@ def test_the_login_page_keeps_the_name_and_says_how_long(alice, client):
     assert b"wrong" not in page.content
 
 
+@RATE_LIMIT_OF_THE_API
 def test_guessing_the_current_password_is_counted(alice, api):
     client = api(alice)
 
@@ -149,6 +151,7 @@ def test_trying_out_names_at_sign_up_is_counted(alice):
     assert sign_up(9, address(2)) == 400
 
 
+@RATE_LIMIT_OF_THE_API
 def test_many_accounts_from_one_address_are_stopped(db):
     def sign_up(n: int) -> int:
         sent = {"username": f"bot{n}", "email": f"bot{n}@example.com", "password": "pack up your troubles"}
@@ -158,6 +161,7 @@ def test_many_accounts_from_one_address_are_stopped(db):
     assert answers == [201] * 30 + [429]
 
 
+@RATE_LIMIT_OF_THE_API
 def test_trying_out_refresh_tokens_is_counted(db):
     client = APIClient(REMOTE_ADDR=address(1))
     answers = [client.post("/api/auth/token/refresh", {"refresh": f"guess{n}"}).status_code for n in range(31)]
