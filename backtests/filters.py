@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from django.db.models import F, Q, QuerySet
+from typing import TypedDict
 
 from backtests.models import Backtest
 from strategies import catalogue
@@ -18,6 +17,16 @@ SORTS = {
     "sharpe": "sharpe",
     "trades": "trade_count",
 }
+
+
+class Selection(TypedDict):
+    """What `selectors.filtered` takes, besides the user."""
+
+    state: str
+    strategy: str
+    symbol: str
+    search: str
+    sort: str
 
 
 class ListFilter:
@@ -44,19 +53,13 @@ class ListFilter:
     def strategies(self) -> list[tuple[str, str]]:
         return [(item.slug, item.label) for item in catalogue.all()]
 
-    def apply(self, backtests: QuerySet[Backtest]) -> QuerySet[Backtest]:
-        """The backtests that pass, sorted; those without the figure sorted by come last."""
-        if self.state:
-            backtests = backtests.filter(state=self.state)
-        if self.strategy:
-            backtests = backtests.filter(strategy=self.strategy)
-        if self.symbol and '"' not in self.symbol and "\\" not in self.symbol:
-            # A JSON list of symbols as text: the quotes make it the whole symbol, on SQLite and PostgreSQL alike.
-            backtests = backtests.filter(symbols__icontains=f'"{self.symbol}"')
-        for word in self.q.split():
-            backtests = backtests.filter(
-                Q(name__icontains=word) | Q(strategy_label__icontains=word) | Q(symbols__icontains=word)
-            )
-        column = F(SORTS[self.sort.removeprefix("-")])
-        order = column.desc(nulls_last=True) if self.sort.startswith("-") else column.asc(nulls_last=True)
-        return backtests.order_by(order, "-created_at", "-id")
+    def selection(self) -> Selection:
+        """It as the arguments of `selectors.filtered`."""
+        sign = "-" if self.sort.startswith("-") else ""
+        return {
+            "state": self.state,
+            "strategy": self.strategy,
+            "symbol": self.symbol,
+            "search": self.q,
+            "sort": sign + SORTS[self.sort.removeprefix("-")],
+        }

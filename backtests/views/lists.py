@@ -43,16 +43,16 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 def backtest_list(request: HttpRequest) -> HttpResponse:
     """The user's backtests; filters, sort and page stand in the address."""
-    mine = selectors.for_user(request.user)
     chosen = ListFilter(request.GET)
-    page = Paginator(chosen.apply(mine), PAGE_SIZE).get_page(request.GET.get("page"))
+    found = selectors.filtered(request.user, **chosen.selection())
+    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     return render(
         request,
         "backtests/list.html",
         {
             "filter": chosen,
             "page": page,
-            "any_at_all": bool(page.paginator.count) or (chosen.is_set and mine.exists()),
+            "any_at_all": bool(page.paginator.count) or (chosen.is_set and selectors.for_user(request.user).exists()),
             "show_welcome": not request.user.welcome_done,
         },
     )
@@ -79,7 +79,7 @@ def palette(request: HttpRequest) -> JsonResponse:
             address = f"{reverse('backtests:new')}?{urlencode({'symbol': item.symbol, 'source': item.source})}"
             kind = "Backtest it (synthetic)" if item.synthetic else "Backtest it"
             results.append({"label": label, "kind": kind, "url": address})
-        for backtest in ListFilter({"q": words}).apply(selectors.for_user(request.user))[:MAX_FOUND]:
+        for backtest in selectors.filtered(request.user, search=words)[:MAX_FOUND]:
             results.append(
                 {"label": str(backtest), "kind": "Backtest", "url": reverse("backtests:detail", args=[backtest.pk])}
             )
