@@ -12,6 +12,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import path  # noqa: E402
 
 from accounts.logins import of_websocket  # noqa: E402
+from accounts.quotas import BYTES_IN_MB  # noqa: E402
 from tradingsite.lib.bodies import BodyLimit  # noqa: E402
 from tradingsite.lib.consumers import LiveConsumer  # noqa: E402
 
@@ -19,7 +20,7 @@ from tradingsite.lib.consumers import LiveConsumer  # noqa: E402
 def largest_body(path: str) -> int:
     """The most bytes that a request to this path may carry: files only where files are imported."""
     takes_files = path.startswith(("/api/data/import", "/data/import"))
-    return settings.DATA_UPLOAD_MAX_MEMORY_SIZE + (settings.IMPORT_MAX_MB * 2**20 if takes_files else 0)
+    return settings.DATA_UPLOAD_MAX_MEMORY_SIZE + (settings.IMPORT_MAX_MB * BYTES_IN_MB if takes_files else 0)
 
 
 application = ProtocolTypeRouter(

@@ -42,7 +42,7 @@ def read_parquet(stream: IO[bytes], *, faults: Faults, zone: str, limits: Limits
         raise InputError(Fault("file", "too_many_rows", f"{footer.num_rows:,} rows; {limits.rows:,} are allowed"))
     unpacked = sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
     if unpacked > _UNPACKED_FACTOR * limits.bytes:
-        raise InputError(Fault("file", "too_large", f"unpacked it is {unpacked / 1048576:,.0f} MB"))
+        raise InputError(Fault("file", "too_large", f"unpacked it is {unpacked / 1_000_000:,.0f} MB"))
     header = Header.of(file.schema_arrow.names, limits.columns)
     cells = Cells(faults, zone, {ours: header.names[i] for ours, i in header.index.items()})
     parts: list[BarColumns] = []

@@ -24,7 +24,7 @@ from marketdata.zones import local_days
 class Limits:
     """How much a file may hold. `not_after_ns`: bars may not start later than this moment (ns UTC)."""
 
-    bytes: int = 256 * 1024 * 1024
+    bytes: int = 256_000_000
     rows: int = 10_000_000
     columns: int = 64
     symbols: int = 500
@@ -137,7 +137,7 @@ class _opened:
                 Fault(
                     "file",
                     "too_large",
-                    f"the file is larger than {self._limits.bytes / 1048576:g} MB",
+                    f"the file is larger than {self._limits.bytes / 1_000_000:g} MB",
                     "split it by year",
                 )
             )

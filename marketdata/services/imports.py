@@ -45,7 +45,7 @@ class Upload(Protocol):
 
 def max_upload_bytes() -> int:
     """No file larger than this is taken from anybody; a tier may allow less (`accounts.quotas.check_upload`)."""
-    return int(settings.IMPORT_MAX_MB) * 1024 * 1024
+    return int(settings.IMPORT_MAX_MB) * quotas.BYTES_IN_MB
 
 
 def check_size(size_bytes: int) -> None:
@@ -148,7 +148,7 @@ def bring_in(
     from marketdata.services import calendars, series
 
     calendars.ensure_loaded()  # the gap report needs the sessions
-    limits = Limits(bytes=settings.IMPORT_MAX_MB * 1024 * 1024, not_after_ns=to_ns(timezone.now()))
+    limits = Limits(bytes=max_upload_bytes(), not_after_ns=to_ns(timezone.now()))
     reading = read_file(
         path, symbol=symbol or None, timeframe=timeframe or None, calendar=calendar, zone=zone, limits=limits
     )

@@ -200,7 +200,7 @@ def test_a_wrong_field_is_named(api, alice: User, settings, fields: dict[str, An
 @pytest.mark.row("A8")
 def test_a_file_over_the_limit_answers_413(api, alice: User, settings) -> None:
     Tier.objects.filter(pk="FREE").update(max_upload_mb=1)
-    large = b"x" * (1024 * 1024 + 1)
+    large = b"x" * 1_000_001
     answer = api(alice).post(URL, {"file": upload(large), "symbol": "TEST"}, format="multipart")
     assert answer.status_code == 413, answer.json()
     assert answer.json()["maximum"] == 1
