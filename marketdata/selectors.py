@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import F, Prefetch, Q, QuerySet, Sum
 
 from engine.errors import Fault, InputError
 from marketdata.adjust import Action, adjusted, clean_adjustment
@@ -22,6 +22,8 @@ from tradingsite.lib.errors import NotFound
 _MOST_CHARTED = 600_000
 """Years are charted from the last one back until they hold this many bars: a page must not read for seconds."""
 
+_LISTED = ("instrument", "timeframe", "first_at", "last_at", "bars", "hits", "misses")
+
 
 def visible_instruments(user: Any) -> QuerySet[Instrument]:
     """Everybody's instruments and those of `user` (a user, an id, or None)."""
@@ -34,8 +36,15 @@ def visible_instruments(user: Any) -> QuerySet[Instrument]:
 
 
 def instruments(user: Any, search: str = "", *, source: str = "", timeframe: str = "") -> QuerySet[Instrument]:
-    """Visible instruments whose symbol or name contains `search`, with their coverage rows fetched along."""
-    found = visible_instruments(user).prefetch_related("coverages")
+    """Visible instruments whose symbol or name contains `search`, with what lists show of their coverage rows.
+
+    The long JSON columns `files` and `quality` stay in the database; the two words of the report that a list shows
+    come as `complete_pct` and `quality_note`.
+    """
+    listed = Coverage.objects.only(*_LISTED).annotate(
+        complete_pct=F("quality__complete_pct"), quality_note=F("quality__note")
+    )
+    found = visible_instruments(user).prefetch_related(Prefetch("coverages", listed))
     if search:
         found = found.filter(Q(symbol__icontains=search) | Q(name__icontains=search))
     if source:

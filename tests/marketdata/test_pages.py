@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from marketdata.columns import DAY
@@ -43,6 +47,16 @@ def test_the_list_shows_coverage_source_and_the_synthetic_label(sample, page) ->
     assert "3,270" in text
     assert "2013-03-01" in text
     assert "100.00 %" in text
+
+
+def test_lists_leave_the_long_columns_in_the_database(sample, page) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        page("/data/")
+        page("/backtests/new/symbols/?q=apple")
+    read = [query["sql"] for query in asked if 'FROM "marketdata_coverage"' in query["sql"]]
+    assert len(read) == 2, "one for each list, however many rows"
+    # A word of the report is taken out of its column by the database, in brackets.
+    assert not any(re.search(r'"files"|(?<!\()"marketdata_coverage"."quality"', sql) for sql in read)
 
 
 def test_filters_stand_in_the_address_and_an_empty_result_offers_the_way_back(sample, page) -> None:
