@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
+from collections.abc import Iterator
+from typing import Any
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Hold a lock beside the cache: numba gives the files in it numbers without one, and two processes that compile at
+    the same time could take the same number for different kernels. Where there is no flock, nobody else is kept out."""
+    import numba
+
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    config: Any = numba.config
+    if not config.CACHE_DIR:
+        yield
+        return
+    os.makedirs(config.CACHE_DIR, exist_ok=True)
+    with open(os.path.join(config.CACHE_DIR, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def compile_kernels() -> float:
-    """Compile every kernel in the one signature that runs use; the seconds it took (well under one if cached)."""
+    """Compile every kernel in the one signature that runs use; the seconds it took (well under one if cached).
+
+    Processes that do so at the same time wait for each other: one compiles, the others read what it made.
+    """
     began = time.perf_counter()
     import numpy as np
 
@@ -16,7 +44,8 @@ def compile_kernels() -> float:
     day = 86_400_000_000_000
     ones = np.ones(2)
     bars = Bars("COMPILE", "1d", "24/7", np.array([0, day]), ones, ones, ones, ones, ones)
-    simulate({"COMPILE": bars}, {"COMPILE": np.zeros(2, dtype=np.int8)})
+    with _alone():
+        simulate({"COMPILE": bars}, {"COMPILE": np.zeros(2, dtype=np.int8)})
     return time.perf_counter() - began
 
 
