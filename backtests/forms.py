@@ -17,8 +17,9 @@ from django.http import QueryDict
 
 from accounts.models import User
 from backtests import services
-from backtests.runner.config import ADJUSTMENTS, TIMEFRAMES
+from backtests.runner.config import TIMEFRAMES
 from engine.errors import Fault, InputError
+from marketdata.adjust import ADJUSTMENT_LABELS
 from marketdata.models.instrument import Source
 from strategies import catalogue, declared_fields, selectors, session_settings
 from strategies.declared_fields import Field
@@ -66,11 +67,6 @@ TIMEFRAME_LABELS = {
     "1h": "1 hour",
     "4h": "4 hours",
     "1d": "1 day",
-}
-ADJUSTMENT_LABELS = {
-    "split_dividend": "Splits and dividends",
-    "split": "Splits only",
-    "raw": "As traded",
 }
 
 
@@ -272,7 +268,7 @@ class BacktestForm:
 
     @property
     def adjustment_choices(self) -> list[tuple[str, str]]:
-        return [(name, ADJUSTMENT_LABELS[name]) for name in ADJUSTMENTS]
+        return list(ADJUSTMENT_LABELS.items())
 
 
 def _number(text: str) -> int | float | None:

@@ -22,7 +22,12 @@ from numpy.typing import NDArray
 from engine.errors import Fault, InputError
 from marketdata.columns import BarColumns
 
-ADJUSTMENTS = ("split_dividend", "split", "raw")
+ADJUSTMENT_LABELS = {
+    "split_dividend": "Splits and dividends",
+    "split": "Splits only",
+    "raw": "As traded",
+}
+ADJUSTMENTS = tuple(ADJUSTMENT_LABELS)
 _EPOCH = date(1970, 1, 1).toordinal()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from engine.errors import InputError
 from marketdata import selectors
-from marketdata.adjust import ADJUSTMENTS
+from marketdata.adjust import ADJUSTMENT_LABELS, ADJUSTMENTS
 from marketdata.columns import TIMEFRAME_NS
 from marketdata.models.instrument import Source
 from marketdata.services import imports
@@ -24,7 +25,6 @@ from tradingsite.lib.errors import ApiError
 
 PAGE_SIZE = 25
 CHART_BARS = 4_000
-ADJUSTMENT_LABELS = {"split_dividend": "Splits, dividends", "split": "Splits only", "raw": "Nothing (raw)"}
 IMPORT_FIELDS = ("symbol", "timeframe", "calendar", "zone")
 
 
@@ -126,7 +126,7 @@ def import_file(request: HttpRequest) -> HttpResponse:
         "timeframes": list(TIMEFRAME_NS),
         "calendars": [(name, f"{name} ({zone})") for name, zone in CALENDAR_ZONES.items()],
         "zones": list(zones),
-        "max_mb": imports.max_upload_bytes() // 1048576,
+        "max_mb": settings.IMPORT_MAX_MB,
         "imports": selectors.imports(request.user)[:10],
     }
     return render(request, "marketdata/import.html", context, status=status)
