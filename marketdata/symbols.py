@@ -6,19 +6,28 @@ import re
 
 from engine.errors import Fault, InputError
 
-_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9^._=-]{0,31}")
+MAX_LENGTH = 32
+SYMBOL = r"[A-Z0-9^][A-Z0-9^._=-]{0,31}"
+"""A symbol in capital letters, as a regular expression."""
+HINT = "1 to 32 of A–Z 0–9 . - _ = ^, beginning with a letter, a digit or ^"
+_SYMBOL = re.compile(SYMBOL, re.ASCII)
+
+
+def is_symbol(text: str) -> bool:
+    """Whether it is a symbol as it stands, in capital letters."""
+    return _SYMBOL.fullmatch(text) is not None
 
 
 def clean_symbol(text: str) -> str:
     """The symbol in capital letters; raises InputError `bad_symbol`."""
     symbol = text.strip().upper()
-    if not _SYMBOL.fullmatch(symbol):
+    if not is_symbol(symbol):
         raise InputError(
             Fault(
                 "symbol",
                 "bad_symbol",
                 f"{text[:40]!r} is not a symbol",
-                "1 to 32 of A–Z 0–9 . - _ = ^, beginning with a letter, a digit or ^",
+                HINT,
             )
         )
     return symbol

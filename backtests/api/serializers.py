@@ -11,12 +11,13 @@ from rest_framework import serializers
 from backtests import selectors
 from backtests.models import Backtest, PerformanceRecord
 from backtests.runner.config import ADJUSTMENTS, MAX_CAPITAL, MAX_SYMBOLS, MIN_CAPITAL, TIMEFRAMES
+from marketdata import symbols as symbol_rule
 from strategies import catalogue, session_settings
 from strategies.schemas import object_schema
 from tradingsite.lib.fields import QuerySerializer, StrictCharField, StrictSerializer
 from tradingsite.lib.schema import FaultSerializer
 
-_SYMBOL = r"^[A-Za-z0-9^][A-Za-z0-9.^=/_-]{0,31}$"
+_SYMBOL = f"^{symbol_rule.SYMBOL.replace('A-Z', 'A-Za-z')}$"  # small letters are taken too
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
@@ -45,7 +46,7 @@ class RunRequestSerializer(StrictSerializer):
         required=False, allow_null=True, help_text="By name, as declared at GET /api/backtest/strategies"
     )
     symbols = serializers.ListField(
-        child=serializers.RegexField(_SYMBOL, max_length=32), min_length=1, max_length=MAX_SYMBOLS
+        child=serializers.RegexField(_SYMBOL, max_length=symbol_rule.MAX_LENGTH), min_length=1, max_length=MAX_SYMBOLS
     )
     timeframe = serializers.ChoiceField(choices=TIMEFRAMES, required=False, allow_null=True, help_text="Default 1d")
     start_date = serializers.DateField(required=False, allow_null=True, help_text="Default: the first bar there is")
@@ -71,7 +72,11 @@ class RunRequestSerializer(StrictSerializer):
         choices=TIMEFRAMES, required=False, allow_null=True, help_text="Match orders on finer bars than it decides on"
     )
     benchmark = serializers.RegexField(
-        _SYMBOL, max_length=32, required=False, allow_null=True, help_text="Default: the run's own symbols, held"
+        _SYMBOL,
+        max_length=symbol_rule.MAX_LENGTH,
+        required=False,
+        allow_null=True,
+        help_text="Default: the run's own symbols, held",
     )
     symbols_alone = serializers.BooleanField(
         required=False, allow_null=True, help_text="Each symbol on its own share of the capital"

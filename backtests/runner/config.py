@@ -11,6 +11,7 @@ from typing import Any
 
 from backtests.runner import fields
 from engine.errors import Fault, InputError
+from marketdata import symbols as symbol_rule
 from marketdata.adjust import ADJUSTMENTS
 from marketdata.columns import TIMEFRAME_NS
 
@@ -40,7 +41,6 @@ MIN_CAPITAL, MAX_CAPITAL = 1, 1_000_000_000_000
 MAX_SYMBOLS = 100
 FIRST_DAY = date(1960, 1, 1)  # no source we read goes back further
 
-_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.^=/_-]{0,31}", re.ASCII)
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 
 
@@ -118,11 +118,9 @@ class _Reader:
 
 
 def _symbol(path: str, value: object) -> str:
-    symbol = fields.text(path, value, max_length=32, required=True).upper()
-    if not _SYMBOL.fullmatch(symbol):
-        raise fields.Refused(
-            path, "bad_text", f"{fields.shown(value)} is not a symbol", "Letters, digits and . ^ = / _ -, as in BRK.B"
-        )
+    symbol = fields.text(path, value, max_length=symbol_rule.MAX_LENGTH, required=True).upper()
+    if not symbol_rule.is_symbol(symbol):
+        raise fields.Refused(path, "bad_text", f"{fields.shown(value)} is not a symbol", symbol_rule.HINT)
     return symbol
 
 

@@ -93,6 +93,7 @@ def test_shares_per_trade_is_a_fixed_size() -> None:
         ({"symbols": "AAPL"}, "symbols", "wrong_type"),
         ({"symbols": ["AAPL", "aapl"]}, "symbols[1]", "conflict"),
         ({"symbols": ["AAPL", "../etc/passwd"]}, "symbols[1]", "bad_text"),
+        ({"symbols": ["BTC/USD"]}, "symbols[0]", "bad_text"),  # no instrument can have it
         ({"symbols": ["AAPL", "=1+1"]}, "symbols[1]", "bad_text"),
         ({"symbols": ["A\u0000B"]}, "symbols[0]", "bad_text"),
         ({"symbols": ["А" * 3]}, "symbols[0]", "bad_text"),  # Cyrillic
