@@ -109,6 +109,16 @@ def django_db_setup(django_db_setup, django_db_blocker) -> None:
                 _seed[model] = list(model._base_manager.all())
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Let each of xdist's processes read the settings after its own `_environment()`.
+
+    They inherit ours. With DJANGO_SETTINGS_MODULE in it pytest-django would load the settings before this file is read:
+    the server, the files and the database of the first process, while the programs that a test starts use others.
+    """
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL leave out what never asks for a database: the run on SQLite has shown it already."""
     if os.environ.get("TEST_DATABASE", "sqlite") == "sqlite":

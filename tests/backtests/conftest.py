@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db.models import Model
 
@@ -34,13 +35,17 @@ _loaded: dict[type[Model], list[Model]] = {}  # what the first test loaded; the 
 @pytest.fixture
 def sample_data(transactional_db: None) -> None:
     """Real daily prices of AAPL, IBM, MSFT and GOOG, as `make run` loads them."""
-    if not _loaded:
-        call_command("load_sample_data", stdout=io.StringIO())
-        _loaded.update({model: list(model.objects.all()) for model in (Instrument, CorporateAction, Coverage)})
-        return
-    for model, rows in _loaded.items():
+    for model in (Coverage, CorporateAction, Instrument):
         # A worker that is still at a run of the last test may have written a row of coverage again.
-        model.objects.bulk_create(rows, ignore_conflicts=True)
+        model.objects.all().delete()
+    store = Path(settings.BARS_DIR)
+    kept = [store / entry["file"] for row in _loaded.get(Coverage, []) for entry in row.files.values()]
+    if kept and all(path.is_file() for path in kept):
+        for model, rows in _loaded.items():
+            model.objects.bulk_create(rows)
+        return
+    call_command("load_sample_data", stdout=io.StringIO())
+    _loaded.update({model: list(model.objects.all()) for model in (Instrument, CorporateAction, Coverage)})
 
 
 @pytest.fixture

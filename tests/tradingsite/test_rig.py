@@ -1,8 +1,10 @@
 """The rig itself: if these fail, no other result can be believed."""
 
+import os
 import urllib.request
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
@@ -50,3 +52,9 @@ def test_clearing_the_cache_leaves_the_queues_alone(backtest_worker):
 
     cache.clear()
     assert app.control.ping(timeout=2)
+
+
+def test_this_process_and_the_programs_it_starts_share_one_home():
+    """Also under xdist, whose processes inherit the environment of the first one."""
+    assert str(settings.VAR_DIR) == os.environ["VAR_DIR"]
+    assert os.environ["REDIS_URL"] == settings.REDIS_URL

@@ -58,7 +58,11 @@ def seconds_over(key: str, limit: int, now: float) -> float | None:
     minute, into = divmod(now, _MINUTE)
     name = f"{key}:{int(minute)}"
     cache.add(name, 0, timeout=2 * _MINUTE)
-    this = cache.incr(name)
+    try:
+        this = cache.incr(name)
+    except ValueError:  # the cache was emptied in between
+        cache.set(name, 1, timeout=2 * _MINUTE)
+        this = 1
     last = cache.get(f"{key}:{int(minute) - 1}", 0)
     if this + last * (1 - into / _MINUTE) <= limit:
         return None
