@@ -21,16 +21,18 @@ function withAlpha(rgb, alpha) {
   return rgb.replace(/^rgb\(/, "rgba(").replace(/\)$/, `, ${alpha})`);
 }
 
+const allPositive = (series) => series.every((line) => line.values.every((value) => value === null || value > 0));
+
 /**
  * One chart. times: Unix seconds, or any x with `xFormat`. series: [{label, values, token, dashed, area, bars, unit, decimals, signed}].
- * sync: key of the shared cursor. top: where the value axis ends, if not at the highest value.
+ * log: a logarithmic value axis, if all values are above zero. sync: key of the shared cursor. top: where the value axis
+ * ends, if not at the highest value.
  */
-export function lineChart(id, { times, series, sync, format = compact, xFormat, top, colourOf }) {
+export function lineChart(id, { times, series, sync, format = compact, log = false, xFormat, top, colourOf }) {
   const element = document.getElementById(id);
   const zone = zoneOf(times);
   let plot = null;
   let ticks = [];
-  let log = false;
   let view = null; // the range that was asked for
   const hidden = new Set(); // labels of the series that are turned off
 
@@ -72,7 +74,7 @@ export function lineChart(id, { times, series, sync, format = compact, xFormat, 
       tzDate: (time) => window.uPlot.tzDate(new Date(time * 1000), zone.zone),
       legend: { show: false },
       cursor: { sync: sync ? { key: sync } : undefined, points: { size: 7 }, drag: { x: !xFormat, y: false } },
-      scales: { x: { time: !xFormat }, y: { distr: log ? 3 : 1, ...(top ? { range: [0, top] } : {}) } },
+      scales: { x: { time: !xFormat }, y: { distr: log && allPositive(series) ? 3 : 1, ...(top ? { range: [0, top] } : {}) } },
       axes: [
         axis(xFormat ? { values: (_u, splits) => splits.map((v) => xFormat(v)) } : {}),
         axis({ size: AXIS_WIDTH, values: (_u, splits) => splits.map((v) => (v === null ? "" : format(v))) }),
@@ -123,10 +125,9 @@ export function lineChart(id, { times, series, sync, format = compact, xFormat, 
       ticks = at;
       plot.redraw(false);
     },
-    /** Other values for the same lines: {series, format, log}. A log scale needs every value above zero. */
+    /** Other values for the same lines: {series, format, log}. */
     change(next) {
-      ({ series, format } = next);
-      log = Boolean(next.log) && series.every((line) => line.values.every((value) => value === null || value > 0));
+      ({ series, format, log } = next);
       draw();
     },
     show(label, on) {
