@@ -119,6 +119,14 @@ def pytest_xdist_setupnodes() -> None:
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep the names of failed tests for `.ci/test.py`, if it asks for them."""
+    asked = os.environ.get("FAILED_TESTS")
+    if asked and report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        with open(asked, "a", encoding="utf-8") as names:
+            names.write(report.nodeid + "\n")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL leave out what never asks for a database: the run on SQLite has shown it already."""
     if os.environ.get("TEST_DATABASE", "sqlite") == "sqlite":
