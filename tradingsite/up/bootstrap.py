@@ -94,13 +94,13 @@ def packages(layer: str) -> None:
 
 
 def install(lock: Path) -> None:
-    """With uv, which is several times quicker; with plain pip where uv cannot be had or cannot reach an index."""
+    """With uv, which is several times quicker; with plain pip where uv cannot be had or cannot reach an index.
+
+    Both compile to bytecode now: where Python may not write it later, every process would compile all it imports anew.
+    """
     pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]
-    done = ask(*pip, HERE / "uv.lock")[0]
-    if (
-        done
-        and ask(PYTHON, "-m", "uv", "pip", "install", "--quiet", "--python", PYTHON, "--require-hashes", "-r", lock)[0]
-    ):
+    uv = [PYTHON, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", PYTHON, "--require-hashes"]
+    if ask(*pip, HERE / "uv.lock")[0] and ask(*uv, "-r", lock)[0]:
         return
     done, said = ask(*pip, lock)
     if not done:
