@@ -1,0 +1,35 @@
+"""Bots, trading sessions, and all that a session leaves behind."""
+
+from bots.models.bot import Bot
+from bots.models.columns import Mode, Side
+from bots.models.records import (
+    Cycle,
+    DailyStats,
+    Decision,
+    ParityReport,
+    PortfolioSnapshot,
+    SessionEvent,
+)
+from bots.models.session import HostSign, SessionCommand, SessionMemory, SessionSettings, TradingSession
+from bots.models.trading import Order, PaperOrder, Position, Trade
+
+__all__ = [
+    "Bot",
+    "Cycle",
+    "DailyStats",
+    "Decision",
+    "HostSign",
+    "Mode",
+    "Order",
+    "PaperOrder",
+    "ParityReport",
+    "PortfolioSnapshot",
+    "Position",
+    "SessionCommand",
+    "SessionEvent",
+    "SessionMemory",
+    "SessionSettings",
+    "Side",
+    "Trade",
+    "TradingSession",
+]
