@@ -1,8 +1,8 @@
 """Live prices for trading sessions: feeds, the hub that shares them, the bars they make.
 
-    hub = FeedHub(open_feed)
-    subscription = hub.listen(FeedKey.of("synthetic"), ["SIM-ALPHA"], ["1m"], on_bars, on_state, since_ns=last_close)
-    await hub.run()
+hub = FeedHub(open_feed)
+subscription = hub.listen(FeedKey.of("synthetic"), ["SIM-ALPHA"], ["1m"], on_bars, on_state, since_ns=last_close)
+await hub.run()
 """
 
 from __future__ import annotations

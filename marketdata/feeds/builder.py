@@ -173,10 +173,10 @@ class BarBuilder:
 
         timeframe: the base, or 1m where the base is 1s; those are handed out too if they are wanted.
         """
-        wanted, close_of = timeframe in self._wanted, self._spans.close_of
+        wanted, place = timeframe in self._wanted, self._spans.place
         columns = [a.tolist() for a in bars.arrays()]
         for ts, *rest in zip(bars.ts.tolist(), *columns, strict=True):
-            values, end = (ts, *rest), close_of(ts, timeframe)
+            values, end = (ts, *rest), place(ts, timeframe).ts_close
             if wanted:
                 self._out.append(_closed(self.symbol, timeframe, end, values, received_ns, True))
             self._fold(timeframe, values, received_ns, True)

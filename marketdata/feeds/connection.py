@@ -307,7 +307,7 @@ class Connection:
                 columns = await self.feed.backfill(symbol, timeframe, start, self.feed.watermark())
                 rows = zip(columns.ts.tolist(), *(a.tolist() for a in columns.arrays()), strict=True)
                 for ts, *values in rows:
-                    end = spans.close_of(ts, timeframe)
+                    end = spans.place(ts, timeframe).ts_close
                     if end > since:
                         found.append(ClosedBar(symbol, timeframe, ts, end, *values, received, True))
         return found

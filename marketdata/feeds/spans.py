@@ -63,16 +63,21 @@ class Spans:
             end = min(end, day.closes)
         return Span(start, end, max(start, day.starts), min(end, day.ends))
 
-    def close_of(self, ts_open: int, timeframe: str) -> int:
-        """When the bar that opens at (is labelled) `ts_open` is known, as `engine.resample.close_times`."""
+    def place(self, ts_open: int, timeframe: str) -> Span:
+        """Where the bar that is labelled `ts_open` lies; it closes as `engine.resample.close_times` says."""
         if self._always or timeframe != "1d":
             span = self.span(ts_open, timeframe)
-            return ts_open + TIMEFRAMES[timeframe] if span is None or span.ts_open != ts_open else span.ts_close
+            if span is not None and span.ts_open == ts_open:
+                return span
+            end = ts_open + TIMEFRAMES[timeframe]
+            return Span(ts_open, end, ts_open, end)
         number = ts_open // NANOS_PER_DAY
         table = exchange.sessions(self.calendar, ts_open, ts_open)
         row = bisect_left(table.day, number)
-        known = row < len(table.day) and int(table.day[row]) == number
-        return int(table.closes[row]) if known else (number + 1) * NANOS_PER_DAY
+        if row == len(table.day) or int(table.day[row]) != number:  # no session: taken as its UTC day
+            return Span(ts_open, ts_open + NANOS_PER_DAY, ts_open, ts_open + NANOS_PER_DAY)
+        opens, closes = int(table.opens[row]), int(table.closes[row])
+        return Span(ts_open, closes, opens, closes)
 
     def is_open(self, ts: int) -> bool:
         """Whether the regular session is on at `ts`: the open belongs to it, the close does not."""

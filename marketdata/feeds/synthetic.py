@@ -99,6 +99,12 @@ class SyntheticFeed(Feed):
                 self._pushed = until
                 sink.advance(until)
 
+    def history(self, symbol: str, timeframe: str, bars: int, before_ns: int) -> BarColumns:
+        """The last `bars` bars that have ended by `before_ns`."""
+        end = before_ns // TIMEFRAMES[timeframe] * TIMEFRAMES[timeframe]
+        start = end - bars * TIMEFRAMES[timeframe]
+        return history(symbol, timeframe, start, end, seed=self.seed, ticks_per_s=self.ticks_per_s)
+
     async def backfill(self, symbol: str, timeframe: str, start_ns: int, end_ns: int) -> BarColumns:
         return history(
             symbol, timeframe, start_ns, min(end_ns, self.now()), seed=self.seed, ticks_per_s=self.ticks_per_s
@@ -133,9 +139,7 @@ def _bars(symbol: str, length: int, begin: int, end: int, seed: int, per_s: int)
     px, size = found["px"].reshape(shape), found["size"].reshape(shape)
     ts = begin + np.arange(len(px), dtype=np.int64) * length
     # Sizes are whole numbers, so their sum is exact in any order.
-    return BarColumns(
-        ts, px[:, 0].copy(), px.max(axis=1), px.min(axis=1), px[:, -1].copy(), size.sum(axis=1)
-    )
+    return BarColumns(ts, px[:, 0].copy(), px.max(axis=1), px.min(axis=1), px[:, -1].copy(), size.sum(axis=1))
 
 
 class _Ahead:
