@@ -1,0 +1,343 @@
+"""One feed that runs: kept connected, its ticks made into bars, its holes filled, its listeners served.
+
+Everything happens on one asyncio loop; callbacks are called between two awaits, so nothing here needs a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from engine.errors import InputError
+from engine.types import TIMEFRAMES
+from marketdata.columns import SECOND
+from marketdata.feeds.base import Feed, FeedError
+from marketdata.feeds.clock import Clock
+from marketdata.feeds.listener import Subscription
+from marketdata.feeds.reconnect import Reconnect
+from marketdata.feeds.spans import spans_of
+from marketdata.feeds.track import Track
+from marketdata.feeds.types import ClosedBar, FeedKey, FeedState, FeedStatus, Tick
+
+log = logging.getLogger(__name__)
+
+_PULSE_S = 0.25
+_AGAIN_S = 2.0
+
+
+class Connection:
+    """Is the feed's `Sink`. market_open(calendar, ns): whether silence of that market at that time is a fault."""
+
+    def __init__(
+        self,
+        key: FeedKey,
+        feed: Feed,
+        clock: Clock,
+        policy: Reconnect,
+        market_open: Callable[[str, int], bool],
+        source: random.Random,
+        on_idle: Callable[[], None],
+    ) -> None:
+        self.key = key
+        self.feed = feed
+        self.tracks: dict[str, Track] = {}
+        self.counters: Counter[str] = Counter()
+        self._clock, self._policy, self._market_open, self._random = clock, policy, market_open, source
+        self._listeners: list[Subscription] = []
+        self._routes: dict[tuple[str, str], list[Subscription]] = {}
+        self._tick_routes: dict[str, list[Subscription]] = {}
+        self._up = asyncio.Event()
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._flowing = False  # connected, and every hole is filled
+        self._since_up = 0
+        self._on_idle = on_idle
+        self._last_data = clock.monotonic_ns()
+        self.state = FeedState("connecting", "", 0, clock.now_ns())
+
+    # --- Listeners ---------------------------------------------------------------------------------------------------
+    def join(self, listener: Subscription) -> None:
+        self._listeners.append(listener)
+        self._work.set()
+        listener.tell(self.state)
+
+    def leave(self, listener: Subscription) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+            self._route()
+            for symbol in [s for s in self.tracks if not any(s in other.symbols for other in self._listeners)]:
+                del self.tracks[symbol]
+                self.feed.unsubscribe([symbol])
+            for symbol, track in self.tracks.items():
+                track.keep_only({t for other in self._listeners if symbol in other.symbols for t in other.timeframes})
+            self.wake()
+            if not self._listeners:
+                self._on_idle()
+
+    @property
+    def listeners(self) -> Sequence[Subscription]:
+        return self._listeners
+
+    def wake(self) -> None:
+        """A listener may take more: look again."""
+        self._room.set()
+
+    def _route(self) -> None:
+        routes: defaultdict[tuple[str, str], list[Subscription]] = defaultdict(list)
+        ticks: defaultdict[str, list[Subscription]] = defaultdict(list)
+        for listener in self._listeners:
+            for symbol in listener.symbols:
+                if listener.on_tick is not None:
+                    ticks[symbol].append(listener)
+                for timeframe in listener.timeframes:
+                    routes[symbol, timeframe].append(listener)
+        self._routes, self._tick_routes = dict(routes), dict(ticks)
+
+    # --- The sink ----------------------------------------------------------------------------------------------------
+    def connected(self) -> None:
+        self._last_data = self._clock.monotonic_ns()
+        self._up.set()
+        self._work.set()
+
+    def tick(self, tick: Tick) -> None:
+        track = self.tracks.get(tick.symbol)
+        if track is None:
+            return
+        self._heard()
+        if tick.ts < track.seam:
+            return  # comes with the bars that are being fetched
+        before = track.builder.counters["accepted"]
+        track.builder.add(tick, self.feed.now())
+        if track.builder.counters["accepted"] != before:
+            for listener in self._tick_routes.get(tick.symbol, ()):
+                listener.give_tick(tick)
+
+    def bars(self, bars: Sequence[ClosedBar]) -> None:
+        self._heard()
+        for bar in bars:
+            track = self.tracks.get(bar.symbol)
+            if track is not None and track.take(bar, may_lose=self.feed.may_lose):
+                self._work.set()
+
+    def advance(self, until_ns: int) -> None:
+        if not self._flowing:
+            return
+        received = self._clock.now_ns()
+        closed: list[ClosedBar] = []
+        for track in self.tracks.values():
+            if not track.held:
+                closed += track.builder.close_until(until_ns, received)
+        if closed:
+            self._deliver(closed)
+
+    async def drained(self) -> None:
+        while any(listener.paused or not listener.ready for listener in self._listeners):
+            self._room.clear()
+            await self._room.wait()
+        await asyncio.sleep(0)
+
+    def _heard(self) -> None:
+        self._last_data = self._clock.monotonic_ns()
+        if self.state.status == "silent" and not self._work.is_set():
+            self._work.set()
+
+    def _deliver(self, bars: list[ClosedBar]) -> None:
+        bars.sort(key=lambda bar: bar.ts_close)
+        self.counters["bars"] += len(bars)
+        lots: dict[Subscription, list[ClosedBar]] = {}
+        for bar in bars:
+            for listener in self._routes.get((bar.symbol, bar.timeframe), ()):
+                lots.setdefault(listener, []).append(bar)
+        for listener, lot in lots.items():
+            listener.take(lot)
+
+    # --- Staying connected -------------------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Until the feed has ended or failed for good, or this is cancelled."""
+        helpers = [asyncio.create_task(self._pulse()), asyncio.create_task(self._catch_up())]
+        try:
+            await self._keep_connected()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    async def _keep_connected(self) -> None:
+        attempt = 0
+        while True:
+            try:
+                await self._connect_once()
+                self.advance(self.feed.watermark())
+                self._set("ended", "There are no more bars.")
+                return
+            except FeedError as error:
+                reason, retryable = error.message, error.retryable
+            except Exception:
+                log.exception("feed %s raised", self.key.provider)
+                reason, retryable = "The feed failed for a reason of our own; it is in the log.", True
+            held_s = self._hold() / SECOND
+            if not retryable:
+                self._set("failed", reason)
+                return
+            attempt = 1 if held_s >= self._policy.steady_s else attempt + 1
+            self.counters["reconnects"] += 1
+            self._set("connecting", reason)
+            await self._clock.sleep(self._policy.wait_s(attempt, self._random))
+
+    async def _connect_once(self) -> None:
+        running = asyncio.create_task(self.feed.run(self))
+        accepted = asyncio.create_task(self._up.wait())
+        too_late = asyncio.create_task(self._clock.sleep(self._policy.connect_timeout_s))
+        try:
+            await asyncio.wait({running, accepted, too_late}, return_when=asyncio.FIRST_COMPLETED)
+            if not running.done() and not accepted.done():
+                raise FeedError(f"No answer within {self._policy.connect_timeout_s:g} s.", retryable=True)
+            too_late.cancel()
+            self._since_up = self._clock.monotonic_ns()
+            await running
+        finally:
+            for task in (running, accepted, too_late):
+                task.cancel()
+            await asyncio.gather(running, accepted, too_late, return_exceptions=True)
+
+    def _hold(self) -> int:
+        """The connection is gone: nothing closes until the hole is filled. Returns for how many ns it had held."""
+        held = self._clock.monotonic_ns() - self._since_up if self._up.is_set() else 0
+        self._up.clear()
+        self._flowing = False
+        for track in self.tracks.values():
+            track.hold()
+        return held
+
+    # --- Silence -----------------------------------------------------------------------------------------------------
+    async def _pulse(self) -> None:
+        while True:
+            await self._clock.sleep(_PULSE_S)
+            if self._flowing:
+                self.advance(self.feed.watermark())
+                self._watch()
+
+    def _watch(self) -> None:
+        limit = self.feed.silence_ns
+        if limit is None:
+            return
+        now = self._clock.monotonic_ns()
+        if not any(self._market_open(c, self.feed.now()) for c in {t.calendar for t in self.tracks.values()}):
+            self._last_data = now
+        elif now - self._last_data > limit:
+            self._flowing = False
+            for track in self.tracks.values():
+                track.hold()
+            seconds = limit / SECOND
+            self._set("silent", f"Nothing has come for more than {seconds:g} s although the market is open.")
+
+    # --- Holes and newcomers -----------------------------------------------------------------------------------------
+    async def _catch_up(self) -> None:
+        """Fill what is missing: after a connect, after a silence, for a new listener. One job after the other."""
+        while True:
+            await self._work.wait()
+            await self._up.wait()
+            self._work.clear()
+            waiting = [listener for listener in self._listeners if not listener.ready]
+            try:
+                for listener in waiting:
+                    await self._admit(listener)
+                await asyncio.gather(*(self._fill(s, t) for s, t in list(self.tracks.items()) if t.held))
+                for listener in waiting:
+                    if not listener.closed:
+                        listener.begin(await self._history(listener) if listener.since_ns is not None else ())
+            except FeedError as error:
+                log.warning("feed %s: %s", self.key.provider, error.message)
+                self._work.set()
+                await self._clock.sleep(_AGAIN_S)
+                continue
+            except Exception:
+                log.exception("feed %s: catching up failed", self.key.provider)
+                self._work.set()
+                await self._clock.sleep(_AGAIN_S)
+                continue
+            if self._up.is_set():
+                self._flowing = True
+                self._last_data = self._clock.monotonic_ns()
+                if self.state.status != "live":
+                    self._set("live", "")
+                self.advance(self.feed.watermark())
+            self.wake()
+
+    async def _admit(self, listener: Subscription) -> None:
+        try:
+            await self.feed.prepare(listener.symbols)
+            for symbol in listener.symbols:
+                track = self.tracks.get(symbol)
+                if track is None:
+                    track = self.tracks[symbol] = Track(self.feed, symbol)
+                track.want(listener.timeframes)
+        except InputError as error:
+            listener.tell(FeedState("failed", str(error), self.state.last_ts, self._clock.now_ns()))
+            listener.close()
+            return
+        self.feed.subscribe(listener.symbols)
+        listener.start_after(self.feed.now())
+        self._route()
+
+    async def _fill(self, symbol: str, track: Track) -> None:
+        """Give a held track the bars up to now, in which no tick is missing, and let it go on from there."""
+        feed = self.feed
+        seam = feed.watermark() if feed.timeframe else -(-max(feed.now(), feed.watermark()) // SECOND) * SECOND
+        track.seam = seam
+        while feed.watermark() < seam:
+            await self._clock.sleep(min((seam - feed.watermark()) / SECOND, 1.0))
+        parts = []
+        for timeframe, start, end in track.missing(seam):
+            parts.append((timeframe, await feed.backfill(symbol, timeframe, start, end)))
+            self.counters["backfills"] += 1
+        track.fill(parts, seam, self._clock.now_ns())
+
+    async def _history(self, listener: Subscription) -> list[ClosedBar]:
+        """Bars that closed since the last one the listener has."""
+        since, received, found = listener.since_ns or 0, self._clock.now_ns(), []
+        for symbol in listener.symbols:
+            spans = spans_of(self.feed.calendar(symbol))
+            for timeframe in listener.timeframes:
+                start = since - TIMEFRAMES[timeframe]
+                columns = await self.feed.backfill(symbol, timeframe, start, self.feed.watermark())
+                rows = zip(columns.ts.tolist(), *(a.tolist() for a in columns.arrays()), strict=True)
+                for ts, *values in rows:
+                    end = spans.place(ts, timeframe).ts_close
+                    if end > since:
+                        found.append(ClosedBar(symbol, timeframe, ts, end, *values, received, True))
+        return found
+
+    # --- State -------------------------------------------------------------------------------------------------------
+    def _set(self, status: FeedStatus, reason: str) -> None:
+        last = max((track.builder.last_ts for track in self.tracks.values()), default=0)
+        self.state = FeedState(status, reason, last, self._clock.now_ns())
+        for listener in list(self._listeners):
+            listener.tell(self.state)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts since the feed was first listened to; see `FeedHub.stats`."""
+        totals: Counter[str] = Counter()
+        quarantined: Counter[str] = Counter()
+        for track in self.tracks.values():
+            totals += track.counters()
+            quarantined += track.quarantined()
+        return {
+            "status": self.state.status,
+            "reason": self.state.reason,
+            "subscriptions": len(self.tracks),
+            "listeners": len(self._listeners),
+            "ticks": totals["accepted"] if self.feed.timeframe is None else 0,
+            "duplicate": totals["duplicate"],
+            "late": totals["late"],
+            "out_of_order": totals["out_of_order"],
+            "bars": self.counters["bars"],
+            "quarantined": dict(quarantined),
+            "reconnects": self.counters["reconnects"],
+            "backfills": self.counters["backfills"],
+            "errors": sum(listener.errors for listener in self._listeners),
+        }
