@@ -13,7 +13,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from accounts import logins
-from accounts.models import ApiLogin, Tier, Tries, User
+from accounts.models import ApiLogin, AuditEvent, AuditHead, PlatformSwitch, RiskEnvelope, Tier, Tries, User
+from accounts.services import risk
 
 
 @admin.register(Tier)
@@ -101,3 +102,71 @@ class TriesAdmin(ReadOnly):
     list_display = ("__str__", "window_start", "count")
     list_filter = ("window_start",)
     fields = ("window_start", "count")
+
+
+class Kept(ReadOnly):
+    """Rows that nobody deletes either."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(Kept):
+    list_display = ("at", "actor", "action", "target", "chain", "seq")
+    list_filter = ("at", "action")
+    search_fields = ("actor", "action", "target")
+    ordering = ("-at", "-id")
+    fields = ("at", "actor", "actor_id", "action", "target", "detail_text", "chain", "seq", "prev_hash", "hash")
+
+
+@admin.register(AuditHead)
+class AuditHeadAdmin(Kept):
+    list_display = ("chain", "seq", "hash")
+    list_filter = (("hash", admin.EmptyFieldListFilter),)
+    fields = list_display
+
+
+@admin.register(RiskEnvelope)
+class RiskEnvelopeAdmin(Kept):
+    """Limits are the user's own; an operator looks, and stops or releases their entries."""
+
+    list_display = ("user", "gross_cap", "net_cap", "symbol_cap", "kill_switch", "kill_at", "updated_at")
+    list_filter = ("kill_switch", "updated_at")
+    search_fields = ("user__username",)
+    list_select_related = ("user",)
+    fields = ("user", "gross_cap", "net_cap", "symbol_cap", "max_sessions", "groups", "kill_switch", "kill_reason")
+    actions = ("stop_entries", "allow_entries")
+
+    @admin.action(description="Stop all entries of these users' bots")
+    def stop_entries(self, request: HttpRequest, rows: QuerySet[RiskEnvelope]) -> None:
+        self._throw(request, rows, on=True)
+
+    @admin.action(description="Allow entries of these users' bots again")
+    def allow_entries(self, request: HttpRequest, rows: QuerySet[RiskEnvelope]) -> None:
+        self._throw(request, rows, on=False)
+
+    def _throw(self, request: HttpRequest, rows: QuerySet[RiskEnvelope], *, on: bool) -> None:
+        for row in rows.select_related("user"):
+            risk.throw_kill_switch(row.user, on, "by an operator", actor=request.user)
+        self.message_user(request, f"{'Stopped' if on else 'Allowed'} entries of {len(rows)} users.")
+
+
+@admin.register(PlatformSwitch)
+class PlatformSwitchAdmin(admin.ModelAdmin):
+    """The kill switch for everybody: tick `on`, say why, save."""
+
+    list_display = ("__str__", "reason", "at", "by")
+    list_filter = ("on",)
+    fields = ("on", "reason", "at", "by")
+    readonly_fields = ("at", "by")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not PlatformSwitch.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: PlatformSwitch, form: Any, change: bool) -> None:
+        """Through the service, which writes the audit trail."""
+        risk.throw_platform_switch(request.user, obj.on, obj.reason)

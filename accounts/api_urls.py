@@ -1,14 +1,16 @@
 from django.urls import path
 
-from accounts import api
+from accounts.api import auth, risk
 
 app_name = "accounts-api"
 urlpatterns = [
-    path("register", api.Register.as_view(), name="register"),
-    path("token", api.Token.as_view(), name="token"),
-    path("token/refresh", api.Refresh.as_view(), name="refresh"),
-    path("logout", api.Logout.as_view(), name="logout"),
-    path("me", api.Me.as_view(), name="me"),
-    path("password", api.Password.as_view(), name="password"),
-    path("tiers", api.Tiers.as_view(), name="tiers"),
+    path("auth/register", auth.Register.as_view(), name="register"),
+    path("auth/token", auth.Token.as_view(), name="token"),
+    path("auth/token/refresh", auth.Refresh.as_view(), name="refresh"),
+    path("auth/logout", auth.Logout.as_view(), name="logout"),
+    path("auth/me", auth.Me.as_view(), name="me"),
+    path("auth/password", auth.Password.as_view(), name="password"),
+    path("auth/tiers", auth.Tiers.as_view(), name="tiers"),
+    path("risk/envelope", risk.Envelope.as_view(), name="risk-envelope"),
+    path("risk/kill-switch", risk.KillSwitch.as_view(), name="kill-switch"),
 ]

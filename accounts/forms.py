@@ -10,8 +10,8 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 
-from accounts import services
 from accounts.models import User
+from accounts.services import users
 from engine.errors import InputError
 from tradingsite.lib.errors import TooMany
 
@@ -78,7 +78,7 @@ class SignUpForm(AccessibleForm):
     password = forms.CharField(
         label="Password",
         strip=False,
-        max_length=services.MAX_PASSWORD,
+        max_length=users.MAX_PASSWORD,
         help_text="At least 10 characters; not a common one and not like your name",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
@@ -109,20 +109,20 @@ class PasswordForm(AccessibleForm):
     current_password = forms.CharField(
         label="Current password",
         strip=False,
-        max_length=services.MAX_PASSWORD,
+        max_length=users.MAX_PASSWORD,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
     new_password = forms.CharField(
         label="New password",
         strip=False,
-        max_length=services.MAX_PASSWORD,
+        max_length=users.MAX_PASSWORD,
         help_text="At least 10 characters; not a common one and not like your name",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     repeated = forms.CharField(
         label="New password again",
         strip=False,
-        max_length=services.MAX_PASSWORD,
+        max_length=users.MAX_PASSWORD,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 

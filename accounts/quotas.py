@@ -11,14 +11,15 @@ register their counts with `show_usage`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 
 from accounts.models import Tier, User
-from tradingsite.lib.errors import QuotaExceeded, TooLarge
+from tradingsite.lib.errors import NotAllowed, QuotaExceeded, TooLarge
 
 BYTES_IN_MB = 1_000_000
 
@@ -84,6 +85,25 @@ def check_saved_strategies(user: User, saved: int) -> None:
     _check(user, "max_saved_strategies", saved, "saved strategies. Delete one that you no longer need.")
 
 
+def check_session(user: User, active_ids: Sequence[Any]) -> None:
+    """May this (locked) user start one more trading session?
+
+    active_ids: ids of their sessions that are active now. Raises QuotaExceeded, whose body names them
+    (`active_session_ids`), so that a client can say which one to stop.
+    """
+    ids = [str(session_id) for session_id in active_ids]
+    text = "trading sessions at once. Stop one first."
+    _check(user, "max_active_sessions", len(ids), text, active_session_ids=ids)
+
+
+def check_custom_strategy(user: User) -> None:
+    """May this user make a custom strategy, or run one in a session? Raises NotAllowed (`tier_too_low`)."""
+    if not user.tier.allows_custom_strategies:
+        enough = list(Tier.objects.filter(allows_custom_strategies=True).values_list("label", flat=True))
+        text = f"Custom strategies are not part of tier {user.tier.label}; they need {' or '.join(enough)}."
+        raise NotAllowed(text, code="tier_too_low", tier=user.tier.code)
+
+
 def check_upload(user: User, size_bytes: int) -> None:
     """May this user upload a file of this size? Raises TooLarge (413) with the fields of a quota."""
     maximum = user.tier.max_upload_mb
@@ -118,13 +138,13 @@ def usage(user: User) -> list[Usage]:
     ]
 
 
-def _check(user: User, limit: str, current: int, text: str) -> None:
+def _check(user: User, limit: str, current: int, text: str, **extra: Any) -> None:
     """One more than `current` must fit under the limit."""
     maximum = getattr(user.tier, limit)
     if maximum is not None and current >= maximum:
-        raise _exceeded(user.tier, limit, current, maximum, f"{maximum:,} {text}")
+        raise _exceeded(user.tier, limit, current, maximum, f"{maximum:,} {text}", **extra)
 
 
-def _exceeded(tier: Tier, limit: str, current: int, maximum: int, text: str) -> QuotaExceeded:
+def _exceeded(tier: Tier, limit: str, current: int, maximum: int, text: str, **extra: Any) -> QuotaExceeded:
     words = f"Tier {tier.label} allows {text}"
-    return QuotaExceeded(words, limit=limit, current=current, maximum=maximum, tier=tier.code)
+    return QuotaExceeded(words, limit=limit, current=current, maximum=maximum, tier=tier.code, **extra)

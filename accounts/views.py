@@ -14,9 +14,10 @@ from django.urls import reverse_lazy
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.generic import FormView, View
 
-from accounts import logins, quotas, services
+from accounts import logins, quotas
 from accounts.forms import LoginForm, PasswordForm, PreferencesForm, SignUpForm
 from accounts.models import User
+from accounts.services import users
 from engine.errors import InputError
 from tradingsite.lib import realtime
 from tradingsite.lib.clients import client_ip
@@ -42,12 +43,12 @@ class SignUp(FormView):
     def form_valid(self, form: SignUpForm) -> HttpResponse:
         sent = form.cleaned_data
         try:
-            user = services.sign_up(
+            user = users.sign_up(
                 sent["username"],
                 sent["email"],
                 sent["password"],
                 ip=client_ip(self.request),
-                time_zone=services.known_timezone(sent["timezone"]),
+                time_zone=users.known_timezone(sent["timezone"]),
             )
         except InputError as refusal:
             form.refuse(refusal)
@@ -108,7 +109,7 @@ class Settings(LoginRequiredMixin, FormView):
 
     def form_valid(self, form: PreferencesForm) -> HttpResponse:
         sent = form.cleaned_data
-        services.change_preferences(self.request.user, time_zone=sent["timezone"], theme=sent["theme"])
+        users.change_preferences(self.request.user, time_zone=sent["timezone"], theme=sent["theme"])
         messages.success(self.request, "Preferences saved.")
         response = super().form_valid(form)
         remember_theme(response, self.request.user)
@@ -132,7 +133,7 @@ class Password(LoginRequiredMixin, FormView):
         sent = form.cleaned_data
         user = self.request.user
         try:
-            services.change_password(user, sent["current_password"], sent["new_password"], ip=client_ip(self.request))
+            users.change_password(user, sent["current_password"], sent["new_password"], ip=client_ip(self.request))
         except InputError as refusal:
             form.refuse(refusal)
             return self.form_invalid(form)

@@ -147,17 +147,42 @@ def _is_transactional(item: pytest.Item) -> bool:
     return asked or "transactional_db" in _fixtures(item)
 
 
+def _drop_triggers() -> list[str]:
+    """Drop what makes tables append-only, and return the statements that put it back.
+
+    SQLite only: there, emptying a table is a DELETE like any other.
+    """
+    from django.db import connection
+
+    if connection.vendor != "sqlite":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        triggers = cursor.fetchall()
+        for name, _ in triggers:
+            cursor.execute(f'DROP TRIGGER "{name}"')
+    return [sql for _, sql in triggers]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """Put the migrations' rows back after a transactional test has emptied the tables, even if its teardown failed."""
+    """Empty the tables after a transactional test, then put the migrations' rows back, even if its teardown failed."""
+    if not (_seed and _is_transactional(item)):
+        return (yield)
+    from django.db import connection, transaction
+    from pytest_django.plugin import blocking_manager_key
+
+    unblocked = item.config.stash[blocking_manager_key].unblock
+    with unblocked():
+        triggers = _drop_triggers()
     try:
         return (yield)
     finally:
-        if _seed and nextitem is not None and _is_transactional(item):  # after the last test the database is gone
-            from django.db import transaction
-            from pytest_django.plugin import blocking_manager_key
-
-            with item.config.stash[blocking_manager_key].unblock(), transaction.atomic():
+        if nextitem is not None:  # after the last test the database is gone
+            with unblocked(), transaction.atomic():
+                with connection.cursor() as cursor:
+                    for statement in triggers:
+                        cursor.execute(statement)
                 for model, rows in _seed.items():
                     model._base_manager.bulk_create(rows, ignore_conflicts=True)
 

@@ -8,6 +8,7 @@ from django.contrib import admin
 
 from accounts import tokens
 from accounts.models import ApiLogin, Tries, User
+from accounts.services import risk
 from tests.accounts.factories import UserFactory
 
 
@@ -15,6 +16,8 @@ from tests.accounts.factories import UserFactory
 def test_every_model_is_there_with_filters(model, client, carol, alice):
     tokens.begin(alice)
     Tries.objects.create(key="k", window_start="2026-01-01T00:00:00Z", count=3)
+    risk.throw_kill_switch(alice, True)
+    risk.throw_platform_switch(carol, True)
     client.force_login(carol)
     assert admin.site._registry[model].list_filter
     base = f"/operators/accounts/{model._meta.model_name}/"

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import quotas
 from accounts.models import ApiLogin, Tier, User
 from tests.accounts.factories import UserFactory
-from tradingsite.lib.errors import QuotaExceeded, TooLarge
+from tradingsite.lib.errors import NotAllowed, QuotaExceeded, TooLarge
 
 THREADS = 50
 
@@ -182,3 +182,32 @@ def test_the_window_slides():
     assert seconds_over(key, 10, turn + 59) is not None
     assert seconds_over(key, 10, turn + 61) is not None
     assert seconds_over(key, 10, turn + 121) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.row("A3")
+@pytest.mark.parametrize(("tier", "maximum"), [("FREE", 1), ("BASIC", 5), ("PREMIUM", 10), ("ENTERPRISE", 10)])
+def test_a_refused_session_names_the_active_ones(tier, maximum):
+    user = UserFactory(tier_id=tier)
+    active = [uuid.uuid4() for _ in range(maximum)]
+    quotas.check_session(user, active[1:])
+    with pytest.raises(QuotaExceeded) as caught:
+        quotas.check_session(user, active)
+    assert caught.value.extra == {
+        "limit": "max_active_sessions",
+        "current": maximum,
+        "maximum": maximum,
+        "tier": tier,
+        "active_session_ids": [str(session_id) for session_id in active],
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.row("A4")
+def test_custom_strategies_need_a_tier_that_has_them():
+    for tier in ("FREE", "BASIC"):
+        with pytest.raises(NotAllowed, match="they need Premium or Enterprise") as caught:
+            quotas.check_custom_strategy(UserFactory(tier_id=tier))
+        assert (caught.value.code, caught.value.extra) == ("tier_too_low", {"tier": tier})
+    for tier in ("PREMIUM", "ENTERPRISE"):
+        quotas.check_custom_strategy(UserFactory(tier_id=tier))

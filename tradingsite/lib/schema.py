@@ -36,12 +36,15 @@ class ErrorSerializer(serializers.Serializer):
 
 
 class QuotaErrorSerializer(ErrorSerializer):
-    """403: not allowed, or a limit of the tier is reached; only then the last four fields are there."""
+    """403: not allowed, or a limit of the tier is reached; only then the fields from `limit` on are there."""
 
     limit = serializers.CharField(required=False)
     current = serializers.IntegerField(required=False)
     maximum = serializers.IntegerField(required=False)
     tier = serializers.CharField(required=False)
+    active_session_ids = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="When the limit is that of trading sessions"
+    )
 
 
 class RateErrorSerializer(ErrorSerializer):

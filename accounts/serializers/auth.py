@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from accounts.models import Tier, User
-from accounts.services import MAX_PASSWORD
+from accounts.services.users import MAX_PASSWORD
 from tradingsite.lib.fields import StrictBooleanField, StrictCharField, StrictChoiceField, StrictSerializer
 
 _PASSWORD = {"max_length": MAX_PASSWORD, "trim_whitespace": False, "write_only": True}

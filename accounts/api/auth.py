@@ -15,9 +15,9 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts import guard, logins, quotas, services, tokens
+from accounts import guard, logins, quotas, tokens
 from accounts.models import Tier, User
-from accounts.serializers import (
+from accounts.serializers.auth import (
     ChangePasswordSerializer,
     CredentialsSerializer,
     LogoutSerializer,
@@ -30,6 +30,7 @@ from accounts.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
+from accounts.services import users
 from tradingsite.lib import realtime
 from tradingsite.lib.clients import client_ip
 from tradingsite.lib.errors import NotAuthenticated
@@ -52,7 +53,7 @@ class Register(Open):
         """Make an account and log in."""
         sent = _cleaned(RegisterSerializer, request)
         time_zone = sent.pop("timezone")
-        user = services.sign_up(**sent, time_zone=time_zone, ip=client_ip(request))
+        user = users.sign_up(**sent, time_zone=time_zone, ip=client_ip(request))
         pair = tokens.begin(user, _user_agent(request))
         return Response({"user": UserSerializer(user).data, **asdict(pair)}, status=201)
 
@@ -111,7 +112,7 @@ class Me(APIView):
     def patch(self, request: Request) -> Response:
         """Change preferences; what is not sent stays."""
         sent = _cleaned(PreferencesSerializer, request)
-        services.change_preferences(request.user, time_zone=sent.get("timezone"), theme=sent.get("theme"))
+        users.change_preferences(request.user, time_zone=sent.get("timezone"), theme=sent.get("theme"))
         return Response(_me(request.user))
 
 
@@ -120,7 +121,7 @@ class Password(APIView):
     def post(self, request: Request) -> Response:
         """Change the password. Ends every session and token of the user; the answer is a new login."""
         sent = _cleaned(ChangePasswordSerializer, request)
-        services.change_password(request.user, sent["current_password"], sent["new_password"], ip=client_ip(request))
+        users.change_password(request.user, sent["current_password"], sent["new_password"], ip=client_ip(request))
         if not isinstance(request.auth, AccessToken):
             update_session_auth_hash(request._request, request.user)
         return Response(asdict(tokens.begin(request.user, _user_agent(request))))

@@ -1,0 +1,1 @@
+"""The REST routes of accounts: logins, limits of risk, notifications."""

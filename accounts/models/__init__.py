@@ -1,0 +1,19 @@
+"""Users and their tiers, logins and tries at passwords; the limits over all their bots; what was done, and by whom."""
+
+from accounts.models.audit import AuditEvent, AuditHead
+from accounts.models.risk import PlatformSwitch, RiskEnvelope
+from accounts.models.users import ApiLogin, Tier, Tries, User, UserManager, check_timezone, default_tier
+
+__all__ = [
+    "ApiLogin",
+    "AuditEvent",
+    "AuditHead",
+    "PlatformSwitch",
+    "RiskEnvelope",
+    "Tier",
+    "Tries",
+    "User",
+    "UserManager",
+    "check_timezone",
+    "default_tier",
+]

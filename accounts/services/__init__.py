@@ -1,0 +1,1 @@
+"""What changes accounts: users, their limits of risk, notifications, and the audit trail of it all."""
