@@ -158,6 +158,8 @@ CELERY_ENABLE_UTC = True
 CELERY_TASK_DEFAULT_QUEUE = "backtests"
 # Housekeeping runs beside the sessions, in threads, so that it never waits behind a long backtest.
 CELERY_TASK_ROUTES = {
+    "bots.parity": {"queue": "backtests"},
+    "bots.record_performance": {"queue": "backtests"},
     "bots.*": {"queue": "trading"},
     "accounts.*": {"queue": "housekeeping"},
     "backtests.reap": {"queue": "housekeeping"},
@@ -181,6 +183,7 @@ CELERY_BEAT_SCHEDULER = "celery.beat.Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "accounts-forget-expired": {"task": "accounts.forget_expired", "schedule": 3600.0, "options": {"expires": 600}},
     "marketdata-tidy": {"task": "marketdata.tidy", "schedule": 60.0, "options": {"expires": 60}},
+    "bots-tick": {"task": "bots.tick", "schedule": 5.0, "options": {"expires": 10}},
     "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},
     **{
         f"heartbeat-{queue}": {
@@ -201,6 +204,16 @@ YAHOO_BASE_URL = env.str("YAHOO_BASE_URL", default="https://query1.finance.yahoo
 BACKTEST_STALE_SECONDS = env.int("BACKTEST_STALE_SECONDS", default=15)  # without a heartbeat: its worker is dead
 BACKTEST_MAX_SECONDS = env.int("BACKTEST_MAX_SECONDS", default=1800)  # a run that takes longer is failed
 METRIC_MODULES = env.list("METRIC_MODULES", default=[])  # your own metrics: dotted names of modules that declare them
+
+# --- Trading sessions ------------------------------------------------------------------------------------------------
+SESSION_HOSTS = env.int("SESSION_HOSTS", default=1)  # beat starts one where fewer are alive
+SESSIONS_PER_HOST = env.int("SESSIONS_PER_HOST", default=100)
+SESSION_SNAPSHOT_SECONDS = env.int("SESSION_SNAPSHOT_SECONDS", default=60)  # of market time; at each fill besides
+# The first letters of every order's id, so that two installations may share a broker account: lower case, at most 4.
+ORDER_ID_PREFIX = env.str("ORDER_ID_PREFIX", default="tw")
+# For the test rig only: FAILPOINTS="after_intent=2" kills a host the second time it comes by there (bots.failpoints).
+TEST_RIG = env.bool("TEST_RIG", default=False)
+FAILPOINTS = {name: int(count) for name, count in env.dict("FAILPOINTS", default={}).items()} if TEST_RIG else {}
 
 # --- Login and tokens ------------------------------------------------------------------------------------------------
 LOGIN_URL = "accounts:login"

@@ -177,8 +177,7 @@ class SessionMemory(models.Model):
     session = models.OneToOneField(TradingSession, on_delete=models.CASCADE, related_name="memory")
     checkpoint = models.BinaryField(default=bytes)
     history = models.BinaryField(default=bytes)
-    engine_version = models.CharField(max_length=12, blank=True)
-    first_ns = models.BigIntegerField(default=0, help_text="Start of the first bar it traded on, ns UTC")
+    first_ns = models.BigIntegerField(default=0, help_text="Bars that close after this instant are traded on, ns UTC")
 
     class Meta:
         db_table = "session_memory"

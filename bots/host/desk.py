@@ -1,0 +1,153 @@
+"""The deciding side of one session: strategy, bars, portfolio. No database, no clock, no network.
+
+A bar goes in, orders and fills come out, by the very `step` that a backtest runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bots.host.history import History, Prices
+from engine import Bars, Costs, Portfolio, Rules
+from engine.portfolio import OutsideExposure, StepLog
+from engine.types import SIGNAL
+from strategies import catalogue, session_settings
+from strategies.base import ACTIONS, HOLD, Signal, Strategy
+
+_CODES = {name: code for code, name in ACTIONS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What the engine must know of one symbol to trade it."""
+
+    calendar: str
+    tick_size: float = 0.01
+    lot_size: float = 1.0
+    fractionable: bool = False
+
+    def bars(self, symbol: str, timeframe: str) -> Bars:
+        """No bars, of this market."""
+        nothing = np.empty(0)
+        return Bars.from_arrays(
+            symbol,
+            timeframe,
+            nothing.astype(np.int64),
+            nothing,
+            nothing,
+            nothing,
+            nothing,
+            calendar=self.calendar,
+            tick_size=self.tick_size,
+            lot_size=self.lot_size,
+            fractionable=self.fractionable,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a session trades, and how: everything that is fixed when it starts, and the settings it starts with."""
+
+    strategy: str
+    parameters: Mapping[str, Any]
+    symbols: tuple[str, ...]
+    timeframe: str
+    match_timeframe: str
+    markets: Mapping[str, Market]
+    initial_cash: float
+    settings: Mapping[str, Any]
+
+    def build(self) -> Strategy:
+        """The strategy with its parameters. Raises InputError where the catalogue refuses them."""
+        return catalogue.get(self.strategy)(**self.parameters)
+
+    def rules(self, settings: Mapping[str, Any], strategy: Strategy) -> tuple[Rules, Costs]:
+        """The engine's rules and costs for a version of the settings; as a backtest makes them."""
+        calendars = [market.calendar for market in self.markets.values() if market.calendar != "24/7"]
+        return session_settings.to_rules(
+            settings,
+            calendar=calendars[0] if calendars else "24/7",
+            timeframe=self.timeframe,
+            match_timeframe=self.match_timeframe,
+            allow_short=strategy.allows_short,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one bar time led to. signals: of the symbols whose decision bar closed."""
+
+    log: StepLog
+    signals: dict[str, Signal]
+    gates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+class Desk:
+    """One session's strategy, history and portfolio. Raises InputError where they do not fit together."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.strategy = plan.build()
+        self.finer = plan.match_timeframe != plan.timeframe
+        rules, costs = plan.rules(plan.settings, self.strategy)
+        self.portfolio = Portfolio(
+            {symbol: plan.markets[symbol].bars(symbol, plan.match_timeframe) for symbol in plan.symbols},
+            rules=rules,
+            costs=costs,
+            starting_cash=plan.initial_cash,
+            finer_matching=self.finer,
+            keep_history=False,
+        )
+        self.histories = {symbol: History(plan.markets[symbol].bars(symbol, plan.timeframe)) for symbol in plan.symbols}
+
+    @property
+    def warmup(self) -> int:
+        """Bars that the strategy needs before it can have an opinion, the deciding one counted."""
+        return self.strategy.warmup()
+
+    def change_settings(self, settings: Mapping[str, Any]) -> None:
+        """Follow another version of the settings from the next decision on."""
+        self.portfolio.change_rules(*self.plan.rules(settings, self.strategy))
+
+    def gates(self, symbol: str, side: int) -> list[Any]:
+        """Every gate that an entry of this symbol meets now; `engine.Portfolio.gates`."""
+        return self.portfolio.gates(symbol, side) if hasattr(self.portfolio, "gates") else []
+
+    def decide(
+        self,
+        ts: int,
+        bars: Mapping[str, Prices],
+        deciding: Mapping[str, tuple[int, Prices]],
+        *,
+        blocked: str | None = None,
+        outside: OutsideExposure | None = None,
+    ) -> Verdict:
+        """Work through one bar time.
+
+        ts: start of the matched bars, ns UTC. deciding: the decision bars that close with them, (start, prices) by
+        symbol; without finer matching these are `bars` themselves. blocked: why no entry may be decided; None: it may.
+        Raises InputError for bars that make none; then nothing was done.
+        """
+        signals: dict[str, Signal] = {}
+        for symbol in sorted(deciding):
+            self.histories[symbol].append(*deciding[symbol])
+            signals[symbol] = self.strategy.explain(self.histories[symbol].bars(), -1)
+        records = {symbol: _record(signal) for symbol, signal in signals.items() if symbol in bars}
+        log = self.portfolio.step(ts, bars, records, blocked=blocked, outside=outside)
+        return Verdict(log, signals)
+
+
+def _record(signal: Signal) -> Any:
+    """The engine's record of a signal."""
+    code = _CODES[signal.action]
+    if code == HOLD:
+        return 0
+    record = np.zeros((), SIGNAL)
+    record["action"], record["confidence"] = code, signal.confidence
+    for name in ("limit_px", "stop_px", "target_weight"):
+        record[name] = np.nan
+    return record[()]

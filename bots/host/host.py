@@ -1,0 +1,224 @@
+"""The session host: leases sessions, feeds them bars, and brings what they decide into the ledger and to the venue.
+
+One asyncio loop for feeds and timers; one trading thread in which every session decides and is written, so that they
+need no locks; one keeper thread for leases, which must not wait behind either. A host may die at any line: all that
+matters is in rows, and recovery is how every session starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings as site
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from bots.host import lease as leases
+from bots.host import nudges, trading
+from bots.host.envelope import Envelopes
+from bots.host.news import Newsroom
+from bots.host.runner import Instant, Runner
+from bots.models import HostSign
+from marketdata.feeds import BarBatch, FeedHub, FeedState, Subscription, Tick, open_feed
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0  # how often rows are asked for new sessions, wishes and commands; a nudge makes it at once
+MOST_WAITING, FEW_WAITING = 16, 4  # instants of one session: its feed is paused at one, resumed at the other
+PRICE_EVERY_S = 2.0
+
+
+@dataclass(slots=True)
+class Seat:
+    """A session in this host: its runner, its place in the hub, and the bars that wait for it."""
+
+    runner: Runner
+    subscription: Subscription | None = None
+    waiting: deque[Instant] = field(default_factory=deque)
+    prices: dict[str, float] = field(default_factory=dict)  # symbol → when its price was last told
+
+
+class Host:
+    """One session host. `run` ends when `stop` is set; then every session is handed over in good order."""
+
+    def __init__(self, *, stop: threading.Event, capacity: int | None = None) -> None:
+        self.name = f"{os.uname().nodename[:20]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.stop = stop
+        self.capacity = capacity or site.SESSIONS_PER_HOST
+        self.seats: dict[int, Seat] = {}
+        self.newsroom = Newsroom()
+        self.desk = trading.TradingDesk(self.newsroom, Envelopes())
+        self._trading = ThreadPoolExecutor(1, thread_name_prefix="trading")
+        self._keeping = ThreadPoolExecutor(1, thread_name_prefix="leases")
+        self._started = timezone.now()
+
+    async def run(self) -> None:
+        """Host sessions until `stop`. Each part that fails is logged and goes on; nothing here gives up."""
+        self.hub = FeedHub(open_feed)
+        self._bars, self._look = asyncio.Event(), asyncio.Event()
+        jobs = [
+            asyncio.create_task(self._forever(job), name=job.__name__)
+            for job in (self.hub.run, self._trade, self._keep_leases, self._look_at_rows, self._hear_nudges)
+        ]
+        log.info("session host %s is up", self.name)
+        try:
+            while not self.stop.is_set():
+                await asyncio.sleep(0.1)
+        finally:
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
+            await self._hand_over()
+            self.newsroom.close()
+            self._trading.shutdown()
+            self._keeping.shutdown()
+            log.info("session host %s is down", self.name)
+
+    # --- jobs -------------------------------------------------------------------------------------------------------
+
+    async def _forever(self, job: Callable[[], Any]) -> None:
+        while True:
+            try:
+                await job()
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("session host: %s failed, and begins again", job.__name__)
+            await asyncio.sleep(0.5)
+
+    async def _trade(self) -> None:
+        """Bars that wait, one instant of each session at a time, until none waits."""
+        while True:
+            await self._bars.wait()
+            self._bars.clear()
+            while jobs := [(seat.runner, seat.waiting.popleft()) for seat in self.seats.values() if seat.waiting]:
+                gone = await self._in_trading(self.desk.work, jobs)
+                self._leave(gone)
+                self._let_in()
+
+    def _let_in(self) -> None:
+        for seat in list(self.seats.values()):
+            if seat.subscription is not None and seat.subscription.paused and len(seat.waiting) <= FEW_WAITING:
+                seat.subscription.resume()
+
+    async def _keep_leases(self) -> None:
+        while True:
+            held = [seat.runner.lease for seat in self.seats.values()]
+            lost = await self._in_keeping(self._renew, held)
+            self._leave(lost)
+            await asyncio.sleep(leases.HEARTBEAT_S)
+
+    def _renew(self, held: list[leases.Lease]) -> set[int]:
+        lost = leases.renew(self.name, held) if held else set()
+        stats = {"sessions": len(held), "dropped_news": self.newsroom.dropped, **self.desk.figures()}
+        HostSign.objects.update_or_create(
+            name=self.name,
+            defaults={
+                "started_at": self._started, "seen_at": timezone.now(), "sessions": len(held), "stats": stats,
+            },
+        )  # fmt: skip
+        return lost
+
+    async def _look_at_rows(self) -> None:
+        while True:
+            room = self.capacity - len(self.seats)
+            taken = await self._in_keeping(leases.claim, self.name, room) if room > 0 else []
+            for lease in taken:
+                await self._take(lease)
+            runners = [seat.runner for seat in self.seats.values()]
+            idle = {seat.runner.session.pk for seat in self.seats.values() if not seat.waiting}
+            if runners:
+                self._leave(await self._in_trading(self.desk.look, runners, idle))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), LOOK_S)
+            self._look.clear()
+
+    async def _hear_nudges(self) -> None:
+        await nudges.hear(self._look.set)
+
+    # --- seats ------------------------------------------------------------------------------------------------------
+
+    async def _take(self, lease: leases.Lease) -> None:
+        opened = await self._in_trading(self.desk.open, lease)
+        if opened is None:
+            return
+        runner, since = opened
+        seat = self.seats[lease.session_id] = Seat(runner)
+        plan = runner.desk.plan
+        frames = dict.fromkeys((plan.match_timeframe, plan.timeframe))
+        try:
+            seat.subscription = self.hub.listen(
+                runner.key,
+                plan.symbols,
+                frames,
+                lambda batch: self._on_bars(seat, batch),
+                lambda state: self._on_state(seat, state),
+                lambda tick: self._on_tick(seat, tick),
+                since_ns=since,
+            )
+        except Exception as error:
+            log.exception("session %s: no feed", lease.session_id)
+            self._leave(await self._in_trading(self.desk.fail, runner, f"Its prices cannot be had: {error}"))
+
+    def _on_bars(self, seat: Seat, batch: BarBatch) -> None:
+        seat.waiting.extend(seat.runner.instants(batch))
+        if len(seat.waiting) >= MOST_WAITING and seat.subscription is not None:
+            seat.subscription.pause()
+        self._bars.set()
+
+    def _on_state(self, seat: Seat, state: FeedState) -> None:
+        seat.runner.feed = state
+        self._look.set()
+
+    def _on_tick(self, seat: Seat, tick: Tick) -> None:
+        now = time.monotonic()
+        if now - seat.prices.get(tick.symbol, 0.0) >= PRICE_EVERY_S:
+            seat.prices[tick.symbol] = now
+            self.newsroom.price(seat.runner, tick)
+
+    def _leave(self, session_ids: Iterable[int]) -> None:
+        """Sessions that are not ours any more, or over."""
+        for session_id in session_ids:
+            seat = self.seats.pop(session_id, None)
+            if seat is not None and seat.subscription is not None:
+                seat.subscription.close()
+
+    async def _hand_over(self) -> None:
+        """Let go of every session, so that the next host takes it without waiting."""
+        held = [seat.runner.lease for seat in self.seats.values()]
+        self._leave(list(self.seats))
+        with contextlib.suppress(DatabaseError):
+            await self._in_trading(self._release, held)
+
+    def _release(self, held: list[leases.Lease]) -> None:
+        for lease in held:
+            leases.release(lease)
+        HostSign.objects.filter(name=self.name).delete()
+
+    # --- threads ----------------------------------------------------------------------------------------------------
+
+    async def _in_trading(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._trading, _own_connection, function, *arguments)
+
+    async def _in_keeping(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._keeping, _own_connection, function, *arguments)
+
+
+def _own_connection(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call it with a database connection that works: one that broke is closed, and the next call opens another."""
+    try:
+        return function(*arguments)
+    except DatabaseError:
+        connection.close()
+        raise

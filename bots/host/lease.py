@@ -1,0 +1,88 @@
+"""Which host runs which session: a lease on the session's row, with a fencing token. The database decides, and its
+clock counts; no queue and no worker does.
+
+A lease lasts `TTL_S` and is renewed every `HEARTBEAT_S`. Each taking raises the fence, and every write of a host names
+the fence it was given (`bots.host.ledger`): a host that was asleep and wakes up writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from bots.models import SessionEvent, TradingSession
+from bots.states import CLAIMABLE, SessionState
+
+TTL_S = 15.0
+HEARTBEAT_S = 5.0
+
+
+class LostLease(Exception):
+    """Another host has the session, or nobody does; whatever was about to be written must not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write for one session."""
+
+    session_id: int
+    fence: int
+
+
+def claim(host: str, most: int, *, only: Iterable[int] | None = None) -> list[Lease]:
+    """Take up to `most` sessions that nobody runs, those that lost their host first. Each is CLAIMED then."""
+    free = TradingSession.objects.filter(state__in=CLAIMABLE).filter(
+        Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
+    )
+    if only is not None:
+        free = free.filter(pk__in=only)
+    # In one go of reads, so that idle hosts cost a query; each is then taken by a conditional UPDATE of its own.
+    found = list(free.order_by(F("lease_expires_at").asc(nulls_last=True), "pk").values_list("pk", "state")[:most])
+    return [lease for pk, state in found if (lease := _take(host, pk, state)) is not None]
+
+
+def _take(host: str, session_id: int, state: str) -> Lease | None:
+    with transaction.atomic():
+        free = TradingSession.objects.filter(pk=session_id, state=state).filter(
+            Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
+        )
+        taken = free.update(
+            host=host,
+            fence=F("fence") + 1,
+            lease_expires_at=Now() + timedelta(seconds=TTL_S),
+            state=SessionState.CLAIMED,
+            state_reason="",
+            updated_at=Now(),
+        )
+        if not taken:
+            return None
+        fence = TradingSession.objects.values_list("fence", flat=True).get(pk=session_id)
+        if state != SessionState.SCHEDULED:
+            text = f"Its host was lost while it was {SessionState(state).label.lower()}; another one takes over."
+            detail = {"from": state, "via": SessionState.ORPHANED, "to": SessionState.CLAIMED, "fence": fence}
+            SessionEvent(session_id=session_id, kind="recovery", level="warning", text=text, detail=detail).save()
+    return Lease(session_id, fence)
+
+
+def renew(host: str, leases: Iterable[Lease]) -> set[int]:
+    """Prolong leases that are still ours; the ids of those that are not any more.
+
+    A lease that has run out is lost even if nobody took the session yet: what we thought of it may be old.
+    """
+    mine = {lease.session_id: lease.fence for lease in leases}
+    TradingSession.objects.filter(pk__in=mine, host=host, lease_expires_at__gt=Now()).update(
+        lease_expires_at=Now() + timedelta(seconds=TTL_S)
+    )
+    held = TradingSession.objects.filter(pk__in=mine, host=host, lease_expires_at__gt=Now())
+    still = dict(held.values_list("pk", "fence"))
+    return {pk for pk, fence in mine.items() if still.get(pk) != fence}
+
+
+def release(lease: Lease) -> None:
+    """Let go of a session in good order: the next host takes it without waiting for the lease to run out."""
+    TradingSession.objects.filter(pk=lease.session_id, fence=lease.fence).update(lease_expires_at=None, host="")

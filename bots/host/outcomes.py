@@ -1,0 +1,151 @@
+"""The ledger of decisions: for each symbol and bar, what came of it and why, in words and in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bots import mapping
+from bots.host.account import Account
+from bots.host.desk import Desk, Verdict
+from bots.models import Decision, TradingSession
+from engine.types import DENIAL_NAMES
+from strategies.base import Signal
+
+if TYPE_CHECKING:
+    from bots.host.runner import Instant
+
+# What is no refusal: outcome → words. Refusals have the names of the engine's denials.
+WORDS = {
+    "entry_order": "An entry order was placed.",
+    "exit_order": "An exit order was placed.",
+    "no_signal": "The strategy had no signal.",
+    "warming_up": "The strategy has too little history yet.",
+    "holding": "The position is there already.",
+    "order_working": "An order for this is working already.",
+    "nothing_to_sell": "There is nothing to sell, and shorting is off.",
+    "matching": "A finer bar: orders are matched on it, nothing is decided.",
+}
+
+
+def decisions(
+    session: TradingSession,
+    desk: Desk,
+    instant: Instant,
+    verdict: Verdict,
+    blocked: str | None,
+    account: Account,
+) -> list[Decision]:
+    """One row for each symbol with a bar. Figures are float64, as the engine had them: the rows are the tape, too."""
+    plan = desk.plan
+    placed = _placed(verdict)
+    denied = _denied(verdict)
+    rows = []
+    for symbol in sorted(instant.bars):
+        signal = verdict.signals.get(symbol)
+        rows.append(_row(session, instant, symbol, plan.match_timeframe, instant.ts, instant.bars[symbol]))
+        row = rows[-1]
+        if signal is None:
+            row.decides, row.outcome, row.detail = False, "matching", WORDS["matching"]
+            continue
+        if desk.finer:
+            start, prices = instant.deciding[symbol]
+            row.decides, row.outcome, row.detail = False, "matching", WORDS["matching"]
+            row = _row(session, instant, symbol, plan.timeframe, start, prices)
+            rows.append(row)
+        row.action, row.confidence, row.reasoning = signal.action, signal.confidence, signal.reasoning[:500]
+        row.inputs = signal.metadata.get("values", {})
+        row.outcome, row.detail, row.order_seq = _outcome(
+            symbol, signal, placed.get(symbol, []), denied.get(symbol, []), desk, account
+        )
+        row.gates = [gate_as_json(gate) for gate in desk.gates(symbol, -1 if signal.action == "SELL" else 1)]
+    return rows
+
+
+def _row(
+    session: TradingSession, instant: Instant, symbol: str, timeframe: str, start: int, prices: tuple[float, ...]
+) -> Decision:
+    open_, high, low, close, volume = prices
+    return Decision(
+        session_id=session.pk,
+        symbol=symbol,
+        ts_ns=start,
+        closed_at=mapping.moment(instant.closed_ns),
+        timeframe=timeframe,
+        open=open_,
+        high=high,
+        low=low,
+        close=close,
+        volume=volume,
+        outcome="no_signal",
+    )
+
+
+def _placed(verdict: Verdict) -> dict[str, list[Any]]:
+    """Orders that were decided at this bar's close, by symbol."""
+    symbols = verdict.log.orders.symbols
+    found: dict[str, list[Any]] = {}
+    for row in verdict.log.orders:
+        found.setdefault(symbols[row["symbol"]], []).append(row)
+    return found
+
+
+def _denied(verdict: Verdict) -> dict[str, list[Any]]:
+    symbols = verdict.log.denials.symbols
+    found: dict[str, list[Any]] = {}
+    for row in verdict.log.denials:
+        found.setdefault(symbols[row["symbol"]], []).append(row)
+    return found
+
+
+def _outcome(
+    symbol: str, signal: Signal, placed: Iterable[Any], denied: Iterable[Any], desk: Desk, account: Account
+) -> tuple[str, str, int | None]:
+    """(outcome, detail in words, serial number of the order)."""
+    cuts = [row for row in denied if row["allowed"] > 0.0]
+    refusals = [row for row in denied if not row["allowed"] > 0.0]
+    for order in placed:
+        if order["entry"]:
+            words = WORDS["entry_order"]
+            for cut in cuts:
+                reason = DENIAL_NAMES[cut["reason"]]
+                words = f"An entry order was placed, cut from {cut['asked']:g} to {cut['allowed']:g} units ({reason})."
+            return "entry_order", words, int(order["serial"])
+    if refusals:
+        row = refusals[0]
+        asked = "" if np.isnan(row["asked"]) else f" It asked for {row['asked']:g} units."
+        name = DENIAL_NAMES[row["reason"]]
+        return name, f"Refused: {name.replace('_', ' ')}.{asked}", None
+    for order in placed:
+        return "exit_order", WORDS["exit_order"], int(order["serial"])
+    if signal.action == "HOLD":
+        short = len(desk.histories[symbol]) < desk.warmup
+        name = "warming_up" if short else "no_signal"
+        return name, WORDS[name], None
+    side = 1 if signal.action == "BUY" else -1
+    holding = account.book.holdings.get(symbol)
+    if holding is not None and holding.sign == side:
+        return "holding", WORDS["holding"], None
+    working = [tracked.row for tracked in account.orders.values() if tracked.row.symbol == symbol]
+    if working:
+        return "order_working", WORDS["order_working"], working[0].seq
+    return "nothing_to_sell", WORDS["nothing_to_sell"], None
+
+
+def gate_as_json(gate: Any) -> dict[str, Any]:
+    """A gate as rows hold it. Numbers that are not finite become null."""
+    return {
+        "gate": gate.name,
+        "value": _plain(gate.value),
+        "limit": _plain(gate.limit),
+        "ok": bool(gate.ok),
+        "text": gate.text,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value

@@ -1,0 +1,439 @@
+"""One session in the hands of a host: from its rows to a running desk, bar by bar, to its end.
+
+Recovery is the only start: a first start is a recovery from nothing. Everything here runs in the host's one trading
+thread and may block on the database; nothing here knows the event loop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from django.conf import settings as site
+
+from bots import failpoints, mapping
+from bots.host import feeds, history, ledger, outcomes
+from bots.host.account import Absorbed, Account, LedgerMismatch
+from bots.host.desk import Desk, Verdict
+from bots.host.lease import Lease, LostLease
+from bots.host.plans import plan_of
+from bots.models import Cycle, Order, PortfolioSnapshot, SessionCommand, SessionEvent, SessionSettings, TradingSession
+from bots.orders import OrderState
+from bots.states import SessionState
+from bots.venues.base import Venue, VenueDown
+from engine import InputError, exchange
+from engine.portfolio import OutsideExposure, StepLog
+from marketdata.feeds import BarBatch, FeedState
+from strategies import session_settings
+
+log = logging.getLogger(__name__)
+_S = SessionState
+LIVE_STATES = (_S.RUNNING, _S.DEGRADED, _S.PAUSED, _S.STOPPING)
+
+
+@dataclass(slots=True)
+class Instant:
+    """Bars of one start, as they go into one step."""
+
+    ts: int
+    closed_ns: int
+    bars: dict[str, history.Prices]
+    deciding: dict[str, tuple[int, history.Prices]]
+    received_ns: int
+    backfilled: bool
+
+
+@dataclass(slots=True)
+class Done:
+    """What one instant, or one request, led to: to be written, then to be told."""
+
+    write: ledger.SessionWrite
+    absorbed: Absorbed
+    instant: Instant | None = None
+
+
+class Runner:
+    """One leased session. `state` is the row's, kept up with each move we make."""
+
+    def __init__(self, lease: Lease, session: TradingSession, venue: Venue) -> None:
+        self.lease, self.session, self.venue = lease, session, venue
+        self.state = SessionState(session.state)
+        self.cursor_ns = session.cursor_ns
+        self.key = feeds.key_of(session)
+        self.kill_switch: str | None = None
+        self.outside: OutsideExposure | None = None
+        self.feed: FeedState | None = None
+        self.wanted, self.policy, self.stop_reason = session.wanted, session.stop_policy, session.stop_reason
+        self.version = 0
+        self.equity = session.equity or session.initial_cash
+        self.last_bar_at = session.last_bar_at
+        self.caps: dict[str, float] = {}
+        self._snapshot_due_ns = 0
+        self._stop_asked = False
+
+    # --- start ------------------------------------------------------------------------------------------------------
+
+    def open(self) -> int:
+        """From CLAIMED to ready for bars. The instant (ns UTC) after which bars are wanted.
+
+        Raises LedgerMismatch, InputError, LostLease, VenueDown, feeds.FeedError.
+        """
+        self.move(_S.RECONCILING)
+        self.account = Account.load(self.session)
+        self._reconcile()
+        self.move(_S.WARMING)
+        versions = list(self.session.settings_versions.order_by("version"))
+        memory = getattr(self.session, "memory", None)
+        # Positions keep what they were opened with (the checkpoint holds it), so only the rules of today are needed.
+        self.version, today = versions[-1].version, versions[-1]
+        self.settings = values_of(today)
+        self.desk = Desk(plan_of(self.session, self.settings))
+        self.market_days = next(iter(self.desk.plan.markets.values())).calendar
+        if memory is None or not memory.history:
+            since = self._warm_up()
+        else:
+            since = self._remember(bytes(memory.history), bytes(memory.checkpoint), memory.first_ns)
+        self._compare_with_engine()
+        return since
+
+    def _reconcile(self) -> None:
+        """Ask the venue for every order of ours that is not over, and for every one that it still works."""
+        open_rows = {tracked.row.client_order_id: tracked.row for tracked in self.account.orders.values()}
+        known = self.venue.find(open_rows)
+        unsent = [row for name, row in open_rows.items() if name not in known]
+        for row in unsent:
+            if OrderState(row.state) not in (OrderState.INTENT, OrderState.SUBMITTED, OrderState.UNKNOWN):
+                raise LedgerMismatch(f"the venue does not know order {row.client_order_id}, which it had accepted")
+        ledger.acknowledge(known.values())
+        if unsent:
+            ledger.acknowledge(self.venue.submit(unsent))
+        foreign = [order.client_order_id for order in self.venue.working(self.session.pk)]
+        self.venue.close([name for name in foreign if name not in open_rows])
+        if open_rows:
+            self._event("recovery", f"{len(known)} working orders found at the venue, {len(unsent)} sent again.")
+            self.account = Account.load(self.session)
+
+    def _warm_up(self) -> int:
+        """First start: the bars before the first decision."""
+        bars, since = feeds.warmup(self.key, self.desk)
+        for symbol, columns in bars.items():
+            self.desk.histories[symbol].extend(columns)
+        ledger.remember_history(self.lease, history.pack(bars), first_ns=since)
+        return since
+
+    def _remember(self, warmup: bytes, checkpoint: bytes, first_ns: int) -> int:
+        """A later start: the same warm-up, every bar traded on, and the portfolio as it was after the last of them."""
+        for symbol, columns in history.unpack(warmup).items():
+            self.desk.histories[symbol].extend(columns)
+        tape = self.session.decisions.filter(decides=True, timeframe=self.session.timeframe).order_by("ts_ns")
+        rows = tape.values_list("symbol", "ts_ns", "open", "high", "low", "close", "volume")
+        for symbol, ts, *prices in rows.iterator(chunk_size=5_000):
+            self.desk.histories[symbol].append(ts, tuple(prices))
+        if not checkpoint:
+            return first_ns
+        self.desk.portfolio.resume(checkpoint)
+        return mapping.nanoseconds(self.session.last_bar_at) if self.session.last_bar_at else first_ns
+
+    def _compare_with_engine(self) -> None:
+        """The fills and the checkpoint must tell of the same positions and the same cash."""
+        self.account.mark(self.desk.portfolio.positions())
+        self.account.figures(self.desk.portfolio.cash)
+        working = {order.serial for order in self.desk.portfolio.working_orders()}
+        if working != set(self.account.orders):
+            raise LedgerMismatch(
+                f"the engine works orders {sorted(working)}, the ledger has {sorted(self.account.orders)}"
+            )
+
+    def begin(self) -> None:
+        """Bars may come: from WARMING to where the owner wants it."""
+        if self.wanted == "STOP":
+            self.move(_S.STOPPING, "a stop was asked for")
+        elif self.wanted == "PAUSE":
+            self.move(_S.PAUSED, "paused by its owner")
+        else:
+            self.move(_S.DEGRADED, "waiting for the first prices")
+        TradingSession.objects.filter(pk=self.session.pk, started_at__isnull=True).update(started_at=feeds.wall_time())
+
+    # --- bars -------------------------------------------------------------------------------------------------------
+
+    def instants(self, batch: BarBatch) -> list[Instant]:
+        """The bars of a batch by their start, without those that were worked through already."""
+        plan = self.desk.plan
+        matched = batch.of(plan.match_timeframe)
+        deciding = batch.of(plan.timeframe)
+        found: dict[int, Instant] = {}
+        for symbol, bar in matched.items():
+            if bar.ts_open <= self.cursor_ns:
+                continue
+            at = found.setdefault(
+                bar.ts_open, Instant(bar.ts_open, bar.ts_close, {}, {}, batch.received_ns, bar.backfilled)
+            )
+            at.bars[symbol] = bar.values()[1:]
+            if symbol in deciding:
+                at.deciding[symbol] = (deciding[symbol].ts_open, deciding[symbol].values()[1:])
+        return [found[ts] for ts in sorted(found)]
+
+    def blocked(self) -> str | None:
+        """Why no entry may be decided now; None: they may. Exits are never blocked."""
+        if self.kill_switch is not None:
+            return "kill_switch"
+        if self.wanted == "STOP" or self.state == _S.STOPPING:
+            return "stopping"
+        if self.wanted == "PAUSE" or self.state == _S.PAUSED:
+            return "paused"
+        if self.state == _S.DEGRADED:
+            return "degraded_feed"
+        return None
+
+    def work(self, instant: Instant) -> Done | None:
+        """Decide one instant; what is to be written. None: it was worked through before.
+
+        Raises InputError (these bars make none), LedgerMismatch and IllegalMove (the session must halt).
+        """
+        if instant.ts <= self.cursor_ns:
+            return None
+        blocked, outside = self.blocked(), self.outside
+        verdict = self.desk.decide(instant.ts, instant.bars, instant.deciding, blocked=blocked, outside=outside)
+        closed_at = mapping.moment(instant.closed_ns)
+        absorbed = self._absorb(verdict.log, closed_at, instant, verdict)
+        write = self._write(absorbed, cursor_ns=instant.ts, last_bar_at=closed_at)
+        equity_before, self.equity = self.equity, write.values["equity"]
+        write.daily = self.account.day(self._day(instant.ts), equity_before, self.equity, absorbed)
+        write.values["day_start_equity"] = write.daily.start_equity
+        decided = feeds.wall_time()
+        write.cycle = Cycle(
+            session_id=self.session.pk,
+            ts_ns=instant.ts,
+            closed_at=closed_at,
+            equity=verdict.log.equity,
+            cash=self.desk.portfolio.cash,
+            exposure=self.desk.portfolio.exposure,
+            settings_version=self.version,
+            blocked=blocked or "",
+            outside=None if outside is None else outside_as_json(outside),
+            received_at=mapping.moment(instant.received_ns),
+            decided_at=decided,
+            caught_up=instant.backfilled,
+        )
+        write.decisions = outcomes.decisions(self.session, self.desk, instant, verdict, blocked, self.account)
+        if absorbed.trades or instant.closed_ns >= self._snapshot_due_ns:
+            self._snapshot_due_ns = instant.closed_ns + site.SESSION_SNAPSHOT_SECONDS * 1_000_000_000
+            write.snapshot = self._snapshot(write, closed_at)
+        self.cursor_ns, self.last_bar_at = instant.ts, closed_at
+        return Done(write, absorbed, instant)
+
+    def _absorb(self, step: StepLog, decided_at: Any, instant: Instant | None, verdict: Verdict | None) -> Absorbed:
+        closes = {symbol: prices[3] for symbol, prices in instant.bars.items()} if instant else {}
+        inputs = {}
+        if verdict is not None:
+            inputs = {symbol: signal.metadata.get("values", {}) for symbol, signal in verdict.signals.items()}
+        return self.account.absorb(step, decided_at=decided_at, version=self.version, closes=closes, inputs=inputs)
+
+    def _write(self, absorbed: Absorbed, *, cursor_ns: int, **values: Any) -> ledger.SessionWrite:
+        portfolio = self.desk.portfolio
+        marked = {(row.symbol, row.number): row for row in self.account.mark(portfolio.positions())}
+        write = ledger.SessionWrite(
+            lease=self.lease,
+            cursor_before=self.cursor_ns,
+            cursor_ns=cursor_ns,
+            values=self.account.figures(portfolio.cash) | values,
+            orders=absorbed.orders,
+            changed=list(absorbed.changed.values()),
+            positions=list((absorbed.positions | marked).values()),
+            trades=absorbed.trades,
+            checkpoint=portfolio.checkpoint(),
+        )
+        return write
+
+    def _snapshot(self, write: ledger.SessionWrite, at: Any) -> PortfolioSnapshot:
+        held = [
+            {
+                "symbol": row.symbol,
+                "qty": str((row.qty if row.side == "BUY" else -row.qty).normalize()),
+                "px": str(row.current_px.normalize()),
+                "value": str((row.qty * row.current_px).quantize(Decimal("0.01"))),
+            }
+            for row in self.account.positions.values()
+        ]
+        return PortfolioSnapshot(
+            session_id=self.session.pk,
+            mode=self.session.mode,
+            ts=at,
+            total_value=write.values["equity"],
+            cash=write.values["cash"],
+            positions=held,
+        )
+
+    def _day(self, ts: int) -> Any:
+        timeframe = self.desk.plan.match_timeframe
+        number = exchange.trading_days(np.array([ts], dtype=np.int64), timeframe, self.market_days)[0]
+        return mapping.moment(int(number) * 86_400_000_000_000).date()
+
+    # --- between bars -----------------------------------------------------------------------------------------------
+
+    def follow_settings(self, row: SessionSettings) -> Done | None:
+        """Take over a later version of the settings; new entries follow it from the next bar on."""
+        if row.version <= self.version:
+            return None
+        self.settings, self.version = values_of(row), row.version
+        try:
+            self.desk.change_settings(self.settings | self.caps)
+        except InputError as error:
+            self._event("settings", f"Version {row.version} cannot be followed: {error}", level="error")
+            return None
+        self._event("settings", f"Version {row.version} is in force for new entries.")
+        return self._between(None, [{"do": "settings", "version": row.version}])
+
+    def follow_caps(self, caps: dict[str, float]) -> None:
+        """Take over the owner's limits over all bots, as settings; they go over the session's own."""
+        if caps != self.caps:
+            self.caps = caps
+            self.desk.change_settings(self.settings | caps)
+
+    def obey(self, command: SessionCommand) -> Done | None:
+        """Do what a user asked: the orders are decided now and meet the next bar."""
+        symbol = command.symbol or None
+        portfolio = self.desk.portfolio
+        if command.kind == SessionCommand.Kind.CLOSE_POSITION:
+            held = [position.symbol for position in portfolio.positions()]
+            if (symbol is None and not held) or (symbol is not None and symbol not in held):
+                return self._between(None, [], {command.pk: "There was no such position."})
+            step = portfolio.request_exit(symbol, "user")
+            told = {"do": "exit", "symbol": symbol, "reason": "user"}
+            return self._between(step, [told], {command.pk: "An exit order was placed; it meets the next bar."})
+        step = portfolio.cancel_entry(symbol)
+        return self._between(step, [{"do": "cancel", "symbol": symbol}], {command.pk: "Working entries were canceled."})
+
+    def guard(self, symbol: str) -> Done | None:
+        """A position without the protection that its settings declare is closed."""
+        text = f"{symbol} is held without the stop that its settings declare; it is being closed."
+        step = self.desk.portfolio.request_exit(symbol, "watchdog")
+        done = self._between(step, [{"do": "exit", "symbol": symbol, "reason": "watchdog"}])
+        self._event("guard", text, level="error")
+        return done
+
+    def naked(self) -> list[str]:
+        """Open positions that should have a stop and have none working in the engine (W6)."""
+        declared = ("stop_loss_pct", "trailing_stop_pct")
+        if all(self.settings.get(name) is None for name in declared):
+            return []
+        leaving = {order.symbol for order in self.desk.portfolio.working_orders() if not order.entry}
+        return [
+            position.symbol
+            for position in self.desk.portfolio.positions()
+            if self.account.positions[position.symbol].settings_version == self.version
+            and position.symbol not in leaving
+            and not (np.isfinite(position.stop_px) or np.isfinite(position.trailing_px))
+        ]
+
+    def stop(self) -> Done | None:
+        """One go at ending: entries are canceled and, to flatten, exits placed. Once."""
+        if self._stop_asked or self.state != _S.STOPPING:
+            return None
+        self._stop_asked = True
+        if self.policy == TradingSession.StopPolicy.FLATTEN:
+            step = self.desk.portfolio.request_exit(None, "flatten")
+            return self._between(step, [{"do": "exit", "symbol": None, "reason": "flatten"}])
+        step = self.desk.portfolio.cancel_entry(None)
+        return self._between(step, [{"do": "cancel", "symbol": None}])
+
+    def give_up_orders(self) -> Done | None:
+        """No bar will come any more: what still works expires. None: nothing did."""
+        rows = self.account.expire_all(feeds.wall_time())
+        if not rows:
+            return None
+        self._event("command", f"The prices ended with {len(rows)} orders still working; they have expired.")
+        write = self._write(Absorbed(changed={row.seq: row for row in rows}), cursor_ns=self.cursor_ns)
+        return Done(write, Absorbed())
+
+    def _between(
+        self, step: StepLog | None, interventions: list[dict[str, Any]], done_commands: Mapping[int, str] | None = None
+    ) -> Done:
+        absorbed = Absorbed()
+        if step is not None:
+            at = self.last_bar_at or feeds.wall_time()
+            absorbed = self._absorb(step, at, None, None)
+        write = self._write(absorbed, cursor_ns=self.cursor_ns)
+        write.interventions = interventions
+        write.done_commands = dict(done_commands or {})
+        return Done(write, absorbed)
+
+    # --- states -----------------------------------------------------------------------------------------------------
+
+    def move(self, after: SessionState, reason: str = "", **values: Any) -> None:
+        """Raises LostLease when the row is not ours any more."""
+        if not ledger.move(self.lease, self.state, after, reason, **values):
+            raise LostLease(f"session {self.session.pk}")
+        self.state = after
+        self.session.state = after
+
+    def heed(self) -> None:
+        """Bring the state to where the owner's wish and the feed have it."""
+        silent = self.feed is None or self.feed.status not in ("live", "ended")
+        if self.wanted == "STOP":
+            if self.state in LIVE_STATES and self.state != _S.STOPPING:
+                self.move(_S.STOPPING, self.stop_reason or "user")
+        elif self.wanted == "PAUSE":
+            if self.state in (_S.RUNNING, _S.DEGRADED):
+                self.move(_S.PAUSED, "paused by its owner")
+        elif self.state == _S.PAUSED:
+            self.move(_S.DEGRADED, "resumed; entries wait for a look at the venue")
+            self._look_at_venue()
+            if not silent:
+                self.move(_S.RUNNING)
+        elif self.state == _S.RUNNING and silent:
+            self.move(_S.DEGRADED, self.feed.reason if self.feed else "no prices come")
+        elif self.state == _S.DEGRADED and not silent:
+            self._look_at_venue()
+            self.move(_S.RUNNING, "prices come")
+
+    def _look_at_venue(self) -> None:
+        """A green comparison before entries go on. Raises LedgerMismatch."""
+        ours = {tracked.row.client_order_id for tracked in self.account.orders.values()}
+        theirs = {order.client_order_id for order in self.venue.working(self.session.pk)}
+        if theirs - ours:
+            raise LedgerMismatch(f"the venue works {len(theirs - ours)} orders that the ledger does not")
+        self._compare_with_engine()
+
+    def is_flat(self) -> bool:
+        """Whether nothing is left to be done before STOPPED: no working order here or at the venue, and no position
+        when it was to be flattened (unless no bar can come any more to close it on)."""
+        if self.account.orders or self.venue.working(self.session.pk):
+            return False
+        return self.policy != TradingSession.StopPolicy.FLATTEN or not self.account.positions
+
+    def _event(self, kind: str, text: str, *, level: str = "info", **detail: Any) -> None:
+        SessionEvent(session_id=self.session.pk, kind=kind, level=level, text=text[:500], detail=detail).save()
+
+    def event(self, kind: str, text: str, *, level: str = "info", **detail: Any) -> None:
+        """A line in the session's log."""
+        self._event(kind, text, level=level, **detail)
+
+
+def send(venue: Venue, orders: list[Order]) -> None:
+    """Bring committed intents to the venue, and its answer into their rows."""
+    failpoints.pass_by("after_intent")
+    try:
+        answers = venue.submit(orders)
+    except VenueDown:
+        log.exception("%d orders may or may not have reached the venue", len(orders))
+        Order.objects.filter(pk__in=[order.pk for order in orders]).update(state=OrderState.UNKNOWN)
+        return
+    failpoints.pass_by("after_ack")
+    ledger.acknowledge(answers)
+
+
+def values_of(row: SessionSettings) -> dict[str, Any]:
+    """The settings of a version, as `strategies.session_settings` cleans them."""
+    stored = {name: getattr(row, name) for name in session_settings.SETTINGS}
+    return session_settings.clean(
+        {name: float(value) if isinstance(value, Decimal) else value for name, value in stored.items()}
+    )
+
+
+def outside_as_json(outside: OutsideExposure) -> dict[str, Any]:
+    return {"gross": outside.gross, "net": outside.net, "symbols": dict(outside.symbols)}

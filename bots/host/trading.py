@@ -1,0 +1,289 @@
+"""What a host does with its sessions, in its one trading thread: open, work, look, halt, end.
+
+One session's fault stays its own: whatever goes wrong while it decides or is written ends that session's turn, says
+why in its log, and leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from bots import failpoints
+from bots.book import CrossingFill
+from bots.host import ending, ledger
+from bots.host.account import LedgerMismatch
+from bots.host.envelope import Envelopes
+from bots.host.feeds import FeedError
+from bots.host.lease import Lease, LostLease, release
+from bots.host.news import Newsroom
+from bots.host.runner import Done, Instant, Runner, send
+from bots.models import SessionCommand, SessionSettings, TradingSession
+from bots.orders import OVER, OrderState
+from bots.states import IllegalMove, SessionState
+from bots.venues.base import Venue, VenueDown
+from bots.venues.paper import PaperVenue
+from engine import InputError
+
+log = logging.getLogger(__name__)
+
+# What means that a session's own account is wrong: it must not go on by itself.
+WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
+_RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+_DOWN = (OperationalError, InterfaceError)
+
+
+class TradingDesk:
+    """All methods run in the trading thread; those that return ids say which sessions this host has no more."""
+
+    def __init__(self, newsroom: Newsroom, envelopes: Envelopes) -> None:
+        self.newsroom, self.envelopes = newsroom, envelopes
+        self.venue: Venue = PaperVenue()
+        self._latencies: deque[float] = deque(maxlen=1_000)
+
+    # --- open -------------------------------------------------------------------------------------------------------
+
+    def open(self, lease: Lease) -> tuple[Runner, int] | None:
+        """Bring a leased session up. (runner, the instant after which it wants bars), or None: it is not ours now."""
+        session = TradingSession.objects.select_related("memory").get(pk=lease.session_id)
+        runner = Runner(lease, session, self.venue)
+        self.newsroom.state(runner)
+        try:
+            since = runner.open()
+            self.envelopes.refresh([session.owner_id], [session.pk])
+            self._take_caps(runner)
+            runner.begin()
+        except LostLease:
+            return None
+        except WRONG as error:
+            self._halt(runner, f"Its ledger does not agree with itself: {error}")
+            return None
+        except InputError as error:
+            self.fail(runner, f"It cannot run as it is: {error}")
+            return None
+        except (VenueDown, FeedError, *_DOWN) as error:
+            log.warning("session %s: not now: %s", lease.session_id, error)
+            connection.close()
+            release(lease)
+            return None
+        except Exception as error:
+            log.exception("session %s could not be opened", lease.session_id)
+            self._halt(runner, f"Something is wrong on our side: {type(error).__name__}. The log has the details.")
+            return None
+        self.newsroom.state(runner)
+        return runner, since
+
+    # --- bars -------------------------------------------------------------------------------------------------------
+
+    def work(self, jobs: Sequence[tuple[Runner, Instant]]) -> set[int]:
+        """Decide these, at most one instant a session; write, send and tell what came of it."""
+        gone: set[int] = set()
+        dones: list[tuple[Runner, Done]] = []
+        for runner, instant in jobs:
+            caps = self.envelopes.caps(runner.session.owner_id)
+            runner.kill_switch = caps.blocked
+            runner.outside = self.envelopes.outside(runner.session.owner_id, runner.session.pk)
+            done = self._guarded(runner, gone, lambda r=runner, i=instant: r.work(i))
+            if done is not None:
+                dones.append((runner, done))
+                if caps.any:
+                    self._note(runner)
+        # Intents first: nothing that only keeps the books up to date may delay an order.
+        for group in ([pair for pair in dones if pair[1].write.has_orders],
+                      [pair for pair in dones if not pair[1].write.has_orders]):  # fmt: skip
+            gone |= self._settle(group)
+        return gone
+
+    def _note(self, runner: Runner) -> None:
+        portfolio = runner.desk.portfolio
+        marks = {symbol: float(history.bars().close[-1]) for symbol, history in runner.desk.histories.items()
+                 if len(history)}  # fmt: skip
+        session = runner.session
+        self.envelopes.note(session.owner_id, session.pk, portfolio.positions(), portfolio.working_orders(), marks)
+
+    def _guarded(self, runner: Runner, gone: set[int], do: Callable[[], Done | None]) -> Done | None:
+        """`do`, with each kind of fault ending where it belongs. `gone` gets the session where it ends."""
+        try:
+            return do()
+        except LostLease:
+            gone.add(runner.session.pk)
+        except InputError as error:
+            runner.event("fault", f"A bar was left out: {error}", level="warning")
+        except WRONG as error:
+            gone.add(runner.session.pk)
+            self._halt(runner, f"Its ledger does not agree with itself: {error}")
+        except _DOWN:
+            raise
+        except Exception as error:
+            log.exception("session %s failed", runner.session.pk)
+            gone.add(runner.session.pk)
+            self._halt(runner, f"Something is wrong on our side: {type(error).__name__}. The log has the details.")
+        return None
+
+    def _settle(self, pairs: list[tuple[Runner, Done]]) -> set[int]:
+        """Write, send and tell. The ids of sessions that are lost or halted."""
+        if not pairs:
+            return set()
+        if any(done.write.trades for _, done in pairs):
+            failpoints.pass_by("after_fill_recv")
+        lost = self._commit(pairs)
+        held = [(runner, done) for runner, done in pairs if runner.session.pk not in lost]
+        intents = [order for _, done in held for order in done.write.orders if order.state == OrderState.INTENT]
+        if intents:
+            send(self.venue, intents)
+            for order in intents:
+                order.state = OrderState.ACCEPTED
+            for runner, done in held:
+                runner.account.accepted(order.seq for order in done.write.orders)
+        ended = [
+            order.client_order_id
+            for _, done in held
+            for order in [*done.write.orders, *done.write.changed]
+            if order.state in OVER
+        ]
+        if ended:
+            self.venue.close(ended)
+        for runner, done in held:
+            if done.write.cycle is not None:
+                waited = done.write.cycle.decided_at - done.write.cycle.received_at
+                self._latencies.append(waited.total_seconds())
+            self.newsroom.cycle(runner, done)
+        return lost
+
+    def _commit(self, pairs: list[tuple[Runner, Done]]) -> set[int]:
+        """Write all together; where the database refuses, one by one, so that a bad row is its session's own trouble.
+
+        A database that does not answer is waited for: nothing may be decided on before it is written.
+        """
+        writes = [done.write for _, done in pairs]
+        for attempt in range(1_000_000):
+            try:
+                return ledger.commit(writes)
+            except _DOWN:
+                wait = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
+                log.warning("the database does not take the ledger; again in %.1f s", wait, exc_info=attempt == 0)
+                connection.close()
+                time.sleep(wait)
+            except DatabaseError:
+                log.exception("the database refuses %d sessions' rows", len(writes))
+                break
+        lost = set()
+        for runner, done in pairs:
+            try:
+                lost |= ledger.commit([done.write])
+            except DatabaseError as error:
+                log.exception("session %s: the database refuses its rows", runner.session.pk)
+                lost.add(runner.session.pk)
+                self._halt(runner, f"Its ledger could not be written: {type(error).__name__}. The log has the details.")
+        return lost
+
+    # --- rows -------------------------------------------------------------------------------------------------------
+
+    def look(self, runners: Sequence[Runner], idle: set[int]) -> set[int]:
+        """See what owners want of these sessions, and do it. idle: those for which no bar waits."""
+        by_id = {runner.session.pk: runner for runner in runners}
+        gone: set[int] = set()
+        self._read_wishes(by_id)
+        self.envelopes.refresh({runner.session.owner_id for runner in runners}, by_id)
+        newest = {
+            row.session_id: row
+            for row in SessionSettings.objects.filter(session__in=by_id).order_by("session", "version")
+            if row.version > by_id[row.session_id].version
+        }
+        commands: dict[int, list[SessionCommand]] = {}
+        for command in SessionCommand.objects.filter(session__in=by_id, done_at__isnull=True):
+            commands.setdefault(command.session_id, []).append(command)
+        for pk, runner in by_id.items():
+            todo: list[Callable[[], Done | None]] = []
+            if pk in newest:
+                todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
+            todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
+            todo.append(lambda r=runner: self._heed(r))
+            todo += [runner.stop]
+            todo += [lambda r=runner, s=symbol: r.guard(s) for symbol in runner.naked()]
+            for do in todo:
+                done = self._guarded(runner, gone, do)
+                if done is not None:
+                    gone |= self._settle([(runner, done)])
+                if pk in gone:
+                    break
+            else:
+                self._take_caps(runner)
+                if pk in idle:
+                    self._guarded(runner, gone, functools.partial(self._end, runner, gone))
+        return gone
+
+    def _read_wishes(self, runners: dict[int, Runner]) -> None:
+        now = timezone.now()
+        rows = TradingSession.objects.filter(pk__in=runners)
+        for row in rows.only("pk", "wanted", "stop_policy", "stop_reason", "scheduled_end_time"):
+            runner = runners[row.pk]
+            due = row.scheduled_end_time is not None and row.scheduled_end_time <= now
+            ended = runner.feed is not None and runner.feed.status == "ended"
+            if row.wanted != "STOP" and (due or ended):
+                reason = "scheduled_end" if due else "feed_ended"
+                asked = TradingSession.objects.filter(pk=row.pk).exclude(wanted="STOP")
+                if asked.update(wanted="STOP", stop_reason=reason):
+                    row.wanted, row.stop_reason = "STOP", reason
+            runner.wanted, runner.policy, runner.stop_reason = row.wanted, row.stop_policy, row.stop_reason
+
+    def _heed(self, runner: Runner) -> None:
+        before = runner.state
+        runner.kill_switch = self.envelopes.caps(runner.session.owner_id).blocked
+        runner.heed()
+        if runner.state != before:
+            self.newsroom.state(runner)
+
+    def _take_caps(self, runner: Runner) -> None:
+        runner.follow_caps(self.envelopes.caps(runner.session.owner_id).as_settings())
+
+    # --- ends -------------------------------------------------------------------------------------------------------
+
+    def _end(self, runner: Runner, gone: set[int]) -> None:
+        """STOPPING → STOPPED once nothing is left to do."""
+        if runner.state != SessionState.STOPPING:
+            return
+        if not runner.is_flat():
+            if runner.feed is None or runner.feed.status != "ended":
+                return
+            leftover = runner.give_up_orders()
+            if leftover is not None:
+                gone |= self._settle([(runner, leftover)])
+        ending.stopped(runner)
+        self.envelopes.forget(runner.session.owner_id, runner.session.pk)
+        self.newsroom.state(runner, runner.stop_reason)
+        gone.add(runner.session.pk)
+
+    def fail(self, runner: Runner, reason: str) -> set[int]:
+        """It cannot run as it is configured."""
+        return self._finish(runner, SessionState.FAILED, reason)
+
+    def _halt(self, runner: Runner, reason: str) -> None:
+        """It must not go on without a person."""
+        self._finish(runner, SessionState.HALTED, reason)
+
+    def _finish(self, runner: Runner, state: SessionState, reason: str) -> set[int]:
+        try:
+            ending.ended_badly(runner, state, reason)
+        except (LostLease, DatabaseError):
+            log.exception("session %s: %s could not be written", runner.session.pk, state)
+            connection.close()
+        else:
+            self.newsroom.state(runner, reason)
+        self.envelopes.forget(runner.session.owner_id, runner.session.pk)
+        return {runner.session.pk}
+
+    def figures(self) -> dict[str, Any]:
+        """How it goes: decision latencies of the last thousand cycles, in milliseconds."""
+        waits = sorted(self._latencies)
+        if not waits:
+            return {}
+        return {"decision_p50_ms": round(waits[len(waits) // 2] * 1e3, 2),
+                "decision_p95_ms": round(waits[int(len(waits) * 0.95)] * 1e3, 2)}  # fmt: skip

@@ -1,0 +1,30 @@
+"""Names that are derived, never drawn: the same decision made again after a crash has the same ids."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+LONGEST = 36  # what every venue takes, of [a-zA-Z0-9-_]
+
+
+def client_order_id(session_id: int, seq: int) -> str:
+    """`<environment><session>-<order>`: 8 base-36 digits of the session, 12 digits of the order's serial number.
+
+    The environment's letters keep a test installation and a production one on one broker account apart.
+    """
+    return f"{settings.ORDER_ID_PREFIX}{_base36(session_id):0>8}-{seq:012d}"
+
+
+def execution_id(client_id: str, number: int) -> str:
+    """The simulated venue's id of an order's `number`-th fill, from 1."""
+    return f"{client_id}-{number}"
+
+
+def _base36(number: int) -> str:
+    text = ""
+    while True:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+        if not number:
+            return text
