@@ -214,7 +214,7 @@ class Runner:
             exposure=self.desk.portfolio.exposure,
             settings_version=self.version,
             blocked=blocked or "",
-            outside=None if outside is None else outside_as_json(outside),
+            outside=None if outside is None else outside_as_json(outside) | {"caps": self.caps},
             received_at=mapping.moment(instant.received_ns),
             decided_at=decided,
             caught_up=instant.backfilled,
