@@ -55,7 +55,7 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
     strategy, parameters = requests.read_strategy(reader)
     symbols = requests.read_symbols(reader)
     timeframe, match_timeframe = requests.read_timeframes(reader)
-    feed, options = requests.read_feed(user, reader, symbols, timeframe)
+    feed, options = requests.read_feed(user, reader, symbols, match_timeframe or timeframe)
     columns = {
         "name": reader.read("name", "", readers.text, max_length=MAX_NAME, required=True),
         "description": reader.read("description", "", readers.text, max_length=MAX_DESCRIPTION),

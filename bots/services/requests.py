@@ -130,7 +130,7 @@ def _read(user: User, raw: dict[str, Any], bot: Bot | None, saved: UserStrategy 
     preset = reader.read("preset", session_settings.DEFAULT_PRESET, readers.preset)
     sent = raw.get("settings")
     settings = reader.attempt({}, readers.settings, preset, {} if sent is None else sent)
-    feed, options = read_feed(user, reader, symbols, timeframe)
+    feed, options = read_feed(user, reader, symbols, match_timeframe or timeframe)
     now = timezone.now()
     cash = reader.read("initial_cash", Decimal(100_000), readers.money, low=MIN_CASH, high=MAX_CASH)
     ends = reader.read("scheduled_end_time", None, readers.moment, low=now, high=now + LONGEST)
@@ -188,7 +188,7 @@ def read_timeframes(reader: readers.Reader) -> tuple[str, str]:
 def read_feed(
     user: User, reader: readers.Reader, symbols: tuple[str, ...], timeframe: str
 ) -> tuple[str, dict[str, Any]]:
-    """(feed, its options) of a request; faults are kept by the reader."""
+    """(feed, its options) of a request whose finest timeframe is `timeframe`; faults are kept by the reader."""
     named = reader.raw.get("feed") is not None
     feed = reader.read("feed", "", readers.choice, choices=feeds.FEEDS)
     options = reader.read("feed_options", {}, readers.mapping)

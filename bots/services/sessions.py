@@ -13,10 +13,13 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts import quotas
+from accounts import selectors as account_selectors
 from accounts.models import User
+from accounts.services import audit
 from bots import selectors
 from bots.models import Bot, Mode, Order, PaperOrder, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.orders import WORKING, OrderState
+from bots.services import feeds
 from bots.services.requests import SessionRequest, clean
 from bots.settings_columns import from_columns, to_columns
 from bots.states import OVER, SessionState, check_move
@@ -61,7 +64,8 @@ def create(user: User, request: SessionRequest, key: str | None = None) -> tuple
             running = selectors.active_of_bot(request.bot)
             if running is not None:
                 return running, False
-        quotas.check_session(locked, selectors.active_ids(user))
+        _refuse_where_stopped(user, len(active := selectors.active_ids(user)))
+        quotas.check_session(locked, active)
         session = TradingSession.objects.create(
             owner=user,
             bot=request.bot,
@@ -79,7 +83,7 @@ def create(user: User, request: SessionRequest, key: str | None = None) -> tuple
             strategy_parameters=request.strategy_parameters,
             strategy_version=catalogue.get(request.strategy).version(),
             feed=request.feed,
-            feed_options=request.feed_options,
+            feed_options=feeds.sealed(user, request.feed, request.feed_options),
             scheduled_end_time=request.scheduled_end_time,
             idempotency_key=key,
         )
@@ -170,8 +174,12 @@ def close_symbol(user: User, session_id: int, symbol: str) -> SessionCommand:
 
 
 def log(session: TradingSession, kind: str, text: str, *, by: User | None = None, **detail: Any) -> None:
-    """One line in the session's log."""
+    """One line in the session's log; what a person did stands in the audit trail, too."""
     SessionEvent.objects.create(session=session, kind=kind, text=text[:500], by=by, detail=detail)
+    if by is not None:
+        owner = by if by.pk == session.owner_id else session.owner
+        target = f"session {session.pk}"
+        audit.record(by, f"session.{kind}", target=target, detail={"text": text, **detail}, owner=owner)
 
 
 def nudge(session_id: int) -> None:
@@ -184,6 +192,16 @@ def _nudge(session_id: int) -> None:
     from bots import tasks
 
     tasks.nudge(session_id)
+
+
+def _refuse_where_stopped(user: User, active: int) -> None:
+    """Raises Conflict while a kill switch is on, or when the user's own limit of sessions is reached."""
+    blocked = account_selectors.entries_blocked(user)
+    if blocked is not None:
+        raise Conflict(f"No session starts now. {blocked}", code="kill_switch_on")
+    most = account_selectors.risk_envelope(user).max_sessions
+    if most is not None and active >= most:
+        raise Conflict(f"Your own limit is {most} sessions at once. Stop one, or raise it.", code="own_limit_reached")
 
 
 def _want(user: User, session_id: int, wanted: str, text: str) -> TradingSession:
@@ -260,7 +278,7 @@ def _is_of(session: TradingSession, request: SessionRequest) -> bool:
         and session.strategy == request.strategy
         and session.strategy_parameters == request.strategy_parameters
         and (session.timeframe, session.match_timeframe) == (request.timeframe, request.match_timeframe)
-        and (session.feed, session.feed_options) == (request.feed, request.feed_options)
+        and (session.feed, feeds.unsealed(session.feed_options)) == (request.feed, request.feed_options)
         and session.scheduled_end_time == request.scheduled_end_time
         and session.bot_id == (bot.pk if bot else None)
         and session.name == request.name

@@ -8,15 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import Tier, User
+from accounts.models import AuditEvent, Tier, User
+from accounts.services import risk
 from bots.models import Order, PaperOrder, SessionCommand, TradingSession
 from bots.orders import WORKING
 from bots.services import emergency, sessions, settings
 from bots.states import SessionState
 from engine.errors import InputError
+from marketdata import feeds
 from tests.accounts.factories import UserFactory
 from tests.bots.factories import fill_session, make_bot, make_session
 from tradingsite.lib.errors import ApiError, Conflict, NotAllowed, NotFound, QuotaExceeded, Unprocessable
@@ -89,7 +92,7 @@ def test_a_start_writes_the_session_and_version_1_of_its_settings(alice: User) -
         ({"symbols": ["SIM-A", "sim-a"]}, {"symbols[1]": "conflict"}),
         ({"symbols": ["SIM A"]}, {"symbols[0]": "bad_text"}),
         ({"symbols": ["AAPL"]}, {"feed": "required"}),
-        ({"symbols": ["AAPL"], "feed": "synthetic"}, {"symbols[0]": "conflict"}),
+        ({"symbols": ["AAPL"], "feed": "synthetic"}, {"symbols[0]": "not_found"}),
         ({"symbols": ["AAPL"], "feed": "alpaca"}, {"feed": "unknown_choice"}),
         ({"feed_options": {"sed": 1}}, {"feed_options.sed": "unknown_field"}),
         ({"strategy": "astrology"}, {"strategy": "unknown_choice"}),
@@ -116,6 +119,51 @@ def test_a_start_that_is_no_object_is_refused(alice: User) -> None:
     for nonsense in (None, [], "start", 5):
         with pytest.raises(InputError):
             sessions.start(alice, nonsense)
+
+
+def test_a_replay_takes_stored_bars_that_are_there(alice: User) -> None:
+    call_command("load_sample_data", verbosity=0)
+    body = {**START, "symbols": ["AAPL", "IBM"], "timeframe": "1d", "feed": "replay"}
+    session, _ = sessions.start(alice, {**body, "feed_options": {"start": "2004-01-05"}})
+    options = session.feed_options
+    assert (options["source"], options["timeframe"], options["start"]) == ("sample", "1d", "2004-01-05")
+    assert options["end"].startswith("2013"), "to the last bar there is"
+    assert options["owner"] == alice.pk
+    feeds.open_feed(feeds.FeedKey.of("replay", **options))
+    assert refused(alice, **{**body, "timeframe": "1m"}) == {"timeframe": "not_found"}
+    assert refused(alice, **{**body, "symbols": ["AAPL", "NOPE"]}) == {"symbols[1]": "not_found"}
+    options = {"start": "1970-01-01", "end": "1970-02-01"}
+    assert refused(alice, **{**body, "feed_options": options}) == {"feed_options.start": "out_of_range"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("options", [{}, {"accelerate": 60, "seed": 7}], ids=str)
+def test_the_options_of_a_session_open_its_feed(alice: User, options: dict[str, Any]) -> None:
+    session, _ = sessions.start(alice, {**START, "feed_options": options}, "key")
+    feeds.open_feed(feeds.FeedKey.of("synthetic", **session.feed_options))
+    assert sessions.start(alice, {**START, "feed_options": options}, "key") == (session, False)
+
+
+def test_nothing_starts_while_a_kill_switch_is_on(alice: User) -> None:
+    risk.throw_kill_switch(alice, True, "enough")
+    with pytest.raises(Conflict, match="enough") as caught:
+        sessions.start(alice, START)
+    assert caught.value.code == "kill_switch_on"
+    risk.throw_kill_switch(alice, False)
+    risk.set_envelope(alice, {"max_sessions": 0})
+    with pytest.raises(Conflict) as limited:
+        sessions.start(alice, START)
+    assert limited.value.code == "own_limit_reached"
+
+
+@pytest.mark.row("M4")
+def test_what_a_person_did_stands_in_the_audit_trail(alice: User, carol: User) -> None:
+    session, _ = sessions.start(alice, START)
+    TradingSession.objects.filter(pk=session.pk).update(state=S.RUNNING)
+    emergency.stop_everything(carol, "platform", "flatten")
+    trail = AuditEvent.objects.order_by("pk").values_list("actor", "action", "target")
+    target = f"session {session.pk}"
+    assert list(trail) == [("alice", "session.state", target), ("carol", "session.state", target)]
 
 
 @pytest.mark.row("A4")
