@@ -6,7 +6,7 @@ Every function takes the acting user and touches only that user's rows; other id
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,18 +19,17 @@ from accounts import quotas
 from accounts.models import User
 from backtests import claims, estimate, selectors, tasks
 from backtests.models import Backtest, PerformanceRecord, SubmissionCount
-from backtests.runner import RunConfig, clean, fields
+from backtests.runner import RunConfig, clean
 from engine.errors import Fault, InputError
 from marketdata.models.instrument import Source
 from marketdata.selectors import visible_instruments
 from marketdata.zones import ALWAYS_OPEN
-from strategies import catalogue, session_settings
+from strategies import catalogue, readers, session_settings
 from strategies import selectors as strategy_selectors
 from strategies import services as strategy_services
 from strategies.models import UserStrategy
 from tradingsite.lib.errors import Conflict, Unprocessable
 
-MAX_KEY_LENGTH = 200
 EXCHANGE = "XNYS"
 _State = Backtest.State
 
@@ -52,7 +51,7 @@ def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Back
             code="needs_confirmation",
             faults=cautions,
         )
-    return _create(user, config, saved, _key(idempotency_key))
+    return _create(user, config, saved, readers.idempotency_key(idempotency_key))
 
 
 def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, list[Fault]]:
@@ -108,7 +107,7 @@ def rerun(user: User, backtest_id: uuid.UUID | str, idempotency_key: str | None 
     saved = None
     if original.saved_strategy_id is not None:
         saved = UserStrategy.objects.filter(owner=user, pk=original.saved_strategy_id).first()
-    return _create(user, config, saved, _key(idempotency_key), rerun_of=original)
+    return _create(user, config, saved, readers.idempotency_key(idempotency_key), rerun_of=original)
 
 
 def remove(user: User, backtest_id: uuid.UUID | str) -> None:
@@ -237,27 +236,10 @@ def _with_saved(payload: dict[str, Any], saved: UserStrategy) -> dict[str, Any]:
 
 
 def _saved_strategy(user: User, value: object) -> UserStrategy:
-    key = _strict(fields.integer, "saved_strategy_id", value, low=1, high=2**63 - 1)
+    key = readers.strict(readers.integer, "saved_strategy_id", value, low=1, high=2**63 - 1)
     return strategy_selectors.get(user, key)
 
 
 def _confirmed(payload: Any) -> bool:
     sent = payload.get("confirm_cautions") if isinstance(payload, Mapping) else None
-    return sent is not None and _strict(fields.boolean, "confirm_cautions", sent)
-
-
-def _strict(read: Callable[..., Any], *args: Any, **bounds: Any) -> Any:
-    """A field through its reader; InputError in the place of the reader's own refusal."""
-    try:
-        return read(*args, **bounds)
-    except fields.Refused as refused:
-        raise InputError(refused.fault) from None
-
-
-def _key(value: str | None) -> str | None:
-    if value is None:
-        return None
-    if not 1 <= len(value) <= MAX_KEY_LENGTH or not value.isascii() or not value.isprintable():
-        message = "Idempotency-Key must have 1 to 200 printable ASCII characters"
-        raise InputError(Fault("Idempotency-Key", "bad_text", message, "Draw a new UUID for each new request"))
-    return value
+    return sent is not None and readers.strict(readers.boolean, "confirm_cautions", sent)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
 
+from strategies import session_settings
 from strategies.params import BoolParam, ChoiceParam, DaysParam, IntParam, MoneyParam, Param, TimeParam
 from strategies.session_settings import SETTINGS
 
@@ -45,3 +48,15 @@ def column(param: Param[Any]) -> models.Field[Any, Any]:
 def exchange_week() -> list[str]:
     """The default trading days, a new list each time."""
     return list(SETTINGS["trading_days"].default)
+
+
+def to_columns(cleaned: Mapping[str, Any]) -> dict[str, Any]:
+    """Cleaned settings as the columns of a row hold them."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in cleaned.items()}
+
+
+def from_columns(row: models.Model) -> dict[str, Any]:
+    """The cleaned settings that a row holds; `from_columns` of a saved `to_columns(s)` is `s`."""
+    plain = {name: getattr(row, name) for name in SETTINGS}
+    plain = {name: float(value) if isinstance(value, Decimal) else value for name, value in plain.items()}
+    return session_settings.clean(session_settings.as_json(plain))

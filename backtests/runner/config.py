@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from backtests.runner import fields
 from engine.errors import Fault, InputError
-from marketdata import symbols as symbol_rule
 from marketdata.adjust import ADJUSTMENTS
 from marketdata.columns import TIMEFRAME_NS
+from strategies import readers as fields
 
 FIELDS = (
     "strategy",
@@ -90,50 +89,6 @@ class RunConfig:
         return plain
 
 
-class _Reader:
-    """Reads fields one by one and collects every fault."""
-
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        self.raw = raw
-        self.faults: list[Fault] = []
-
-    def read(self, name: str, default: Any, read: Callable[..., Any], **bounds: Any) -> Any:
-        """The field through its reader; `default` where it is absent, null or refused (the fault is kept)."""
-        value = self.raw.get(name)
-        if value is None:
-            return default
-        return self.attempt(default, read, name, value, **bounds)
-
-    def attempt(self, default: Any, read: Callable[..., Any], *args: Any, **bounds: Any) -> Any:
-        try:
-            return read(*args, **bounds)
-        except fields.Refused as refused:
-            self.faults.append(refused.fault)
-        except InputError as error:
-            self.faults.extend(error.faults)
-        return default
-
-    def fault(self, path: str, code: str, message: str, hint: str = "") -> None:
-        self.faults.append(Fault(path, code, message, hint))
-
-
-def _symbol(path: str, value: object) -> str:
-    symbol = fields.text(path, value, max_length=symbol_rule.MAX_LENGTH, required=True).upper()
-    if not symbol_rule.is_symbol(symbol):
-        raise fields.Refused(path, "bad_text", f"{fields.shown(value)} is not a symbol", symbol_rule.HINT)
-    return symbol
-
-
-def _symbols(path: str, value: object) -> tuple[str, ...]:
-    symbols = tuple(
-        _symbol(f"{path}[{i}]", entry) for i, entry in enumerate(fields.array(path, value, low=1, high=MAX_SYMBOLS))
-    )
-    for i, symbol in enumerate(symbols):
-        if symbol in symbols[:i]:
-            raise fields.Refused(f"{path}[{i}]", "conflict", f"{symbol} is named twice", "Name each symbol once")
-    return symbols
-
-
 def _source(path: str, value: object) -> str:
     source = fields.text(path, value, max_length=32, required=True)
     if not _SOURCE.fullmatch(source):
@@ -149,44 +104,12 @@ def _metrics(path: str, value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(fields.choice(f"{path}[{i}]", name, known) for i, name in enumerate(names)))
 
 
-def _parameters(slug: str, value: object) -> dict[str, Any]:
-    """Every parameter of the strategy, checked and JSON-ready."""
-    from strategies import catalogue
-
-    strategy = catalogue.get(slug)
-    raw = fields.mapping("strategy_parameters", value)
-    try:
-        cleaned = strategy.clean(raw)
-    except InputError as error:
-        raise error.under("strategy_parameters") from None
-    return {name: param.json(cleaned[name]) for name, param in strategy.params.items()}
-
-
-def _strategy(path: str, value: object) -> str:
-    from strategies import catalogue
-
-    slug = fields.text(path, value, max_length=60, required=True)
-    known = [strategy.slug for strategy in catalogue.all()]
-    return fields.choice(path, slug, known)
-
-
 def _settings(preset: str, value: object, shares: int | None) -> dict[str, Any]:
     """Every session setting, JSON-ready: the preset's, then what was sent, then the fixed size where one is given."""
-    from strategies import session_settings
-
     chosen = fields.mapping("settings", value)
     if shares is not None:
         chosen |= {"position_sizing_method": "fixed", "position_size_value": float(shares), "capital_per_trade": None}
-    try:
-        return session_settings.as_json(session_settings.clean(chosen, preset_name=preset))
-    except InputError as error:
-        raise error.under("settings") from None
-
-
-def _preset(path: str, value: object) -> str:
-    from strategies import session_settings
-
-    return fields.choice(path, value, list(session_settings.PRESETS))
+    return fields.settings(preset, chosen)
 
 
 def clean(raw: object, *, today: date | None = None, signals_given: bool = False) -> RunConfig:
@@ -202,28 +125,27 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
             Fault("", "wrong_type", "The request is not an object", 'Write {"strategy": …, "symbols": […]}')
         )
     today = today or datetime.now(UTC).date()
-    reader = _Reader(raw)
-    for key in raw:
-        if key not in FIELDS:
-            name = key if isinstance(key, str) and len(key) <= 60 else fields.shown(key)
-            reader.fault(name, "unknown_field", "There is no such field", f"Known: {', '.join(FIELDS)}")
+    reader = fields.Reader(raw)
+    reader.refuse_unknown(FIELDS)
 
     strategy = ""
     if raw.get("strategy") is None:
         if not signals_given:
             reader.fault("strategy", "required", "Name a strategy, for example ma_crossover")
     else:
-        strategy = reader.read("strategy", "", _strategy)
+        strategy = reader.read("strategy", "", fields.strategy)
     given_parameters = raw.get("strategy_parameters")
     parameters: dict[str, Any] = {}
     if strategy:
-        parameters = reader.attempt({}, _parameters, strategy, {} if given_parameters is None else given_parameters)
+        parameters = reader.attempt(
+            {}, fields.parameters, strategy, {} if given_parameters is None else given_parameters
+        )
     elif given_parameters and signals_given:
         reader.fault("strategy_parameters", "conflict", "Given signals take no parameters", "Leave them out")
 
     if raw.get("symbols") is None:
         reader.fault("symbols", "required", "Name at least one symbol, for example AAPL")
-    symbols = reader.read("symbols", (), _symbols)
+    symbols = reader.read("symbols", (), fields.symbols, most=MAX_SYMBOLS)
     timeframe = reader.read("timeframe", "1d", fields.choice, choices=TIMEFRAMES)
     match_timeframe = reader.read("match_timeframe", None, fields.choice, choices=TIMEFRAMES)
     if match_timeframe is not None and TIMEFRAMES.index(match_timeframe) >= TIMEFRAMES.index(timeframe):
@@ -241,7 +163,7 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
         reader.fault("end_date", "out_of_range", f"{end} is before the start, {start}", "Choose a later day")
 
     shares = reader.read("shares_per_trade", None, fields.integer, low=1, high=10_000_000)
-    preset = reader.read("preset", DEFAULT_PRESET, _preset)
+    preset = reader.read("preset", DEFAULT_PRESET, fields.preset)
     given_settings = raw.get("settings")
     settings = reader.attempt({}, _settings, preset, {} if given_settings is None else given_settings, shares)
 
@@ -260,13 +182,12 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
         source=reader.read("source", "sample", _source),
         adjustment=reader.read("adjustment", "split_dividend", fields.choice, choices=ADJUSTMENTS),
         match_timeframe=match_timeframe,
-        benchmark=reader.read("benchmark", None, _symbol),
+        benchmark=reader.read("benchmark", None, fields.symbol),
         symbols_alone=reader.read("symbols_alone", False, fields.boolean),
         shares_per_trade=shares,
         metrics=reader.read("metrics", None, _metrics),
         seed=reader.read("seed", 0, fields.integer, low=0, high=2**31 - 1),
         name=reader.read("name", "", fields.text, max_length=120),
     )
-    if reader.faults:
-        raise InputError(reader.faults)
+    reader.finish()
     return config

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from backtests.runner.fields import shown
 from engine.errors import Fault, InputError
+from strategies.readers import shown
 
 if TYPE_CHECKING:
     from engine import Bars

@@ -1,0 +1,180 @@
+"""What a bot is told to be: the body of POST /api/bots, checked and turned into columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from accounts.models import User
+from bots.models import Bot
+from bots.services import requests
+from engine.errors import Fault
+from strategies import readers, session_settings
+from strategies import selectors as strategy_selectors
+from strategies.params import WEEKDAYS
+from strategies.session_settings import SETTINGS
+from tradingsite.lib.errors import Unprocessable
+
+FIELDS = (
+    "name", "description", "capital", "symbols", "timeframe", "match_timeframe", "trading_frequency", "strategy",
+    "strategy_parameters", "saved_strategy_id", "indicators", "settings", "risk_management", "start_hour",
+    "start_minute", "end_hour", "end_minute", "trading_days", "feed", "feed_options", "run", "stop_policy",
+)  # fmt: skip
+# The words of the short form, and the setting that each stands for.
+RISK = {
+    "stop_loss": "stop_loss_pct",
+    "take_profit": "take_profit_pct",
+    "max_position_size": "max_position_size_pct",
+    "max_daily_loss": "daily_loss_limit_pct",
+}
+HOURS = {"start": "trading_hours_start", "end": "trading_hours_end"}
+MAX_NAME, MAX_DESCRIPTION, MAX_FREQUENCY = 80, 500, 86_400
+_INDICATORS = "Indicator rules of a bot cannot run yet."
+
+
+def clean(user: User, payload: Any) -> dict[str, Any]:
+    """The columns of `Bot` for a request; what is left out has its default.
+
+    Raises InputError with every fault, NotFound for a saved strategy that is not the user's, Unprocessable for
+    indicator rules.
+    """
+    raw = dict(readers.strict(readers.mapping, "", payload))
+    if raw.get("indicators"):
+        hint = "Name a strategy of the catalogue"
+        fault = Fault("indicators", "custom_not_available", _INDICATORS, hint)
+        raise Unprocessable(_INDICATORS, code="custom_not_available", faults=[fault])
+    saved = None
+    if raw.get("saved_strategy_id") is not None:
+        key = readers.strict(readers.integer, "saved_strategy_id", raw["saved_strategy_id"], low=1, high=2**63 - 1)
+        saved = strategy_selectors.get(user, key)
+        raw = requests.with_saved(raw, saved)
+    reader = readers.Reader(raw)
+    reader.refuse_unknown(FIELDS)
+    if raw.get("name") is None:
+        reader.fault("name", "required", "A bot needs a name")
+    strategy, parameters = requests.read_strategy(reader)
+    symbols = requests.read_symbols(reader)
+    timeframe, match_timeframe = requests.read_timeframes(reader)
+    feed, options = requests.read_feed(user, reader, symbols, match_timeframe or timeframe)
+    columns = {
+        "name": reader.read("name", "", readers.text, max_length=MAX_NAME, required=True),
+        "description": reader.read("description", "", readers.text, max_length=MAX_DESCRIPTION),
+        "capital": reader.read("capital", 100_000, readers.money, low=requests.MIN_CASH, high=requests.MAX_CASH),
+        "symbols": list(symbols),
+        "timeframe": timeframe,
+        "match_timeframe": match_timeframe,
+        "trading_frequency": reader.read("trading_frequency", 60, readers.integer, low=1, high=MAX_FREQUENCY),
+        "strategy": strategy,
+        "strategy_parameters": parameters,
+        "saved_strategy": saved,
+        "settings": _settings(reader),
+        "feed": feed,
+        "feed_options": options,
+        "run": reader.read("run", Bot.Run.MANUAL, readers.choice, choices=Bot.Run.values),
+        "stop_policy": reader.read("stop_policy", "flatten", readers.choice, choices=("keep", "flatten")),
+    }
+    reader.finish()
+    return columns
+
+
+def config(bot: Bot) -> dict[str, Any]:
+    """The bot as a request: sent through `clean` it gives the same bot. JSON-ready; also what is exported."""
+    return {
+        "name": bot.name,
+        "description": bot.description,
+        "capital": float(bot.capital),
+        "symbols": bot.symbols,
+        "timeframe": bot.timeframe,
+        "match_timeframe": bot.match_timeframe or None,
+        "trading_frequency": bot.trading_frequency,
+        "strategy": bot.strategy,
+        "strategy_parameters": bot.strategy_parameters,
+        "settings": bot.settings,
+        "feed": bot.feed,
+        "feed_options": bot.feed_options,
+        "run": bot.run,
+        "stop_policy": bot.stop_policy,
+    }
+
+
+def short_form(bot: Bot) -> dict[str, Any]:
+    """risk_management, hours and days of a bot in the words of the short form; null where a limit is off."""
+    values = session_settings.as_json(session_settings.clean(bot.settings))
+    clock = {word: str(values[name]).split(":") for word, name in HOURS.items()}
+    return {
+        "risk_management": {word: values[name] for word, name in RISK.items()},
+        **{f"{word}_hour": int(parts[0]) for word, parts in clock.items()},
+        **{f"{word}_minute": int(parts[1]) for word, parts in clock.items()},
+        "trading_days": values["trading_days"],
+    }
+
+
+def _settings(reader: readers.Reader) -> dict[str, Any]:
+    """The settings that differ from their defaults, from `settings` and the words of the short form."""
+    sent = reader.read("settings", {}, readers.mapping)
+    short = _short(reader)
+    for name, (path, value) in short.items():
+        if name in sent and sent[name] != value:
+            reader.fault(path, "conflict", f"settings.{name} says something else", "Send one of the two")
+    values = {name: value for name, (_, value) in short.items()}
+    # A fault of a short form's value is one of the setting it stands for; its path says which.
+    cleaned = reader.attempt(None, readers.settings, session_settings.DEFAULT_PRESET, {**sent, **values})
+    if cleaned is None:
+        return {}
+    defaults = session_settings.as_json(session_settings.preset())
+    return {name: value for name, value in cleaned.items() if value != defaults[name]}
+
+
+def _short(reader: readers.Reader) -> dict[str, tuple[str, Any]]:
+    """{setting: (path it was sent under, value)}."""
+    found: dict[str, tuple[str, Any]] = {}
+    risk = reader.read("risk_management", {}, readers.mapping)
+    for word, value in risk.items():
+        if word in RISK:
+            found[RISK[word]] = (f"risk_management.{word}", value)
+        else:
+            path = f"risk_management.{readers.shown(word)[1:-1]}" if isinstance(word, str) else "risk_management"
+            reader.fault(path, "unknown_field", "There is no such field", f"Known: {', '.join(RISK)}")
+    for word, setting in HOURS.items():
+        hour = reader.read(f"{word}_hour", None, readers.integer, low=0, high=23)
+        minute = reader.read(f"{word}_minute", None, readers.integer, low=0, high=59)
+        if hour is not None or minute is not None:
+            default = SETTINGS[setting].default
+            hour, minute = default.hour if hour is None else hour, default.minute if minute is None else minute
+            found[setting] = (f"{word}_hour", f"{hour:02d}:{minute:02d}")
+    days = reader.read("trading_days", None, _days)
+    if days is not None:
+        found["trading_days"] = ("trading_days", days)
+    return found
+
+
+def _days(path: str, value: object) -> list[str]:
+    sent = readers.array(path, value, low=1, high=len(WEEKDAYS))
+    return [readers.choice(f"{path}[{i}]", day, WEEKDAYS) for i, day in enumerate(sent)]
+
+
+def merged(bot: Bot, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The bot's configuration with `changes` over it; settings and parameters are laid over each other by name."""
+    kept = config(bot)
+    if bot.saved_strategy_id is not None and "strategy" not in changes:
+        kept["saved_strategy_id"] = bot.saved_strategy_id
+    after = {**kept, **changes}
+    same = changes.get("strategy") in (None, bot.strategy)
+    for name in ("settings", "strategy_parameters"):
+        if isinstance(changes.get(name), Mapping) and (same or name == "settings"):
+            after[name] = {**kept[name], **changes[name]}
+    if not same and "strategy_parameters" not in changes:
+        after["strategy_parameters"] = {}
+    if changes.get("feed") not in (None, bot.feed) and "feed_options" not in changes:
+        after["feed_options"] = {}
+    short = {setting: word for word, setting in RISK.items()}
+    named = changes.get("risk_management")
+    named = named if isinstance(named, Mapping) else {}
+    drops = {name for name, word in short.items() if word in named}
+    drops |= {setting for word, setting in HOURS.items() if {f"{word}_hour", f"{word}_minute"} & set(changes)}
+    drops |= {"trading_days"} & set(changes)
+    if isinstance(after.get("settings"), Mapping):
+        sent = changes.get("settings")
+        sent = sent if isinstance(sent, Mapping) else {}
+        after["settings"] = {k: v for k, v in after["settings"].items() if k not in drops or k in sent}
+    return after

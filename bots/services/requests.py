@@ -1,0 +1,230 @@
+"""What a session is asked to do: the body of POST /api/trading/sessions/start, checked and with its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from accounts import quotas
+from accounts.models import User
+from bots import selectors
+from bots.models import Bot, Mode
+from bots.services import feeds
+from engine.errors import Fault, InputError
+from marketdata.columns import TIMEFRAME_NS
+from strategies import readers, session_settings
+from strategies import selectors as strategy_selectors
+from strategies.models import UserStrategy
+from tradingsite.lib.errors import Unprocessable
+
+FIELDS = (
+    "mode", "initial_cash", "symbols", "timeframe", "match_timeframe", "strategy", "saved_strategy_id",
+    "custom_strategy_id", "model_id", "strategy_parameters", "preset", "settings", "feed", "feed_options",
+    "scheduled_end_time", "bot_id", "broker_account_id", "name", "confirm_cautions",
+)  # fmt: skip
+TIMEFRAMES = tuple(TIMEFRAME_NS)
+MIN_CASH, MAX_CASH = 1, 1_000_000_000_000
+MAX_SYMBOLS, MAX_SYMBOL_LENGTH, MAX_NAME = 50, 24, 80
+LONGEST = timedelta(days=5 * 366)
+_MAX_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """A cleaned request. Money is Decimal; `settings` holds every setting, JSON-ready.
+
+    scheduled_end_time: aware, None: until somebody stops it. cautions: what is unusual; confirmed: run it all the same.
+    """
+
+    initial_cash: Decimal
+    symbols: tuple[str, ...]
+    timeframe: str
+    match_timeframe: str
+    strategy: str
+    strategy_parameters: dict[str, Any]
+    settings: dict[str, Any]
+    feed: str
+    feed_options: dict[str, Any]
+    name: str
+    scheduled_end_time: datetime | None
+    bot: Bot | None
+    saved_strategy: UserStrategy | None
+    cautions: tuple[Fault, ...]
+    confirmed: bool
+
+
+def clean(user: User, payload: Any) -> SessionRequest:
+    """The request with its defaults, a bot's or a saved strategy's values under what was sent; nothing is written.
+
+    Raises InputError with every fault, NotFound for a bot or strategy that is not the user's, NotAllowed for a custom
+    strategy on a tier without them, Unprocessable for what cannot run yet (live trading, models).
+    """
+    raw = dict(readers.strict(readers.mapping, "", payload))
+    refuse_unavailable(user, raw)
+    bot, saved = _bot(user, raw), _saved(user, raw)
+    if bot is not None:
+        raw = _over(of_bot(bot), raw)
+        saved = saved or bot.saved_strategy
+    elif saved is not None:
+        raw = with_saved(raw, saved)
+    return _read(user, raw, bot, saved)
+
+
+def of_bot(bot: Bot) -> dict[str, Any]:
+    """A bot's configuration as a request."""
+    return {
+        "initial_cash": bot.capital,
+        "symbols": bot.symbols,
+        "timeframe": bot.timeframe,
+        "match_timeframe": bot.match_timeframe or None,
+        "strategy": bot.strategy,
+        "strategy_parameters": bot.strategy_parameters,
+        "settings": bot.settings,
+        "feed": bot.feed,
+        "feed_options": bot.feed_options,
+        "name": bot.name,
+    }
+
+
+def with_saved(raw: dict[str, Any], saved: UserStrategy) -> dict[str, Any]:
+    """The request with a saved strategy's parameters and settings under what was sent. Raises InputError."""
+    if raw.get("strategy") not in (None, saved.strategy):
+        message = f"The saved strategy is a {saved.strategy}"
+        raise InputError(Fault("strategy", "conflict", message, "Send strategy or saved_strategy_id, not both"))
+    kept = {"strategy": saved.strategy, "strategy_parameters": saved.parameters, "settings": saved.settings}
+    return _over(kept, raw)
+
+
+def refuse_unavailable(user: User, raw: Mapping[str, Any]) -> None:
+    """Raises Unprocessable for what no session can do yet; NotAllowed where the tier would not allow it anyway."""
+    if raw.get("mode") is not None:
+        mode = readers.strict(readers.choice, "mode", raw["mode"], choices=Mode.values)
+        if mode == Mode.LIVE:
+            raise _not_yet("mode", "live_not_available", "No broker is connected yet.", "Send mode: PAPER")
+    for field in ("custom_strategy_id", "model_id", "broker_account_id"):
+        if raw.get(field) is not None:
+            readers.strict(readers.integer, field, raw[field], low=1, high=_MAX_ID)
+    if raw.get("custom_strategy_id") is not None:
+        quotas.check_custom_strategy(user)
+        hint = "Choose a strategy of the catalogue"
+        raise _not_yet("custom_strategy_id", "custom_not_available", "Custom strategies cannot run yet.", hint)
+    if raw.get("model_id") is not None:
+        hint = "Choose a strategy of the catalogue"
+        raise _not_yet("model_id", "models_not_available", "Models cannot run yet.", hint)
+    if raw.get("broker_account_id") is not None:
+        hint = "Leave it out: a paper session needs no account"
+        raise _not_yet("broker_account_id", "live_not_available", "No broker is connected yet.", hint)
+
+
+def _read(user: User, raw: dict[str, Any], bot: Bot | None, saved: UserStrategy | None) -> SessionRequest:
+    reader = readers.Reader(raw)
+    reader.refuse_unknown(FIELDS)
+    strategy, parameters = read_strategy(reader)
+    symbols = read_symbols(reader)
+    timeframe, match_timeframe = read_timeframes(reader)
+    preset = reader.read("preset", session_settings.DEFAULT_PRESET, readers.preset)
+    sent = raw.get("settings")
+    settings = reader.attempt({}, readers.settings, preset, {} if sent is None else sent)
+    feed, options = read_feed(user, reader, symbols, match_timeframe or timeframe)
+    now = timezone.now()
+    cash = reader.read("initial_cash", Decimal(100_000), readers.money, low=MIN_CASH, high=MAX_CASH)
+    ends = reader.read("scheduled_end_time", None, readers.moment, low=now, high=now + LONGEST)
+    name = reader.read("name", "", readers.text, max_length=MAX_NAME)
+    confirmed = reader.read("confirm_cautions", False, readers.boolean)
+    reader.finish()
+    calendar = feeds.calendar(user, feed, options, symbols)
+    unusual = session_settings.cautions(session_settings.clean(settings), calendar=calendar)
+    return SessionRequest(
+        initial_cash=cash,
+        symbols=symbols,
+        timeframe=timeframe,
+        match_timeframe=match_timeframe,
+        strategy=strategy,
+        strategy_parameters=parameters,
+        settings=settings,
+        feed=feed,
+        feed_options=options,
+        name=name,
+        scheduled_end_time=ends,
+        bot=bot,
+        saved_strategy=saved,
+        cautions=tuple(replace(caution, path=f"settings.{caution.path}") for caution in unusual),
+        confirmed=confirmed,
+    )
+
+
+def read_strategy(reader: readers.Reader) -> tuple[str, dict[str, Any]]:
+    """(slug, every parameter) of a request; faults are kept by the reader."""
+    if reader.raw.get("strategy") is None:
+        reader.fault("strategy", "required", "Name a strategy, for example ma_crossover")
+        return "", {}
+    slug = reader.read("strategy", "", readers.strategy)
+    sent = reader.raw.get("strategy_parameters")
+    return slug, reader.attempt({}, readers.parameters, slug, {} if sent is None else sent) if slug else {}
+
+
+def read_symbols(reader: readers.Reader) -> tuple[str, ...]:
+    """The symbols of a request; faults are kept by the reader."""
+    if reader.raw.get("symbols") is None:
+        reader.fault("symbols", "required", "Name at least one symbol, for example SIM-ALPHA")
+    return reader.read("symbols", (), readers.symbols, most=MAX_SYMBOLS, max_length=MAX_SYMBOL_LENGTH)
+
+
+def read_timeframes(reader: readers.Reader) -> tuple[str, str]:
+    """(timeframe, finer one to match on or "") of a request; faults are kept by the reader."""
+    timeframe = reader.read("timeframe", "1m", readers.choice, choices=TIMEFRAMES)
+    finer = reader.read("match_timeframe", timeframe, readers.choice, choices=TIMEFRAMES)
+    if TIMEFRAMES.index(finer) > TIMEFRAMES.index(timeframe):
+        text = f"{finer} is coarser than {timeframe}"
+        reader.fault("match_timeframe", "out_of_range", text, "Choose a finer one")
+    return timeframe, "" if finer == timeframe else finer
+
+
+def read_feed(
+    user: User, reader: readers.Reader, symbols: tuple[str, ...], timeframe: str
+) -> tuple[str, dict[str, Any]]:
+    """(feed, its options) of a request whose finest timeframe is `timeframe`; faults are kept by the reader."""
+    named = reader.raw.get("feed") is not None
+    feed = reader.read("feed", "", readers.choice, choices=feeds.FEEDS)
+    options = reader.read("feed_options", {}, readers.mapping)
+    if not symbols or (named and not feed):
+        return feed, {}
+    feed = feed or reader.attempt("", feeds.default, symbols)
+    return feed, reader.attempt({}, feeds.clean_options, user, feed, options, symbols, timeframe) if feed else {}
+
+
+def _bot(user: User, raw: Mapping[str, Any]) -> Bot | None:
+    if raw.get("bot_id") is None:
+        return None
+    return selectors.bot(user, readers.strict(readers.integer, "bot_id", raw["bot_id"], low=1, high=_MAX_ID))
+
+
+def _saved(user: User, raw: Mapping[str, Any]) -> UserStrategy | None:
+    if raw.get("saved_strategy_id") is None:
+        return None
+    key = readers.strict(readers.integer, "saved_strategy_id", raw["saved_strategy_id"], low=1, high=_MAX_ID)
+    return strategy_selectors.get(user, key)
+
+
+def _over(kept: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """`sent` over `kept`; parameters and settings are laid over each other name by name."""
+    merged = {**kept, **{name: value for name, value in sent.items() if value is not None}}
+    # Another strategy than the kept one takes none of its parameters.
+    same = sent.get("strategy") in (None, kept.get("strategy"))
+    for name in ("settings", "strategy_parameters") if same else ("settings",):
+        if isinstance(sent.get(name), Mapping):
+            merged[name] = {**kept.get(name, {}), **sent[name]}
+    if not same and sent.get("strategy_parameters") is None:
+        merged["strategy_parameters"] = {}
+    if sent.get("feed") not in (None, kept.get("feed")) and sent.get("feed_options") is None:
+        merged["feed_options"] = {}
+    return merged
+
+
+def _not_yet(path: str, code: str, message: str, hint: str) -> Unprocessable:
+    return Unprocessable(message, code=code, faults=[Fault(path, code, message, hint)])
