@@ -13,6 +13,11 @@ REASONS = {
     "daily_loss": "daily loss limit",
     "max_drawdown": "drawdown limit",
     "end": "end of the backtest",
+    "user": "asked for by hand",
+    "flatten": "everything was closed",
+    "watchdog": "the watchdog of unprotected positions",
+    "session_end": "end of the trading session",
+    "liquidation": "liquidation",
 }
 # why an entry was refused or made smaller (engine.types.DENIAL_NAMES)
 DENIALS = {
@@ -31,6 +36,14 @@ DENIALS = {
     "symbol_cap": "Cut to the largest share of one symbol",
     "no_cash": "The cash did not suffice",
     "no_equity": "No equity was left",
+    "paused": "Entries were paused",
+    "stopping": "The session was stopping",
+    "degraded_feed": "The price feed was disturbed",
+    "stale_data": "Prices were too old",
+    "unreconciled": "The book did not agree with the broker’s",
+    "kill_switch": "The stop button was pressed",
+    "session_end": "The trading session was about to end",
+    "no_tradable_hours": "The market cannot be traded at this time",
 }
 # what a backtest is at (Backtest.phase)
 PHASES = {

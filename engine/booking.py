@@ -88,7 +88,7 @@ def free_cash(w: Any) -> Any:
     """What an entry may cost: cash without the collateral of the shorts."""
     world = world_at(w, 0)
     book = book_at(world.book, 0)
-    if settings_at(world.settings, 0).allow_short == 0:
+    if settings_at(world.settings, 0).shorts == 0:
         return book.cash
     shorts = 0.0
     for k in range(book.n_held):
@@ -135,14 +135,13 @@ def volume_left(w: Any, t: Any, s: Any, i: Any) -> Any:
 def set_levels(w: Any, s: Any) -> None:
     """Stop and target from the average entry price. docs/fills.md section 6."""
     world = world_at(w, 0)
-    settings = settings_at(world.settings, 0)
     holding = holding_at(world.holdings, s)
     entry = holding.avg_px
     side = 1 if holding.qty > 0.0 else -1
-    has_stop = not np.isnan(settings.stop_loss_pct)
-    has_target = not np.isnan(settings.take_profit_pct)
-    holding.stop_px = moved(entry, -side, settings.stop_loss_pct) if has_stop else -side * np.inf
-    holding.target_px = moved(entry, side, settings.take_profit_pct) if has_target else side * np.inf
+    has_stop = not np.isnan(holding.stop_pct)
+    has_target = not np.isnan(holding.target_pct)
+    holding.stop_px = moved(entry, -side, holding.stop_pct) if has_stop else -side * np.inf
+    holding.target_px = moved(entry, side, holding.target_pct) if has_target else side * np.inf
     if not np.isnan(holding.protect_px):
         holding.stop_px = holding.protect_px
 
@@ -214,6 +213,10 @@ def book_entry(w: Any, t: Any, ts: Any, s: Any, qty: Any, px: Any, base: Any, cl
         holding.entry_ts = ts
         holding.entry_clock = clock
         holding.opened_inside = -1
+        holding.stop_pct = holding.entry_stop_pct
+        holding.target_pct = holding.entry_target_pct
+        holding.trail_pct = holding.entry_trail_pct
+        holding.longest = holding.entry_longest
         insert(world.held, book.n_held, s)
         book.n_held += 1
     else:

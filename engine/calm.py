@@ -23,7 +23,7 @@ from engine.memory import (
     settings_at,
     world_at,
 )
-from engine.types import NANOS_PER_DAY, NEVER, VOLATILITY
+from engine.types import NANOS_PER_DAY, NEVER
 
 
 @kernel
@@ -33,11 +33,11 @@ def may_be_calm(w: Any) -> Any:
     settings = settings_at(world.settings, 0)
     return (
         world.n_symbols == 1
-        and settings.max_holding == 0
+        and settings.timed == 0
         and settings.guards == 0
         and settings.track_day == 0
         and settings.rebalance == NEVER
-        and settings.sizing != VOLATILITY
+        and settings.track_atr == 0
     )
 
 
@@ -54,7 +54,7 @@ def pass_calm_steps(w: Any, start: Any, stop: Any) -> Any:
     feed = feed_at(world.feed, 0)
     opens, highs, lows, closes, actions = feed.open, feed.high, feed.low, feed.close, feed.action
     times = world.times
-    trailing, trail_pct = settings.trailing == 1, settings.trailing_stop_pct
+    trailing, trail_pct = settings.trailing == 1, holding.trail_pct
     track_equity = settings.track_equity == 1
     if track_equity:
         stop = min(stop, start + world.room_equity - book.n_equity)

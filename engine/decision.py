@@ -119,6 +119,9 @@ def gate(w: Any, s: Any, i: Any, confidence: Any, for_rebalance: Any, used: Any)
         return LOW_CONFIDENCE
     if window != 0 and int8_at(window, i) == 0:
         return OUTSIDE_WINDOW
+    blocked = holding_at(world.holdings, s).blocked
+    if blocked >= 0:
+        return np.int64(blocked)
     if book.run_halted == 1:
         return DRAWDOWN_HALT
     if book.day_halted == 1:
@@ -126,6 +129,20 @@ def gate(w: Any, s: Any, i: Any, confidence: Any, for_rebalance: Any, used: Any)
     if settings.max_open > 0 and used >= settings.max_open and needs_slot(w, s):
         return NO_SLOT
     return -1
+
+
+@kernel
+def take_rules(w: Any, s: Any) -> None:
+    """Note what an entry of s is decided with: it keeps that, and so does the position that it opens."""
+    world = world_at(w, 0)
+    settings = settings_at(world.settings, 0)
+    holding = holding_at(world.holdings, s)
+    holding.entry_stop_pct = settings.stop_loss_pct
+    holding.entry_target_pct = settings.take_profit_pct
+    holding.entry_trail_pct = settings.trailing_stop_pct
+    holding.entry_longest = settings.max_holding
+    holding.entry_offset_pct = settings.stop_offset_pct
+    holding.entry_timeout = settings.timeout
 
 
 @kernel
@@ -199,6 +216,7 @@ def consider(w: Any, ts: Any, s: Any, i: Any, side: Any, wanted: Any, used: Any)
     if refusal >= 0:
         deny(w, ts, s, side, refusal, np.nan, 0.0, -1)
         return False
+    take_rules(w, s)
     if for_rebalance:
         place_entry(w, ts, s, i, side, wanted, confidence, True)
         return True

@@ -104,9 +104,8 @@ def price_at_open(w: Any, s: Any, i: Any) -> Any:
 @kernel
 def trail_level(w: Any, s: Any) -> Any:
     """The trigger of a TRAILING_STOP entry."""
-    world = world_at(w, 0)
-    holding = holding_at(world.holdings, s)
-    return moved(holding.entry_extreme, holding.entry_side, settings_at(world.settings, 0).stop_offset_pct)
+    holding = holding_at(world_at(w, 0).holdings, s)
+    return moved(holding.entry_extreme, holding.entry_side, holding.entry_offset_pct)
 
 
 @kernel

@@ -97,14 +97,13 @@ def fire(w: Any, t: Any, ts: Any, s: Any, i: Any, base: Any, level: Any, reason:
 def stop_in_force(w: Any, s: Any) -> Any:
     """The level of the stop of s: the better of the fixed and the trailing one."""
     world = world_at(w, 0)
-    settings = settings_at(world.settings, 0)
     holding = holding_at(world.holdings, s)
     level = holding.stop_px
-    if settings.trailing == 1:
-        if holding.qty > 0.0:
-            level = max(level, moved(holding.peak, -1, settings.trailing_stop_pct))
-        else:
-            level = min(level, moved(holding.peak, 1, settings.trailing_stop_pct))
+    if settings_at(world.settings, 0).trailing == 1:
+        side = 1 if holding.qty > 0.0 else -1
+        trail = moved(holding.peak, -side, holding.trail_pct)
+        if (trail - level) * side > 0.0:  # never so where there is none: it is NaN
+            level = trail
     return level
 
 

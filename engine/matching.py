@@ -32,7 +32,6 @@ from engine.memory import (
     int32_at,
     kernel,
     set_int32,
-    settings_at,
     world_at,
 )
 from engine.orders import end_entry
@@ -176,7 +175,6 @@ def expire_at_close(w: Any, t: Any, ts: Any) -> None:
     """Phase 9: DAY and CLS entries of a session that is over; entries that have waited too long."""
     world = world_at(w, 0)
     book = book_at(world.book, 0)
-    timeout = settings_at(world.settings, 0).timeout
     k = 0
     while k < book.n_entries:
         s = int32_at(world.entries, k)
@@ -192,6 +190,6 @@ def expire_at_close(w: Any, t: Any, ts: Any) -> None:
         ):
             end_entry(w, ts, s, EXPIRED)
             k -= 1
-        elif timeout > 0 and i - holding.entry_at >= timeout:
+        elif holding.entry_timeout > 0 and i - holding.entry_at >= holding.entry_timeout:
             end_entry(w, ts, s, CANCELLED)
             k -= 1

@@ -13,6 +13,9 @@ from engine.memory import book_at, denial_at, holding_at, int32_at, kernel, orde
 from engine.types import CANCELLED, WORKING
 
 ALWAYS_LIVE = np.iinfo(np.int64).min
+# The most rows that one step can write for one symbol: an exit order, a stop, a reversal's two, one at the end; each
+# filled, each refused or cut.
+ROWS_PER_SYMBOL = 8
 
 
 @kernel
@@ -157,6 +160,9 @@ def deny(w: Any, ts: Any, s: Any, side: Any, reason: Any, asked: Any, allowed: A
         if last.allowed == 0.0 and last.reason == reason and last.side == side:
             last.count += 1
             last.last_ts = ts
+            if settings_at(world.settings, 0).track_repeats == 1:
+                set_int32(world.repeats, world.n_repeats, holding.last_denial)
+                world.n_repeats += 1
             return
     index = book.n_denials
     row = denial_at(world.denials, index)

@@ -64,14 +64,13 @@ def protect(w: Any, t: Any, ts: Any) -> None:
     world = world_at(w, 0)
     settings = settings_at(world.settings, 0)
     book = book_at(world.book, 0)
-    if settings.max_holding > 0:
+    if settings.timed == 1:
         for k in range(book.n_held):
             s = int32_at(world.held, k)
             i = bar_of(w, t, s)
-            if i >= 0:
-                held_bars = closed_bars(w, s, i) - holding_at(world.holdings, s).entry_clock
-                if held_bars >= settings.max_holding:
-                    exit_whole(w, ts, s, BY_MAX_HOLDING)
+            holding = holding_at(world.holdings, s)
+            if i >= 0 and 0 < holding.longest <= closed_bars(w, s, i) - holding.entry_clock:
+                exit_whole(w, ts, s, BY_MAX_HOLDING)
     equity = book.cash + value_of(w)
     loss = book.day_start_equity - equity
     if book.day_halted == 0 and loss > 0.0:

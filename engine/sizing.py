@@ -47,14 +47,14 @@ def kelly_pct(w: Any) -> Any:
 
 
 @kernel
-def stop_distance(w: Any, side: Any, px: Any, protect: Any) -> Any:
-    """Money per unit lost between px and the stop; 0 or less = there is none."""
-    settings = settings_at(world_at(w, 0).settings, 0)
+def stop_distance(w: Any, s: Any, side: Any, px: Any, protect: Any) -> Any:
+    """Money per unit lost between px and the stop that the entry of s was decided with; 0, less or NaN = none."""
+    holding = holding_at(world_at(w, 0).holdings, s)
     if not np.isnan(protect):
         return (px - protect) * side
-    if settings.stop_loss_pct > 0.0:
-        return px * settings.stop_loss_pct / 100.0
-    return px * settings.trailing_stop_pct / 100.0
+    if holding.entry_stop_pct > 0.0:
+        return px * holding.entry_stop_pct / 100.0
+    return px * holding.entry_trail_pct / 100.0
 
 
 @kernel
@@ -75,7 +75,7 @@ def units(w: Any, s: Any, side: Any, px: Any, protect: Any, weight: Any, equity:
         pct = kelly_pct(w)
         return (equity * pct / 100.0 / px, UNCUT) if pct > 0.0 else (0.0, NO_EDGE)
     if sizing == RISK:
-        distance = stop_distance(w, side, px, protect)
+        distance = stop_distance(w, s, side, px, protect)
         return (equity * settings.size_value / 100.0 / distance, UNCUT) if distance > 0.0 else (0.0, NO_STOP)
     atr = holding_at(world.holdings, s).atr
     if not atr > 0.0:

@@ -32,6 +32,11 @@ HOLDING: Final = np.dtype(
         ("entry_clock", np.int64),  # decision bars that had closed when it was opened
         ("opened_inside", np.int64),  # the step in whose phase 5 it was opened; -1 = not so
         ("opened_by_limit", np.int8),
+        # what its entry was decided with; a later change of the rules leaves it alone
+        ("stop_pct", np.float64),  # NaN = off
+        ("target_pct", np.float64),
+        ("trail_pct", np.float64),
+        ("longest", np.int64),  # decision bars; 0 = off
         # the working entry order
         ("entry_order", np.int32),  # -1 = none
         ("entry_kind", np.int8),
@@ -51,6 +56,12 @@ HOLDING: Final = np.dtype(
         ("entry_confidence", np.float64),
         ("entry_at", np.int64),  # bar of the decision
         ("entry_live_ns", np.int64),
+        ("entry_stop_pct", np.float64),
+        ("entry_target_pct", np.float64),
+        ("entry_trail_pct", np.float64),
+        ("entry_longest", np.int64),
+        ("entry_offset_pct", np.float64),  # of a TRAILING_STOP
+        ("entry_timeout", np.int64),  # bars; 0 = off
         # the working exit order
         ("exit_order", np.int32),  # -1 = none
         ("exit_tif", np.int8),
@@ -65,6 +76,8 @@ HOLDING: Final = np.dtype(
         ("volume_t", np.int64),
         ("weight", np.float64),  # remembered target weight; NaN = none
         ("last_denial", np.int32),  # row of its last denial; -1 = none
+        ("blocked", np.int8),  # the denial of every entry decided in this step; -1 = none
+        ("outside", np.float64),  # what the account holds of it beside this portfolio, money
         # Wilder's ATR of decision bars
         ("atr", np.float64),
         ("atr_sum", np.float64),
@@ -123,8 +136,10 @@ SETTINGS: Final = np.dtype(
         ("commission_min", np.float64),
         ("slippage_value", np.float64),
         ("volume_cap_ratio", np.float64),  # NaN = off
+        ("outside_gross", np.float64),  # what the account holds beside this portfolio, money
+        ("outside_net", np.float64),
         ("max_open", np.int64),  # 0 = no limit
-        ("max_holding", np.int64),  # 0 = off
+        ("max_holding", np.int64),  # 0 = off; of entries decided from now on
         ("timeout", np.int64),  # 0 = off
         ("kelly_min_trades", np.int64),
         ("atr_period", np.int64),
@@ -141,12 +156,17 @@ SETTINGS: Final = np.dtype(
         ("rebalance", np.int8),
         ("close_at_end", np.int8),
         ("slippage", np.int8),
-        ("trailing", np.int8),
+        ("trailing", np.int8),  # some position may have a trailing stop
+        ("timed", np.int8),  # some position may have a longest holding
+        ("auctions", np.int8),  # some order may wait for a closing auction
+        ("shorts", np.int8),  # some position may be short
+        ("track_atr", np.int8),
         ("one_calendar", np.int8),
         ("aligned", np.int8),  # every symbol has a bar at every time
         ("guards", np.int8),  # a daily loss limit or a drawdown halt is on
         ("track_day", np.int8),  # the portfolio day matters
         ("track_equity", np.int8),  # write a row of equity at each step
+        ("track_repeats", np.int8),  # list the denials that are counted up
     ],
     align=True,
 )
@@ -167,6 +187,7 @@ WORLD: Final = np.dtype(
         ("wanted", np.int64),  # float64 scratch: the units that a rebalance wants of it, 0 = sized like any entry
         ("signalled", np.int64),  # int32: of each step that was looked up, the symbols that have a signal
         ("signal_counts", np.int64),  # int32: and how many they are
+        ("repeats", np.int64),  # int32: denials that were counted up since the caller last set n_repeats to 0
         ("orders", np.int64),
         ("fills", np.int64),
         ("trips", np.int64),
@@ -181,6 +202,7 @@ WORLD: Final = np.dtype(
         ("room_daily", np.int64),
         ("n_symbols", np.int64),
         ("n_times", np.int64),
+        ("n_repeats", np.int64),
     ],
     align=True,
 )

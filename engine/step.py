@@ -33,14 +33,11 @@ from engine.memory import (
     settings_at,
     world_at,
 )
-from engine.orders import end_exit, new_order
+from engine.orders import ROWS_PER_SYMBOL, end_exit, new_order
 from engine.protection import begin_day, protect
 from engine.sizing import follow_volatility
-from engine.types import BY_END, CANCELLED, CLS, GTC, MARKET, NANOS_PER_DAY, NEVER, VOLATILITY
+from engine.types import BY_END, CANCELLED, GTC, MARKET, NANOS_PER_DAY, NEVER
 
-# The most rows that one step can write for one symbol: an exit order, a stop, a reversal's two, one at the end; each
-# filled, each refused or cut.
-ROWS_PER_SYMBOL = 8
 AHEAD = 16  # bars
 
 
@@ -90,14 +87,14 @@ def is_touched(w: Any, t: Any) -> Any:
         level = holding.stop_px
         if holding.qty > 0.0:
             if settings.trailing == 1:
-                peak = max(holding.peak, float_at(feed.open, i))
-                level = max(level, moved(peak, -1, settings.trailing_stop_pct))
+                trail = moved(max(holding.peak, float_at(feed.open, i)), -1, holding.trail_pct)
+                level = trail if trail > level else level
             if float_at(feed.low, i) <= level or float_at(feed.high, i) >= holding.target_px:
                 return True
         else:
             if settings.trailing == 1:
-                peak = min(holding.peak, float_at(feed.open, i))
-                level = min(level, moved(peak, 1, settings.trailing_stop_pct))
+                trail = moved(min(holding.peak, float_at(feed.open, i)), 1, holding.trail_pct)
+                level = trail if trail < level else level
             if float_at(feed.high, i) >= level or float_at(feed.low, i) <= holding.target_px:
                 return True
     return False
@@ -254,10 +251,10 @@ def advance(w: Any, start: Any, stop: Any, final: Any) -> Any:
     world = world_at(w, 0)
     settings = settings_at(world.settings, 0)
     book = book_at(world.book, 0)
-    by_limits = settings.max_holding > 0 or settings.guards == 1
+    by_limits = settings.timed == 1 or settings.guards == 1
     aligned = settings.aligned == 1
     calm = aligned and may_be_calm(w)
-    fills_at_close = settings.tif == CLS or settings.this_close == 1
+    fills_at_close = settings.auctions == 1 or settings.this_close == 1
     gathered = start  # the signals of the steps before it stand in the lists
     first = start
     t = start - 1
@@ -277,13 +274,13 @@ def advance(w: Any, start: Any, stop: Any, final: Any) -> Any:
         if book.n_entries > 0 or book.n_exits > 0 or is_touched(w, t):
             match(w, t, ts)
         value, exposure = mark(w, t)
-        if settings.tif == CLS:
+        if settings.auctions == 1:
             closing_auction(w, t, ts)
         if book.n_entries > 0:
             expire_at_close(w, t, ts)
         if by_limits:
             protect(w, t, ts)
-        if settings.sizing == VOLATILITY:
+        if settings.track_atr == 1:
             for s in range(world.n_symbols):
                 i = bar_of(w, t, s)
                 if i >= 0:

@@ -54,7 +54,12 @@ STATUS_NAMES: Final = ("working", "partially_filled", "filled", "cancelled", "ex
     BY_DAILY_LOSS,
     BY_MAX_DRAWDOWN,
     BY_END,
-) = range(9)
+    BY_USER,
+    BY_FLATTEN,
+    BY_WATCHDOG,
+    BY_SESSION_END,
+    BY_LIQUIDATION,
+) = range(14)
 REASON_NAMES: Final = (
     "signal",
     "rebalance",
@@ -65,7 +70,14 @@ REASON_NAMES: Final = (
     "daily_loss",
     "max_drawdown",
     "end",
+    "user",
+    "flatten",
+    "watchdog",
+    "session_end",
+    "liquidation",
 )
+# Those that a caller may give for an exit it asks for.
+REQUEST_REASONS: Final = REASON_NAMES[BY_USER:]
 
 # Why an entry was refused or made smaller.
 (
@@ -84,7 +96,15 @@ REASON_NAMES: Final = (
     SYMBOL_CAP,
     NO_CASH,
     NO_EQUITY,
-) = range(15)
+    PAUSED,
+    STOPPING,
+    DEGRADED_FEED,
+    STALE_DATA,
+    UNRECONCILED,
+    KILL_SWITCH,
+    SESSION_END,
+    NO_TRADABLE_HOURS,
+) = range(23)
 DENIAL_NAMES: Final = (
     "low_confidence",
     "outside_window",
@@ -101,7 +121,17 @@ DENIAL_NAMES: Final = (
     "symbol_cap",
     "no_cash",
     "no_equity",
+    "paused",
+    "stopping",
+    "degraded_feed",
+    "stale_data",
+    "unreconciled",
+    "kill_switch",
+    "session_end",
+    "no_tradable_hours",
 )
+# Those with which a caller may block entries for a step.
+BLOCK_NAMES: Final = DENIAL_NAMES[PAUSED : NO_TRADABLE_HOURS + 1]
 
 FIXED, PERCENTAGE, EQUAL_WEIGHT, KELLY, RISK, VOLATILITY = range(6)
 SLIP_NONE, SLIP_FIXED, SLIP_PROPORTIONAL, SLIP_VOLUME_IMPACT = range(4)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from engine.exchange import timeframe_ns
 from engine.gathering import GATHERED_STEPS
+from engine.orders import ROWS_PER_SYMBOL
 from engine.rules import ORDER_TYPES, REBALANCES, SIZINGS, SLIPPAGES, TIMES_IN_FORCE, Costs, Rules
 from engine.signals import Signals
 from engine.state import FEED, HOLDING, SETTINGS, WORLD
@@ -133,6 +134,8 @@ def settings_record(
         costs.commission_min,
         costs.slippage_value,
         number(costs.volume_cap_ratio),
+        0.0,
+        0.0,
         rules.max_open_positions or 0,
         rules.max_holding_bars or 0,
         rules.order_timeout_bars or 0,
@@ -152,11 +155,16 @@ def settings_record(
         rules.close_at_end,
         SLIPPAGES.index(costs.slippage),
         rules.trailing_stop_pct is not None,
+        rules.max_holding_bars is not None,
+        rules.time_in_force == "cls",
+        rules.allow_short,
+        rules.sizing == "volatility",
         one_calendar,
         aligned,
         guards,
         follows_days(rules),
         track_equity,
+        False,
     )
     return record
 
@@ -177,7 +185,7 @@ def fresh_book(starting_cash: float) -> Records:
 def _flat_holding() -> Records:
     holding = np.zeros(1, dtype=HOLDING)
     first = holding[0]
-    for name in ("entry_order", "exit_order", "opened_inside", "volume_t", "last_denial", "at"):
+    for name in ("entry_order", "exit_order", "opened_inside", "volume_t", "last_denial", "blocked", "at"):
         first[name] = -1
     for name in ("weight", "protect_px", "atr", "atr_close"):
         first[name] = np.nan
@@ -254,6 +262,7 @@ class World:
         ahead = GATHERED_STEPS if settings["aligned"][0] else 1
         self.signalled = np.zeros((ahead, symbols), dtype=np.int32)
         self.signal_counts = np.zeros(ahead, dtype=np.int32)
+        self.repeats = np.zeros(ROWS_PER_SYMBOL * symbols, dtype=np.int32)
         self.record = np.zeros(1, dtype=WORLD)
         self.handle = address(self.record)  # what the kernel takes
         self.bind()
@@ -266,7 +275,7 @@ class World:
             *(address(a) for a in (self.settings, self.book, self.holdings, self.feeds, self.times)),
             *(lists + k * row for k in range(3)),
             *(scratch + k * row for k in range(3)),
-            *(address(a) for a in (self.wanted, self.signalled, self.signal_counts)),
+            *(address(a) for a in (self.wanted, self.signalled, self.signal_counts, self.repeats)),
             *(address(rows[name]) for name in LOGS),
             address(self.logs.equity),
             address(self.logs.daily),
@@ -275,6 +284,7 @@ class World:
             len(self.logs.daily),
             len(self.feeds),
             len(self.times),
+            0,
         )
 
     def make_room(self) -> None:

@@ -43,17 +43,14 @@ def market(gap: float = 0.2, symbols: int = 3, count: int = 700) -> tuple[dict[s
 
 
 def step_by_step(bars: dict[str, Bars], signals: dict[str, np.ndarray], **options: Any) -> Result:
-    """Drive a Portfolio over the same bars, one time at a time; in the middle, save it and go on with a new one."""
+    """Drive a Portfolio over the same bars, one time at a time."""
     portfolio = Portfolio(bars, **options)
     rows = {name: {int(ts): k for k, ts in enumerate(one.ts)} for name, one in bars.items()}
     times = sorted(set().union(*rows.values()))
-    for n, ts in enumerate(times):
+    for ts in times:
         now = {name: rows[name][ts] for name in bars if ts in rows[name]}
         prices = {name: tuple(float(getattr(bars[name], c)[k]) for c in COLUMNS) for name, k in now.items()}
         portfolio.step(ts, prices, {name: signals[name][k] for name, k in now.items()}, last=ts == times[-1])
-        if n == len(times) // 2:
-            saved, portfolio = portfolio.snapshot(), Portfolio(bars, **options)
-            portfolio.restore(saved)
     return portfolio.result()
 
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import simulate
+from engine import Result, simulate
 from engine.types import DENIAL_NAMES, ORDER_TYPE_NAMES, REASON_NAMES, STATUS_NAMES, TIF_NAMES, Records
 from tests.engine import reference
 from tests.engine.cases import Case, cases, finer_cases, tried
+from tests.engine.sessions import drive, plans
 
 Row = dict[str, Any]
 
@@ -49,6 +50,11 @@ def fields(item: Any, *names: str) -> Row:
 def compare(case: Case) -> reference.Outcome:
     result = simulate(case.bars, case.signals, **case.arguments())
     slow = reference.simulate(case.bars, case.signals, **case.arguments())
+    assert_agree(result, slow)
+    return slow
+
+
+def assert_agree(result: Result, slow: reference.Outcome) -> None:
     assert_rows(
         "fills",
         kernel_rows(result.fills, reason=REASON_NAMES),
@@ -105,7 +111,6 @@ def compare(case: Case) -> reference.Outcome:
         ),
     )
     assert result.ambiguous_bars == slow.ambiguous_bars
-    return slow
 
 
 FOCUSES = [
@@ -127,3 +132,13 @@ def test_the_kernel_is_the_document(focus, data):
 @given(case=finer_cases())
 def test_finer_matching_is_the_document(case):
     compare(case)
+
+
+@pytest.mark.row("C14", "J19")
+@tried(250)
+@given(case=cases() | finer_cases(), data=st.data())
+def test_a_session_with_requests_is_the_document(case, data):
+    """Other rules, exits asked for, entries cancelled and blocked, at any step."""
+    plan = data.draw(plans(case))
+    portfolio, _ = drive(case, plan)
+    assert_agree(portfolio.result(), reference.simulate(case.bars, case.signals, **case.arguments(), plan=plan))

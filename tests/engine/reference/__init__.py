@@ -14,7 +14,7 @@ from engine import Bars, Costs, Rules
 from tests.engine.reference.decide import Decisions
 from tests.engine.reference.fills import Desk, shifted
 from tests.engine.reference.market import markets_of, portfolio_day
-from tests.engine.reference.model import Bar, Market, Order, Outcome, Position
+from tests.engine.reference.model import NOTHING, Bar, Market, Order, Outcome, Plan, Position, Request
 
 
 def simulate(
@@ -25,9 +25,13 @@ def simulate(
     costs: Costs,
     starting_cash: float,
     match_bars: Mapping[str, Bars] | None = None,
+    plan: Plan = NOTHING,
 ) -> Outcome:
-    """The same arguments as `engine.simulate`; `rules.window` as a bool array over the time line, or None."""
-    return Reference(bars, signals, rules, costs, starting_cash, match_bars).run()
+    """The same arguments as `engine.simulate`; `rules.window` as a bool array over the time line, or None.
+
+    plan: what is asked of the portfolio between its steps, and what blocks entries in them (§15).
+    """
+    return Reference(bars, signals, rules, costs, starting_cash, match_bars).run(plan)
 
 
 class Reference:
@@ -50,9 +54,13 @@ class Reference:
         self.recorded = self.top = self.day_start = starting_cash
         self.equity: list[tuple[int, float, float, float]] = []
 
-    def run(self) -> Outcome:
+    def run(self, plan: Plan) -> Outcome:
         day = None
         for step, ts in enumerate(self.timeline):
+            for request in plan.before.get(step, ()):
+                self.heed(request, self.timeline[step - 1] if step else None, day)
+            blocked = plan.blocked.get(step, {})
+            self.decisions.blocked = {m.index: blocked[m.name] for m in self.markets if m.name in blocked}
             today = self.day_of(ts)
             if today != day:  # phase 0
                 self.day_start, self.decisions.day_halted = self.recorded, False
@@ -62,6 +70,36 @@ class Reference:
             self.step(ts, step)
         desk = self.desk
         return Outcome(desk.orders, desk.fills, desk.trips, desk.denials, self.equity, desk.held(), desk.ambiguous_bars)
+
+    def heed(self, request: Request, ts: int | None, day: int | None) -> None:
+        """Do what is asked between two steps (§15); ts, day: of the step before."""
+        name, what = request.name, request
+        if name == "change_rules":
+            self.change_rules(what.rules, what.costs, day)
+            return
+        chosen = [m for m in self.markets if what.symbol in (None, m.name)]
+        if ts is None:
+            return
+        if name == "cancel_entry":
+            for market in chosen:
+                self.desk.end(market.entry, "cancelled", ts)
+        elif what.symbol is None:
+            self.decisions.close_everything(what.reason, ts)
+        elif chosen[0].position is not None:
+            self.decisions.protective_exit(chosen[0], what.reason, ts)
+
+    def change_rules(self, rules: Rules, costs: Costs, day: int | None) -> None:
+        old = self.rules
+        self.rules = self.desk.rules = self.decisions.rules = rules
+        self.desk.costs = costs
+        if rules.rebalance != old.rebalance:
+            self.decisions.periods = {}
+            if day is not None:
+                self.decisions.new_day(day)
+        for market in self.markets:
+            market.fractional = rules.allow_fractional and market.fractionable
+            if rules.atr_period != old.atr_period:
+                market.ranges, market.atr = [], math.nan
 
     def step(self, ts: int, step: int) -> None:
         for market, bar in self.now:
@@ -124,7 +162,7 @@ class Reference:
         position.peak = max(position.peak, bar.open) if position.side > 0 else min(position.peak, bar.open)
 
     def stop_in_force(self, position: Position) -> tuple[float, str]:
-        trail = self.rules.trailing_stop_pct
+        trail = position.by.trailing_stop_pct
         if trail is None:
             return position.stop, "stop_loss"
         level = shifted(position.peak, -position.side, trail)
@@ -198,7 +236,7 @@ class Reference:
                 self.desk.fill_entry(order, bar.open, True, bar)
 
     def trailing_level(self, order: Order) -> float:
-        return shifted(order.extreme, order.side, self.rules.stop_offset_pct)
+        return shifted(order.extreme, order.side, order.by.stop_offset_pct)
 
     # --- Phase 4
     def exits_inside(self) -> None:
@@ -315,17 +353,17 @@ class Reference:
                 self.desk.end(order, "cancelled", bar.ts)
 
     def timed_out(self, order: Order, bar: Bar) -> bool:
-        limit = self.rules.order_timeout_bars
+        limit = order.by.order_timeout_bars
         return limit is not None and bar.index - order.bar_index >= limit
 
     # --- Phase 10
     def protect(self, ts: int) -> None:
         rules, desk, decisions = self.rules, self.desk, self.decisions
         equity = desk.equity()
-        if rules.max_holding_bars is not None:
-            for market, _ in self.now:
-                if market.position is not None and market.position.bars >= rules.max_holding_bars:
-                    decisions.protective_exit(market, "max_holding", ts)
+        for market, _ in self.now:
+            longest = None if market.position is None else market.position.by.max_holding_bars
+            if longest is not None and market.position.bars >= longest:
+                decisions.protective_exit(market, "max_holding", ts)
         loss, limits = self.day_start - equity, []
         if rules.daily_loss_limit_pct is not None:
             limits.append(self.day_start * rules.daily_loss_limit_pct / 100.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine import exchange
@@ -25,10 +26,11 @@ class Candidate:
 class Decisions:
     def __init__(self, desk: Desk, timeframe: str) -> None:
         self.desk, self.rules = desk, desk.rules
-        self.wait_ns = exchange.timeframe_ns(timeframe) + self.rules.latency_ms * 1_000_000
+        self.length = exchange.timeframe_ns(timeframe)
         self.day_halted = self.run_halted = False
         self.periods: dict[str, int | tuple[int, int]] = {}
         self.due_by_date = False
+        self.blocked: Mapping[int, str] = {}  # by symbol, in this step
 
     def new_day(self, day: int) -> None:
         """Note whether this step begins a day, ISO week or month (§11)."""
@@ -59,7 +61,7 @@ class Decisions:
         market.exit = self.desk.place(order)
 
     def live_from(self, ts: int) -> int:
-        return ts + 1 if self.rules.latency_ms == 0 else ts + self.wait_ns
+        return ts + 1 if self.rules.latency_ms == 0 else ts + self.length + self.rules.latency_ms * 1_000_000
 
     def signal_tif(self) -> str:
         return self.rules.time_in_force if self.rules.time_in_force in ("opg", "cls") else "gtc"
@@ -123,6 +125,8 @@ class Decisions:
             return self.deny(c, "low_confidence", ts)
         if not open_now:
             return self.deny(c, "outside_window", ts)
+        if market.index in self.blocked:
+            return self.deny(c, self.blocked[market.index], ts)
         if self.run_halted:
             return self.deny(c, "drawdown_halt", ts)
         if self.day_halted:
@@ -137,7 +141,7 @@ class Decisions:
             order.sized = False
         else:
             px = c.bar.close
-            qty, reason, asked = self.desk.size(market, market.index, c.side, px, order.protective, order.weight)
+            qty, reason, asked = self.desk.size(market, market.index, c.side, px, order.protective, order.weight, rules)
             if qty <= 0.0:
                 return self.deny(c, reason, ts, asked)
             order.qty = qty
@@ -162,6 +166,7 @@ class Decisions:
         order = Order(
             c.market.index, side, kind, rules.time_in_force, c.reason, True, ts, self.live_from(ts), c.bar.index
         )
+        order.by = rules
         order.confidence = c.confidence
         order.decided_day = c.bar.day
         order.day = None if c.bar.over else c.bar.day

@@ -149,7 +149,7 @@ class Desk:
         self, market: Market, position: Position | None, order: Order, qty: float, px: float, ts: int
     ) -> Position:
         if position is None:
-            position = Position(order.symbol, order.side, qty, px, px, px, ts, entered=qty, entry_px=px)
+            position = Position(order.symbol, order.side, qty, px, px, px, ts, order.by, entered=qty, entry_px=px)
             market.position = position
         else:
             position.average = (position.average * position.qty + px * qty) / (position.qty + qty)
@@ -161,10 +161,10 @@ class Desk:
             position.protective = order.protective
         if not math.isnan(position.protective):
             position.stop = position.protective
-        elif self.rules.stop_loss_pct is not None:
-            position.stop = shifted(average, -side, self.rules.stop_loss_pct)
-        if self.rules.take_profit_pct is not None:
-            position.target = shifted(average, side, self.rules.take_profit_pct)
+        elif position.by.stop_loss_pct is not None:
+            position.stop = shifted(average, -side, position.by.stop_loss_pct)
+        if position.by.take_profit_pct is not None:
+            position.target = shifted(average, side, position.by.take_profit_pct)
         return position
 
     def _leave(self, market: Market, position: Position, order: Order, qty: float, px: float, ts: int) -> None:
@@ -253,7 +253,7 @@ class Desk:
         if px <= 0.0:
             self._refuse(order, "no_cash", bar.ts)
             return False
-        qty, reason, asked = self.size(market, order.symbol, order.side, px, order.protective, order.weight)
+        qty, reason, asked = self.size(market, order.symbol, order.side, px, order.protective, order.weight, order.by)
         if qty <= 0.0:
             self._refuse(order, reason, bar.ts, asked=asked)
             return False
@@ -264,13 +264,16 @@ class Desk:
         return True
 
     def size(
-        self, market: Market, symbol: int, side: int, px: float, protective: float, weight: float
+        self, market: Market, symbol: int, side: int, px: float, protective: float, weight: float, by: Rules
     ) -> tuple[float, str, float]:
-        """Units, the reason of a refusal or of the last cut ("" if neither), and the units before the caps."""
+        """Units, the reason of a refusal or of the last cut ("" if neither), and the units before the caps.
+
+        by: the rules that the entry was decided with, whose stop it will have.
+        """
         equity = self.equity()
         if equity <= 0.0:
             return 0.0, "no_equity", math.nan
-        units, reason = self._units(market, side, px, protective, weight, equity)
+        units, reason = self._units(market, side, px, protective, weight, equity, by)
         if reason:
             return 0.0, reason, math.nan
         return self._capped(market, side, px, units, equity)
@@ -295,7 +298,7 @@ class Desk:
         return units, reason, asked
 
     def _units(
-        self, market: Market, side: int, px: float, protective: float, weight: float, equity: float
+        self, market: Market, side: int, px: float, protective: float, weight: float, equity: float, by: Rules
     ) -> tuple[float, str]:
         rules, value = self.rules, self.rules.size_value
         if not math.isnan(weight):
@@ -312,10 +315,10 @@ class Desk:
         if rules.sizing == "risk":
             if not math.isnan(protective):
                 distance = (px - protective) * side
-            elif rules.stop_loss_pct is not None:
-                distance = px * rules.stop_loss_pct / 100.0
-            elif rules.trailing_stop_pct is not None:
-                distance = px * rules.trailing_stop_pct / 100.0
+            elif by.stop_loss_pct is not None:
+                distance = px * by.stop_loss_pct / 100.0
+            elif by.trailing_stop_pct is not None:
+                distance = px * by.trailing_stop_pct / 100.0
             else:
                 distance = 0.0
             return (equity * value / 100.0 / distance, "") if distance > 0.0 else (0.0, "no_stop")

@@ -25,7 +25,6 @@ def markets_of(
         fine = match_bars[name] if match_bars else coarse
         rows = plain_bars(fine)
         places = last_fine_bar(coarse, fine).tolist() if match_bars else range(len(coarse))
-        fractional = allow_fractional and fine.fractionable
         close_before = math.nan
         for i, place in enumerate(places):
             high, low, close = float(coarse.high[i]), float(coarse.low[i]), float(coarse.close[i])
@@ -33,7 +32,9 @@ def markets_of(
             if i:
                 rows[place].true_range = max(max(high - low, abs(high - close_before)), abs(low - close_before))
             close_before = close
-        out.append(Market(index, name, {bar.ts: bar for bar in rows}, float(fine.lot_size), fractional))
+        fractional = allow_fractional and fine.fractionable
+        market = Market(index, name, {bar.ts: bar for bar in rows}, float(fine.lot_size), fine.fractionable, fractional)
+        out.append(market)
     return out
 
 

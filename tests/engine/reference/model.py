@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from engine import Costs, Rules
 
 NAN = math.nan
 
@@ -64,6 +67,7 @@ class Order:
     status: str = "working"
     done_ts: int = 0
     row: int = 0
+    by: Rules = field(default_factory=Rules)  # what an entry was decided with
 
     @property
     def working(self) -> bool:
@@ -83,6 +87,7 @@ class Position:
     mark: float
     peak: float
     entry_ts: int
+    by: Rules  # what the entry that opened it was decided with
     protective: float = NAN  # the stop_px of a signal, which takes the place of stop_loss_pct
     stop: float = NAN
     target: float = NAN
@@ -149,7 +154,8 @@ class Market:
     name: str
     bars: dict[int, Bar]  # by ts
     lot: float
-    fractional: bool
+    fractionable: bool
+    fractional: bool  # and the rules allow it
     position: Position | None = None
     entry: Order | None = None
     exit: Order | None = None
@@ -176,3 +182,25 @@ class Outcome:
     equity: list[tuple[int, float, float, float]]
     open_positions: list[Position]
     ambiguous_bars: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a portfolio between two steps: "change_rules", "request_exit" or "cancel_entry"."""
+
+    name: str
+    symbol: str | None = None  # None: all
+    reason: str = ""
+    rules: Rules = field(default_factory=Rules)
+    costs: Costs = field(default_factory=Costs)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Requests before steps, and the denials of blocked symbols in steps, by step number."""
+
+    before: Mapping[int, Sequence[Request]] = field(default_factory=dict)
+    blocked: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+
+NOTHING = Plan()
