@@ -1,4 +1,4 @@
-"""What the tests of feeds share: a clock that the test moves, a feed with a script, a listener that keeps everything."""
+"""What the tests of feeds share: a clock that the test moves, a feed that the test speaks for, a listener."""
 
 from __future__ import annotations
 
