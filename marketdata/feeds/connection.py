@@ -307,7 +307,7 @@ class Connection:
     async def _fill(self, symbol: str, track: Track) -> None:
         """Give a held track the bars up to now, in which no tick is missing, and let it go on from there."""
         feed, holes = self.feed, self._holes
-        seam = feed.watermark() if feed.timeframe else -(-max(feed.now(), feed.watermark()) // SECOND) * SECOND
+        seam = feed.watermark() if feed.timeframe else (max(feed.now(), feed.watermark()) // SECOND + 1) * SECOND
         wanted = track.begin_fill(seam)
         while feed.watermark() < seam:
             await self._clock.sleep(_LOOK_S)

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from marketdata.columns import SECOND
 from marketdata.feeds.types import ClosedBar, Tick
@@ -145,6 +146,6 @@ class LastQuotes:
 def _deviation(closes: list[float]) -> float | None:
     if len(closes) < 3:
         return None
-    returns = [after / before - 1.0 for before, after in zip(closes, closes[1:], strict=False)]
+    returns = [after / before - 1.0 for before, after in pairwise(closes)]
     mean = math.fsum(returns) / len(returns)
     return math.sqrt(math.fsum((r - mean) ** 2 for r in returns) / (len(returns) - 1))
