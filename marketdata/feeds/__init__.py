@@ -14,6 +14,7 @@ from marketdata.feeds.gate import BarGate
 from marketdata.feeds.hub import FeedHub
 from marketdata.feeds.listener import Subscription
 from marketdata.feeds.opening import open_feed, warmup
+from marketdata.feeds.quotes import LastQuotes, MarketData
 from marketdata.feeds.reconnect import Reconnect
 from marketdata.feeds.types import BarBatch, ClosedBar, FeedKey, FeedState, FeedStatus, Tick
 
@@ -29,6 +30,8 @@ __all__ = [
     "FeedKey",
     "FeedState",
     "FeedStatus",
+    "LastQuotes",
+    "MarketData",
     "Reconnect",
     "Sink",
     "Subscription",

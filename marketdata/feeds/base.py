@@ -48,9 +48,9 @@ class Sink(Protocol):
 class Feed(ABC):
     """One connection to one provider, for any number of symbols.
 
-    timeframe: of the bars it gives, None if it gives ticks. silence_ns: after how long without data in an open market
-    something is wrong; None: never. may_lose: bars can get lost on the way, so a missing one is asked for again.
-    grace_ns: for how long after a bar's end (feed's clock) ticks of it may still come.
+    timeframe: of the bars it gives, None if it gives ticks. grace_ns: for how long after a bar's end (feed's clock)
+    ticks of it may still come. silence_ns: after how long without data in an open market something is wrong; None:
+    never. may_lose: bars can get lost on the way, so a missing one is asked for again. jump_ratio: see `BarGate`.
     """
 
     provider: str
@@ -58,6 +58,7 @@ class Feed(ABC):
     grace_ns: int = 0
     silence_ns: int | None = 2 * SECOND
     may_lose: bool = True
+    jump_ratio: float | None = None
 
     @property
     def base_timeframe(self) -> str:
@@ -76,7 +77,7 @@ class Feed(ABC):
         """Closed bars that open in [start_ns, end_ns): exactly those that the feed gave or would have given.
 
         Days of an exchange open at their label, midnight UTC. Bars that have not ended on the feed's clock are left
-        out. Raises FeedError.
+        out; those that ended just now are waited for. A feed of ticks gives 1s and 1m too. Raises FeedError.
         """
 
     @abstractmethod
@@ -87,18 +88,20 @@ class Feed(ABC):
         """Everything before this instant (ns UTC, feed's clock) has been pushed, as far as the feed can know."""
         return self.now() - self.grace_ns
 
-    async def prepare(self, symbols: Iterable[str]) -> None:
+    async def prepare(self, symbols: Iterable[str]) -> None:  # noqa: B027 - a feed that knows all needs none of it
         """Get ready what `calendar` and `subscribe` need to know of new symbols. Raises InputError, FeedError."""
 
     def calendar(self, symbol: str) -> str:
         """The exchange calendar of a prepared symbol."""
         return ROUND_THE_CLOCK
 
+    @abstractmethod
     def subscribe(self, symbols: Iterable[str]) -> None:
         """Give these too, from `now()` on. At any time; prepared before; naming one twice changes nothing."""
 
+    @abstractmethod
     def unsubscribe(self, symbols: Iterable[str]) -> None:
         """Give these no more."""
 
-    def resume(self, after_ns: int) -> None:
+    def resume(self, after_ns: int) -> None:  # noqa: B027 - a live feed cannot go back
         """Before the first `run`: the listeners have everything up to `after_ns`. Only a replay can make use of it."""

@@ -43,10 +43,24 @@ class _Second:
 class _Coarse:
     """The bar of one timeframe that is being put together, if any (`volumes` is empty when there is none)."""
 
-    __slots__ = ("close", "end", "first", "high", "last", "low", "open", "start", "timeframe", "volumes", "wanted")
+    __slots__ = (
+        "close",
+        "done",
+        "end",
+        "first",
+        "high",
+        "last",
+        "low",
+        "open",
+        "start",
+        "timeframe",
+        "volumes",
+        "wanted",
+    )
 
     def __init__(self, timeframe: str, wanted: bool) -> None:
         self.timeframe, self.wanted = timeframe, wanted
+        self.done = 0  # bars that closed up to here were handed out: none of them is begun again
         self.clear()
 
     def clear(self) -> None:
@@ -123,19 +137,25 @@ class BarBuilder:
 
         now_ns: the feed's clock, against stamps from the future.
         """
+        if self.take(tick, now_ns) and self._by_ticks and self.last_ts - self._grace >= self.frontier + SECOND:
+            return self.close_until(self.last_ts)
+        return []
+
+    def take(self, tick: Tick, now_ns: int = _NEVER) -> bool:
+        """As `add`, but closes nothing; returns whether the tick is believed and new."""
         ts = tick.ts
         if ts < self.frontier:
             self.counters["late"] += 1
-            return []
+            return False
         start = ts - ts % SECOND
         second = self._seconds.get(start)
         if second is not None and (tick.trade_id or (ts, tick.px, tick.size)) in second.seen:
             self.counters["duplicate"] += 1
-            return []
+            return False
         reason = self._check.refuse(tick, now_ns)
         if reason:
             self.quarantined[reason] += 1
-            return []
+            return False
         self.counters["accepted"] += 1
         if ts >= self.last_ts:
             self.last_ts = ts
@@ -155,9 +175,7 @@ class BarBuilder:
                 second.first, second.open = ts, px
             second.sizes.append(tick.size)
             second.seen.add(tick.trade_id or (ts, px, tick.size))
-        if self._by_ticks and self.last_ts - self._grace >= self.frontier + SECOND:
-            return self.close_until(self.last_ts)
-        return []
+        return True
 
     def add_bar(self, bar: ClosedBar) -> None:
         """Take a bar of the base timeframe that has passed a `BarGate`; `close_until` hands out what it makes."""
@@ -186,6 +204,7 @@ class BarBuilder:
         self._seconds = {start: second for start, second in self._seconds.items() if start >= since_ns}
         for level in self._levels.values():
             level.clear()
+            level.done = 0
         self._out.clear()
         self.frontier = max(self.frontier, since_ns)
 
@@ -253,7 +272,7 @@ class BarBuilder:
                 level.volumes.append(volume)
                 continue
             span = self._spans.span(ts, level.timeframe)
-            if span is not None:
+            if span is not None and span.ts_close > level.done:
                 level.start, level.end, level.first, level.last = span
                 level.open, level.high, level.low, level.close = open_, high, low, close
                 level.volumes.append(volume)
@@ -262,7 +281,7 @@ class BarBuilder:
         # The same ufunc as engine.resample's, because the order of a floating-point sum is part of its result.
         volume = float(np.add.reduceat(np.array(level.volumes), _FIRST)[0])
         values = (level.start, level.open, level.high, level.low, level.close, volume)
-        end = level.end
+        end = level.done = level.end
         level.clear()
         if level.wanted:
             self._out.append(_closed(self.symbol, level.timeframe, end, values, received_ns, backfilled))

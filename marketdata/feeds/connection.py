@@ -26,6 +26,7 @@ from marketdata.feeds.types import ClosedBar, FeedKey, FeedState, FeedStatus, Ti
 log = logging.getLogger(__name__)
 
 _PULSE_S = 0.25
+_LOOK_S = 0.05
 _AGAIN_S = 2.0
 
 
@@ -55,6 +56,9 @@ class Connection:
         self._room = asyncio.Event()
         self._flowing = False  # connected, and every hole is filled
         self._since_up = 0
+        self._holes = 0
+        self._mute = False  # silent, and nothing has come since
+        self._gone: tuple[Counter[str], Counter[str]] = Counter(), Counter()  # of symbols that nobody hears any more
         self._on_idle = on_idle
         self._last_data = clock.monotonic_ns()
         self.state = FeedState("connecting", "", 0, clock.now_ns())
@@ -70,7 +74,9 @@ class Connection:
             self._listeners.remove(listener)
             self._route()
             for symbol in [s for s in self.tracks if not any(s in other.symbols for other in self._listeners)]:
-                del self.tracks[symbol]
+                track = self.tracks.pop(symbol)
+                self._gone[0].update(track.counters())
+                self._gone[1].update(track.quarantined())
                 self.feed.unsubscribe([symbol])
             for symbol, track in self.tracks.items():
                 track.keep_only({t for other in self._listeners if symbol in other.symbols for t in other.timeframes})
@@ -99,6 +105,7 @@ class Connection:
 
     # --- The sink ----------------------------------------------------------------------------------------------------
     def connected(self) -> None:
+        self._mute = False
         self._last_data = self._clock.monotonic_ns()
         self._up.set()
         self._work.set()
@@ -110,9 +117,7 @@ class Connection:
         self._heard()
         if tick.ts < track.seam:
             return  # comes with the bars that are being fetched
-        before = track.builder.counters["accepted"]
-        track.builder.add(tick, self.feed.now())
-        if track.builder.counters["accepted"] != before:
+        if track.builder.take(tick, self.feed.now()):
             for listener in self._tick_routes.get(tick.symbol, ()):
                 listener.give_tick(tick)
 
@@ -120,7 +125,7 @@ class Connection:
         self._heard()
         for bar in bars:
             track = self.tracks.get(bar.symbol)
-            if track is not None and track.take(bar, may_lose=self.feed.may_lose):
+            if track is not None and track.take(bar):
                 self._work.set()
 
     def advance(self, until_ns: int) -> None:
@@ -142,7 +147,9 @@ class Connection:
 
     def _heard(self) -> None:
         self._last_data = self._clock.monotonic_ns()
-        if self.state.status == "silent" and not self._work.is_set():
+        if self._mute:
+            self._mute = False
+            self._stop_flow()
             self._work.set()
 
     def _deliver(self, bars: list[ClosedBar]) -> None:
@@ -205,21 +212,32 @@ class Connection:
             await asyncio.gather(running, accepted, too_late, return_exceptions=True)
 
     def _hold(self) -> int:
-        """The connection is gone: nothing closes until the hole is filled. Returns for how many ns it had held."""
+        """The connection is gone. Returns for how many ns it had held."""
         held = self._clock.monotonic_ns() - self._since_up if self._up.is_set() else 0
         self._up.clear()
+        self._stop_flow()
+        return held
+
+    def _stop_flow(self) -> None:
+        """Nothing closes until the hole is filled."""
         self._flowing = False
+        self._holes += 1
         for track in self.tracks.values():
             track.hold()
-        return held
 
     # --- Silence -----------------------------------------------------------------------------------------------------
     async def _pulse(self) -> None:
         while True:
-            await self._clock.sleep(_PULSE_S)
+            await self._clock.sleep(self._until_next_close())
             if self._flowing:
                 self.advance(self.feed.watermark())
                 self._watch()
+
+    def _until_next_close(self) -> float:
+        """Seconds to sleep, so that a bar that ends by time alone is known at once."""
+        ends = min((track.builder.next_close() for track in self.tracks.values()), default=0)
+        left_s = (ends - self.feed.watermark()) / SECOND
+        return left_s if 0.0 < left_s < _PULSE_S else _PULSE_S
 
     def _watch(self) -> None:
         limit = self.feed.silence_ns
@@ -229,11 +247,10 @@ class Connection:
         if not any(self._market_open(c, self.feed.now()) for c in {t.calendar for t in self.tracks.values()}):
             self._last_data = now
         elif now - self._last_data > limit:
-            self._flowing = False
-            for track in self.tracks.values():
-                track.hold()
-            seconds = limit / SECOND
-            self._set("silent", f"Nothing has come for more than {seconds:g} s although the market is open.")
+            self._stop_flow()
+            self._mute = True
+            reason = f"Nothing has come for more than {limit / SECOND:g} s although the market is open."
+            self._set("silent", reason)
 
     # --- Holes and newcomers -----------------------------------------------------------------------------------------
     async def _catch_up(self) -> None:
@@ -244,29 +261,32 @@ class Connection:
             self._work.clear()
             waiting = [listener for listener in self._listeners if not listener.ready]
             try:
-                for listener in waiting:
-                    await self._admit(listener)
-                await asyncio.gather(*(self._fill(s, t) for s, t in list(self.tracks.items()) if t.held))
-                for listener in waiting:
-                    if not listener.closed:
-                        listener.begin(await self._history(listener) if listener.since_ns is not None else ())
+                await self._serve(waiting)
             except FeedError as error:
                 log.warning("feed %s: %s", self.key.provider, error.message)
-                self._work.set()
-                await self._clock.sleep(_AGAIN_S)
-                continue
+                await self._later()
             except Exception:
                 log.exception("feed %s: catching up failed", self.key.provider)
-                self._work.set()
-                await self._clock.sleep(_AGAIN_S)
-                continue
-            if self._up.is_set():
-                self._flowing = True
-                self._last_data = self._clock.monotonic_ns()
-                if self.state.status != "live":
-                    self._set("live", "")
-                self.advance(self.feed.watermark())
-            self.wake()
+                await self._later()
+
+    async def _later(self) -> None:
+        self._work.set()
+        await self._clock.sleep(_AGAIN_S)
+
+    async def _serve(self, waiting: Sequence[Subscription]) -> None:
+        for listener in waiting:
+            await self._admit(listener)
+        await asyncio.gather(*(self._fill(s, t) for s, t in list(self.tracks.items()) if t.held))
+        for listener in waiting:
+            if not listener.closed:
+                listener.begin(await self._history(listener) if listener.since_ns is not None else ())
+        if self._up.is_set() and not self._mute and not any(track.held for track in self.tracks.values()):
+            self._flowing = True
+            self._last_data = self._clock.monotonic_ns()
+            if self.state.status != "live":
+                self._set("live", "")
+            self.advance(self.feed.watermark())
+        self.wake()
 
     async def _admit(self, listener: Subscription) -> None:
         try:
@@ -286,16 +306,17 @@ class Connection:
 
     async def _fill(self, symbol: str, track: Track) -> None:
         """Give a held track the bars up to now, in which no tick is missing, and let it go on from there."""
-        feed = self.feed
-        seam = feed.watermark() if feed.timeframe else -(-max(feed.now(), feed.watermark()) // SECOND) * SECOND
-        track.seam = seam
+        feed, holes = self.feed, self._holes
+        seam = feed.watermark() if feed.timeframe else (max(feed.now(), feed.watermark()) // SECOND + 1) * SECOND
+        wanted = track.begin_fill(seam)
         while feed.watermark() < seam:
-            await self._clock.sleep(min((seam - feed.watermark()) / SECOND, 1.0))
+            await self._clock.sleep(_LOOK_S)
         parts = []
-        for timeframe, start, end in track.missing(seam):
+        for timeframe, start, end in wanted:
             parts.append((timeframe, await feed.backfill(symbol, timeframe, start, end)))
             self.counters["backfills"] += 1
-        track.fill(parts, seam, self._clock.now_ns())
+        if holes == self._holes:  # else there is a new hole, and with it a new fill
+            track.fill(parts, self._clock.now_ns())
 
     async def _history(self, listener: Subscription) -> list[ClosedBar]:
         """Bars that closed since the last one the listener has."""
@@ -321,11 +342,10 @@ class Connection:
 
     def stats(self) -> dict[str, Any]:
         """Counts since the feed was first listened to; see `FeedHub.stats`."""
-        totals: Counter[str] = Counter()
-        quarantined: Counter[str] = Counter()
+        totals, quarantined = Counter(self._gone[0]), Counter(self._gone[1])
         for track in self.tracks.values():
-            totals += track.counters()
-            quarantined += track.quarantined()
+            totals.update(track.counters())
+            quarantined.update(track.quarantined())
         return {
             "status": self.state.status,
             "reason": self.state.reason,

@@ -41,7 +41,7 @@ class Subscription:
         self.closed = False
         self._connection = connection
         self._on_bars, self._on_state, self.on_tick = on_bars, on_state, on_tick
-        self._after = since_ns or 0
+        self._after = since_ns
         self._last: dict[tuple[str, str], int] = {}
         self._queue: deque[ClosedBar] = deque()
 
@@ -74,7 +74,7 @@ class Subscription:
     # --- For the connection ------------------------------------------------------------------------------------------
     def start_after(self, ts: int) -> None:
         """Bars that close up to `ts` are not wanted, unless `since_ns` asked for them."""
-        if self.since_ns is None:
+        if self._after is None:
             self._after = ts
 
     def begin(self, history: Iterable[ClosedBar]) -> None:
@@ -108,7 +108,7 @@ class Subscription:
             while queue and queue[0].ts_close == ts_close:
                 bar = queue.popleft()
                 route = (bar.symbol, bar.timeframe)
-                if ts_close > self._after and bar.ts_open > self._last.get(route, -1):
+                if ts_close > (self._after or 0) and bar.ts_open > self._last.get(route, -1):
                     self._last[route] = bar.ts_open
                     batch[route] = bar
             if batch:

@@ -107,9 +107,10 @@ class ReplayFeed(Feed):
 
     def subscribe(self, symbols: Iterable[str]) -> None:
         new = [symbol for symbol in symbols if symbol not in self._subscribed]
-        if not self._pushed and new:
-            begins = [self._series[s] for s in new]
-            self._pushed = min((s.span(s.begin).first for s in begins if s.begin < len(s.bars)), default=0)
+        if new and not self._subscribed:
+            found = [self._series[symbol] for symbol in new]
+            begin = min((s.span(s.begin).first for s in found if s.begin < len(s.bars)), default=0)
+            self._pushed = max(self._pushed, begin)
             self._set_clock(self._pushed)
         for symbol in new:
             series = self._series[symbol]

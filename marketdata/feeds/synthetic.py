@@ -35,8 +35,8 @@ def symbols() -> list[str]:
 class SyntheticFeed(Feed):
     """Made-up ticks. Not a network feed: it never fails, and backfill is a calculation.
 
-    seed: which world. ticks_per_s: of each symbol. accelerate: market seconds per second of the clock; other than 1, the
-    market is at `anchor_ns` when the clock is there, and runs away from it at that pace.
+    seed: which world. ticks_per_s: of each symbol. accelerate: market seconds per second of the clock; other than 1,
+    the market is at `anchor_ns` when the clock is there, and runs away from it at that pace.
     """
 
     provider = "synthetic"

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from marketdata.columns import SECOND, TIMEFRAME_NS, BarColumns
+from marketdata.columns import SECOND, BarColumns
 from marketdata.feeds.base import Feed
-from marketdata.feeds.builder import BarBuilder
+from marketdata.feeds.builder import MINUTE, BarBuilder
 from marketdata.feeds.gate import BarGate
 from marketdata.feeds.spans import spans_of
 from marketdata.feeds.types import ClosedBar
-
-MINUTE = 60 * SECOND
 
 
 class Track:
@@ -20,12 +18,14 @@ class Track:
 
     def __init__(self, feed: Feed, symbol: str) -> None:
         self.calendar = feed.calendar(symbol)
-        self.base = feed.base_timeframe
-        self.builder = BarBuilder(symbol, (), base=self.base, calendar=self.calendar, closes_by_ticks=False)
-        self.gate = BarGate() if feed.timeframe else None
+        self.builder = BarBuilder(symbol, (), base=feed.base_timeframe, calendar=self.calendar, closes_by_ticks=False)
         self.held = True
         self.seam = 0
-        self._from: int | None = None  # whole up to here; None: nothing yet
+        self._gives_bars = feed.timeframe is not None
+        self._may_lose = feed.may_lose
+        self._gate = BarGate(jump_ratio=feed.jump_ratio)
+        self._whole = 0  # all bars that closed up to here have come, and those that the gate let through
+        self._missing_from: int | None = None  # where the hole begins; None: nothing has come yet
         self._waiting: list[ClosedBar] = []
 
     def want(self, timeframes: Iterable[str]) -> None:
@@ -36,66 +36,75 @@ class Track:
             self.hold()
 
     def keep_only(self, timeframes: set[str]) -> None:
+        """Emit no others any more."""
         self.builder.drop(self.builder.timeframes - timeframes)
 
     def hold(self) -> None:
-        if not self.held:
-            self.held = True
-            self._from = self.builder.frontier
-
-    def take(self, bar: ClosedBar, *, may_lose: bool) -> bool:
-        """A bar of the feed; returns whether the track is held now because bars before it may be missing."""
+        """Something may be missing since the last thing that came."""
         if self.held:
-            self._waiting.append(bar)
-            return False
-        assert self.gate is not None
-        if may_lose and bar.ts_open > self.gate.last_close and self.gate.last_open >= 0 and self._expected(bar):
+            return
+        self.held = True
+        if self._gives_bars:
+            self._missing_from = max(self._whole, self._gate.last_close)
+        else:
+            last = self.builder.last_ts
+            self._missing_from = min(self.builder.frontier, last - last % SECOND) if last else self.builder.frontier
+
+    def take(self, bar: ClosedBar) -> bool:
+        """A bar of the feed; returns whether the track is held now because bars before it may be missing."""
+        if not self.held and self._skips(bar):
             self.hold()
             self._waiting.append(bar)
             return True
-        if self.gate.admit(bar):
+        if self.held:
+            self._waiting.append(bar)
+        elif self._gate.admit(bar):
             self.builder.add_bar(bar)
         return False
 
-    def missing(self, seam: int) -> list[tuple[str, int, int]]:
-        """What to fetch, as (timeframe, from, to): all of the open bars, and what closed since the hole began."""
+    def begin_fill(self, seam: int) -> list[tuple[str, int, int]]:
+        """What to fetch up to `seam`, as (timeframe, from, to): all of the bars that are open where the hole begins,
+        and what closed since. Until `fill`, ticks before the seam are not needed."""
+        self.seam = seam
         builder = self.builder
-        if not builder.timeframes:
-            return []
-        begin = seam if self._from is None else min(self._from, seam)
-        start = min(builder.open_since(begin, timeframe) for timeframe in builder.timeframes)
-        if self.base != "1s":
-            return [(self.base, start, seam)] if start < seam else []
-        seconds_from = begin if "1s" in builder.timeframes else seam
-        middle = max(start, seconds_from - seconds_from % MINUTE)
-        parts = [("1m", start, middle), ("1s", middle, seam)]
+        begin = seam if self._missing_from is None else min(self._missing_from, seam)
+        start = min((builder.open_since(begin, timeframe) for timeframe in builder.timeframes), default=begin)
+        builder.restart(seam)
+        if self._gives_bars:
+            parts = [(builder.base, start, seam)]
+        else:
+            seconds_from = begin if "1s" in builder.timeframes else seam
+            middle = max(start, seconds_from - seconds_from % MINUTE)
+            parts = [("1m", start, middle), ("1s", middle, seam)]
         return [part for part in parts if part[1] < part[2]]
 
-    def fill(self, parts: Sequence[tuple[str, BarColumns]], seam: int, received_ns: int) -> None:
-        """Put together anew from what was fetched up to `seam`, then from what came in the meantime."""
-        self.builder.restart(seam)
+    def fill(self, parts: Sequence[tuple[str, BarColumns]], received_ns: int) -> None:
+        """Put together anew from what was fetched, then from what came in the meantime."""
         for timeframe, columns in parts:
             self.builder.fill(timeframe, columns, received_ns)
         self.held = False
-        if self.gate is not None:
-            self.gate.last_close = max(self.gate.last_close, seam)
+        self._whole = self.seam
+        if self._gives_bars:
+            for timeframe, columns in parts:
+                if len(columns):
+                    self._whole = spans_of(self.calendar).place(int(columns.ts[-1]), timeframe).ts_close
+            self._gate.last_close = max(self._gate.last_close, self._whole)
             waiting, self._waiting = self._waiting, []
             for bar in waiting:
-                if self.gate.admit(bar):
+                if self._gate.admit(bar):
                     self.builder.add_bar(bar)
 
     def counters(self) -> Counter[str]:
-        if self.gate is None:
-            return self.builder.counters
-        return self.gate.counters
+        """Of ticks, or of bars where the feed gives bars."""
+        return self._gate.counters if self._gives_bars else self.builder.counters
 
     def quarantined(self) -> Counter[str]:
-        return self.builder.quarantined if self.gate is None else self.gate.quarantined
+        return self._gate.quarantined if self._gives_bars else self.builder.quarantined
 
-    def _expected(self, bar: ClosedBar) -> bool:
-        """Whether the exchange was open between the last bar and this one: a bar may be missing there."""
-        assert self.gate is not None
-        spans, last = spans_of(self.calendar), self.gate.last_close
-        return self.base != "1d" and any(
-            spans.is_open(ts) for ts in range(last, min(bar.ts_open, last + 4 * TIMEFRAME_NS["1h"]), MINUTE)
-        )
+    def _skips(self, bar: ClosedBar) -> bool:
+        """Whether the exchange was open between the last bar and this one, so that there should be one more."""
+        last = max(self._whole, self._gate.last_close)
+        if not self._may_lose or bar.timeframe == "1d" or bar.ts_open <= last:
+            return False
+        spans = spans_of(self.calendar)
+        return spans.is_open(last) or spans.is_open(bar.ts_open - 1)

@@ -1,13 +1,29 @@
-"""What the tests of feeds share: a clock that the test moves, a feed with a script, a listener that keeps everything."""
+"""What the tests of feeds share: a clock that the test moves, a feed that the test speaks for, a listener."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import count
 
+import numpy as np
+
+from engine.errors import Fault, InputError
 from marketdata.columns import SECOND, BarColumns
-from marketdata.feeds import BarBatch, ClosedBar, FeedState, Tick
+from marketdata.feeds import (
+    BarBatch,
+    BarBuilder,
+    ClosedBar,
+    Feed,
+    FeedError,
+    FeedHub,
+    FeedKey,
+    FeedState,
+    Sink,
+    Subscription,
+    Tick,
+)
 
 START = 1_700_000_000 * SECOND - 1_700_000_000 * SECOND % (86_400 * SECOND)
 """Midnight UTC of an ordinary day."""
@@ -100,3 +116,148 @@ def assert_in_order(listener: Listener) -> None:
     assert closes == sorted(set(closes))
     keys = [bar.key for batch in listener.batches for bar in batch.bars.values()]
     assert len(keys) == len(set(keys))
+
+
+class SpokenFeed(Feed):
+    """A feed that says what the test has it say. `happened`: everything that was traded, heard or not.
+
+    runs: attempts to connect. asked: backfills. refusals: raised by the next attempts, one each. mute_connect: the next
+    attempts get no answer.
+    """
+
+    provider = "spoken"
+
+    def __init__(self, clock: HeldClock, *, timeframe: str | None = None, symbols: Iterable[str] = ("X", "Y")) -> None:
+        self.timeframe = timeframe
+        self.clock = clock
+        self.known = set(symbols)
+        self.happened: list[Tick] = []
+        self.subscribed: set[str] = set()
+        self.runs = 0
+        self.asked: list[tuple[str, str, int, int]] = []
+        self.refusals: list[Exception] = []
+        self.backfill_faults: list[Exception] = []
+        self.mute_connect = False
+        self.sink: Sink | None = None
+        self._end: asyncio.Future[None] | None = None
+
+    async def run(self, sink: Sink) -> None:
+        self.runs += 1
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self._end = asyncio.get_running_loop().create_future()
+        if not self.mute_connect:
+            self.sink = sink
+            sink.connected()
+        try:
+            await self._end
+        finally:
+            self.sink = None
+
+    def now(self) -> int:
+        return self.clock.now_ns()
+
+    async def prepare(self, symbols: Iterable[str]) -> None:
+        unknown = set(symbols) - self.known
+        if unknown:
+            raise InputError(Fault("symbols", "not_found", f"{sorted(unknown)} are not known"))
+
+    def subscribe(self, symbols: Iterable[str]) -> None:
+        self.subscribed |= set(symbols)
+
+    def unsubscribe(self, symbols: Iterable[str]) -> None:
+        self.subscribed -= set(symbols)
+
+    async def backfill(self, symbol: str, timeframe: str, start_ns: int, end_ns: int) -> BarColumns:
+        self.asked.append((symbol, timeframe, start_ns, end_ns))
+        await asyncio.sleep(0)
+        if self.backfill_faults:
+            raise self.backfill_faults.pop(0)
+        return self.truth(symbol, timeframe).between(start_ns, end_ns)
+
+    def truth(self, symbol: str, timeframe: str) -> BarColumns:
+        """The bars of everything that happened, of those that have ended."""
+        builder = BarBuilder(symbol, [timeframe])
+        out: list[ClosedBar] = []
+        for tick in self.happened:
+            if tick.symbol == symbol:
+                out += builder.add(tick)
+        out += [bar for bar in builder.close_until(1 << 61) if bar.ts_close <= self.watermark()]
+        columns = list(zip(*(bar.values() for bar in out), strict=True)) or [()] * 6
+        return BarColumns(np.array(columns[0], np.int64), *(np.array(c, np.float64) for c in columns[1:]))
+
+    def say(self, symbol: str, px: float, size: float = 1.0) -> None:
+        """A trade that is heard."""
+        self.lose(symbol, px, size)
+        if self.sink is not None and symbol in self.subscribed:
+            self.sink.tick(self.happened[-1])
+
+    def lose(self, symbol: str, px: float, size: float = 1.0) -> None:
+        """A trade that nobody hears of."""
+        self.happened.append(Tick(symbol, self.clock.now_ns(), px, size))
+
+    def break_off(self, message: str = "The line is cut.", *, retryable: bool = True) -> None:
+        self.stop(FeedError(message, retryable=retryable))
+
+    def stop(self, error: Exception | None = None) -> None:
+        assert self._end is not None
+        if not self._end.done():
+            if error is None:
+                self._end.set_result(None)
+            else:
+                self._end.set_exception(error)
+
+
+class Rig:
+    """A hub over one spoken feed, on a held clock."""
+
+    def __init__(self, **options: object) -> None:
+        self.clock = HeldClock()
+        self.feed = SpokenFeed(self.clock, **options)  # type: ignore[arg-type]
+        self.opened = 0
+        self.open_hours: Callable[[str, int], bool] = lambda calendar, at: True
+        self.hub = FeedHub(
+            self._open, clock=self.clock, market_open=lambda calendar, at: self.open_hours(calendar, at), seed=1
+        )
+        self.key = FeedKey.of("spoken")
+        self._random = np.random.default_rng(3)
+        self._px: dict[str, float] = {}
+
+    def _open(self, key: FeedKey) -> Feed:
+        self.opened += 1
+        return self.feed
+
+    def listen(
+        self, symbols: Iterable[str] = ("X",), timeframes: Iterable[str] = ("1s", "1m"), **more: object
+    ) -> tuple[Listener, Subscription]:
+        listener = Listener()
+        subscription = self.hub.listen(
+            self.key, symbols, timeframes, listener.on_bars, listener.on_state, listener.on_tick, **more
+        )
+        return listener, subscription
+
+    async def trade(self, seconds: float, symbols: Iterable[str] = ("X", "Y"), *, heard: bool = True) -> None:
+        """Two trades a second of each symbol; with `heard=False` nobody hears of them."""
+        for _ in range(round(seconds * 2)):
+            for symbol in symbols:
+                px = self._px[symbol] = self._px.get(symbol, 100.0) + float(self._random.integers(-5, 6)) / 100
+                (self.feed.say if heard else self.feed.lose)(symbol, px, float(self._random.integers(1, 9)))
+            await self.clock.advance(0.5)
+
+    def stats(self) -> dict:
+        return self.hub.stats()[self.key]
+
+
+def run(scene: Callable[[Rig], Awaitable[None]], **options: object) -> None:
+    """Play a scene with the hub running."""
+
+    async def play() -> None:
+        rig = Rig(**options)
+        hub = asyncio.create_task(rig.hub.run())
+        try:
+            await scene(rig)
+        finally:
+            hub.cancel()
+            await asyncio.gather(hub, return_exceptions=True)
+
+    asyncio.run(play())
