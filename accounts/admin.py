@@ -13,7 +13,19 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from accounts import logins
-from accounts.models import ApiLogin, AuditEvent, AuditHead, PlatformSwitch, RiskEnvelope, Tier, Tries, User
+from accounts.models import (
+    ApiLogin,
+    AuditEvent,
+    AuditHead,
+    Delivery,
+    Notification,
+    NotificationChannel,
+    PlatformSwitch,
+    RiskEnvelope,
+    Tier,
+    Tries,
+    User,
+)
 from accounts.services import risk
 
 
@@ -102,6 +114,37 @@ class TriesAdmin(ReadOnly):
     list_display = ("__str__", "window_start", "count")
     list_filter = ("window_start",)
     fields = ("window_start", "count")
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnly):
+    list_display = ("created_at", "owner", "level", "event", "title", "read_at")
+    list_filter = ("level", "event", "created_at")
+    search_fields = ("owner__username", "title")
+    list_select_related = ("owner",)
+    fields = ("owner", "event", "level", "title", "text", "link", "session_id", "dedup", "created_at", "read_at")
+
+
+@admin.register(NotificationChannel)
+class NotificationChannelAdmin(ReadOnly):
+    list_display = ("owner", "kind", "enabled", "min_level", "secret_state", "updated_at")
+    list_filter = ("kind", "enabled", "min_level")
+    search_fields = ("owner__username",)
+    list_select_related = ("owner",)
+    fields = ("owner", "kind", "address", "secret_state", "min_level", "enabled", "updated_at")
+
+    @admin.display(description="Secret")
+    def secret_state(self, row: NotificationChannel) -> str:
+        return str(row.secret)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnly):
+    list_display = ("created_at", "owner", "kind", "event", "state", "tries", "last_error")
+    list_filter = ("state", "kind", "created_at")
+    search_fields = ("owner__username", "event")
+    list_select_related = ("owner",)
+    fields = ("owner", "kind", "address", "event", "note", "state", "tries", "next_try_at", "last_error", "ended_at")
 
 
 class Kept(ReadOnly):

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.api import auth, risk
+from accounts.api import auth, notifications, risk
 
 app_name = "accounts-api"
 urlpatterns = [
@@ -13,4 +13,7 @@ urlpatterns = [
     path("auth/tiers", auth.Tiers.as_view(), name="tiers"),
     path("risk/envelope", risk.Envelope.as_view(), name="risk-envelope"),
     path("risk/kill-switch", risk.KillSwitch.as_view(), name="kill-switch"),
+    path("notifications", notifications.Notifications.as_view(), name="notifications"),
+    path("notifications/read-all", notifications.ReadAll.as_view(), name="notifications-read-all"),
+    path("notifications/<int:notification_id>/read", notifications.Read.as_view(), name="notification-read"),
 ]

@@ -1,8 +1,14 @@
-"""Reads of the apps above: what a user's bots may do together."""
+"""Reads: what a user's bots may do together, and what users were told."""
 
 from __future__ import annotations
 
-from accounts.models import PlatformSwitch, RiskEnvelope, User
+from datetime import datetime, timedelta
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import Delivery, Notification, NotificationChannel, PlatformSwitch, RiskEnvelope, User
+
+KEEP_READ, KEEP_UNREAD = timedelta(days=90), timedelta(days=365)
 
 
 def risk_envelope(user: User) -> RiskEnvelope:
@@ -28,6 +34,36 @@ def entries_blocked(user: User) -> str | None:
         return _with_reason("Your kill switch is on", envelope.kill_reason)
     active = envelope.user.is_active if envelope else User.objects.filter(pk=user.pk, is_active=True).exists()
     return None if active else "This account is disabled."
+
+
+def notifications(user: User, *, unread: bool | None = None, level: str = "") -> QuerySet[Notification]:
+    """What the user was told, newest first. unread: only those that are, or are not; level: only this one."""
+    rows = Notification.objects.filter(owner=user)
+    if unread is not None:
+        rows = rows.filter(read_at__isnull=unread)
+    return rows.filter(level=level) if level else rows
+
+
+def unread_count(user: User) -> int:
+    """How many notifications the user has not read."""
+    return notifications(user, unread=True).count()
+
+
+def old_notifications(now: datetime) -> QuerySet[Notification]:
+    """Those that are kept no longer: read ones after 90 days, others after a year."""
+    return Notification.objects.filter(
+        Q(read_at__lte=now - KEEP_READ) | Q(read_at=None, created_at__lte=now - KEEP_UNREAD)
+    )
+
+
+def channels(user: User) -> dict[str, NotificationChannel]:
+    """The user's channels outside the site, by kind."""
+    return {row.kind: row for row in NotificationChannel.objects.filter(owner=user)}
+
+
+def recent_deliveries(user: User, limit: int = 5) -> list[Delivery]:
+    """The newest messages to the user's channels."""
+    return list(Delivery.objects.filter(owner=user)[:limit])
 
 
 def _with_reason(text: str, reason: str) -> str:

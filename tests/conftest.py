@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ def _environment() -> None:
         ENV_FILE=os.devnull,
         VAR_DIR=str(_home),
         SECRET_KEY="only-for-tests-" + "k" * 40,
+        SECRETS_KEYS=urlsafe_b64encode(os.urandom(32)).decode("ascii"),
         REDIS_URL=servers.start_valkey(_home),
     )
     # Compiled kernels are shared by all test processes, and by the next run; compiling takes longer than most tests.

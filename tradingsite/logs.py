@@ -23,6 +23,7 @@ _SECRET_TEXT = [
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w\-.~+/]{8,}=*"), rf"\1 {MASK}"),
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"), MASK),
     (re.compile(r"(://[^\s:/@]*):[^\s@/]+@"), rf"\1:{MASK}@"),
+    (re.compile(r"\d{6,}:[\w-]{30,}"), MASK),  # a Telegram bot's token, which stands in addresses
     (
         re.compile(
             r"(?i)\b(\w*(?:password|passwd|secret|token|api_?key|cookie)\w*[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&}]+"
@@ -111,6 +112,9 @@ def logging_config(style: str, level: str) -> dict[str, Any]:
             "uvicorn": {"handlers": [], "propagate": True},
             "uvicorn.access": {"handlers": [], "propagate": False},
             "celery": {"handlers": [], "propagate": True},
+            # Its line for each request has the whole address, and Telegram's has a token in it.
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
             # A line for each tick and each task says nothing; the task's own lines do.
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},

@@ -6,6 +6,7 @@ the defaults below. `.env.example` names every variable; `manage.py config` prin
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
 from datetime import timedelta
 from pathlib import Path
 
@@ -52,6 +53,31 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+
+
+def _secrets_keys() -> list[str]:
+    """SECRETS_KEYS from the environment, else the one that `make run` drew for this clone; empty: none are stored.
+
+    Unlike SECRET_KEY these decrypt what is kept for years, so they are never derived from it: each is changed alone.
+    """
+    keys = env.list("SECRETS_KEYS", default=[])
+    if not keys and (VAR_DIR / "secrets_keys").is_file():
+        keys = (VAR_DIR / "secrets_keys").read_text(encoding="ascii").split()
+    for place, key in enumerate(keys, 1):
+        try:
+            raw = urlsafe_b64decode(key)
+        except ValueError:
+            raw = b""
+        # A real key has about thirty different bytes among its 32; a sample that somebody typed has few.
+        if len(raw) != 32 or (not DEBUG and len(set(raw)) < 16):
+            raise ImproperlyConfigured(
+                f"SECRETS_KEYS: key {place} is a sample or no key (32 random bytes in URL-safe base64). Draw one: "
+                "python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+            )
+    return keys
+
+
+SECRETS_KEYS = _secrets_keys()
 
 # --- Applications ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -182,6 +208,7 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1_500_000  # KiB; a process that grew beyon
 CELERY_BEAT_SCHEDULER = "celery.beat.Scheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "accounts-forget-expired": {"task": "accounts.forget_expired", "schedule": 3600.0, "options": {"expires": 600}},
+    "accounts-deliver": {"task": "accounts.deliver_waiting", "schedule": 10.0, "options": {"expires": 10}},
     "marketdata-tidy": {"task": "marketdata.tidy", "schedule": 60.0, "options": {"expires": 60}},
     "bots-tick": {"task": "bots.tick", "schedule": 5.0, "options": {"expires": 10}},
     "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},
@@ -214,6 +241,12 @@ ORDER_ID_PREFIX = env.str("ORDER_ID_PREFIX", default="tw")
 # For the test rig only: FAILPOINTS="after_intent=2" kills a host the second time it comes by there (bots.failpoints).
 TEST_RIG = env.bool("TEST_RIG", default=False)
 FAILPOINTS = {name: int(count) for name, count in env.dict("FAILPOINTS", default={}).items()} if TEST_RIG else {}
+
+# --- Notifications ---------------------------------------------------------------------------------------------------
+TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.org")
+# What a webhook of a user's may reach: the internet, on these ports.
+WEBHOOK_PORTS = env.list("WEBHOOK_PORTS", cast=int, default=[80, 443])
+WEBHOOK_PRIVATE_NETWORKS = env.bool("WEBHOOK_PRIVATE_NETWORKS", default=False)
 
 # --- Login and tokens ------------------------------------------------------------------------------------------------
 LOGIN_URL = "accounts:login"

@@ -1,6 +1,8 @@
-"""Users and their tiers, logins and tries at passwords; the limits over all their bots; what was done, and by whom."""
+"""Users and their tiers, logins and tries at passwords; the limits over all their bots; what they are told;
+what was done, and by whom."""
 
 from accounts.models.audit import AuditEvent, AuditHead
+from accounts.models.notifications import Delivery, Level, Notification, NotificationChannel
 from accounts.models.risk import PlatformSwitch, RiskEnvelope
 from accounts.models.users import ApiLogin, Tier, Tries, User, UserManager, check_timezone, default_tier
 
@@ -8,6 +10,10 @@ __all__ = [
     "ApiLogin",
     "AuditEvent",
     "AuditHead",
+    "Delivery",
+    "Level",
+    "Notification",
+    "NotificationChannel",
     "PlatformSwitch",
     "RiskEnvelope",
     "Tier",

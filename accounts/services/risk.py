@@ -11,8 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import quotas, selectors
-from accounts.models import PlatformSwitch, RiskEnvelope, User
-from accounts.services import audit
+from accounts.models import Level, PlatformSwitch, RiskEnvelope, User
+from accounts.services import audit, notifications
 from engine.errors import Fault, InputError
 from tradingsite.lib.errors import NotAllowed
 
@@ -60,6 +60,9 @@ def throw_kill_switch(user: User, on: bool, reason: str = "", *, actor: User | N
             envelope.save()
             action = "risk.kill_switch_on" if on else "risk.kill_switch_off"
             audit.record(actor or user, action, target=f"user {user.pk}", detail={"reason": reason}, owner=user)
+            level, title = (Level.CRITICAL, "Your kill switch is on") if on else (Level.INFO, "Your kill switch is off")
+            text = reason or ("No bot of yours enters a position." if on else "Your bots may enter positions again.")
+            notifications.notify(user, "kill_switch", level=level, title=title, text=text)
     return envelope
 
 
@@ -79,6 +82,9 @@ def throw_platform_switch(operator: User, on: bool, reason: str = "") -> Platfor
             switch.save()
             action = "platform.kill_switch_on" if on else "platform.kill_switch_off"
             audit.record(operator, action, target="platform", detail={"reason": reason}, platform=True)
+            level, title = (Level.CRITICAL, "Trading is stopped") if on else (Level.INFO, "Trading is allowed again")
+            text = reason or ("No bot enters a position." if on else "Bots may enter positions again.")
+            notifications.notify_everybody("platform_kill_switch", level=level, title=title, text=text)
     return switch
 
 

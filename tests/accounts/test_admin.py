@@ -7,9 +7,11 @@ from django.apps import apps
 from django.contrib import admin
 
 from accounts import tokens
-from accounts.models import ApiLogin, Tries, User
-from accounts.services import risk
+from accounts.models import ApiLogin, Delivery, NotificationChannel, Tries, User
+from accounts.services import notifications, risk
 from tests.accounts.factories import UserFactory
+
+TOKEN = "123456789:AAcanary-token-of-a-bot-which-is-7QXZ"  # not-a-secret
 
 
 @pytest.mark.parametrize("model", apps.get_app_config("accounts").get_models())
@@ -18,6 +20,8 @@ def test_every_model_is_there_with_filters(model, client, carol, alice):
     Tries.objects.create(key="k", window_start="2026-01-01T00:00:00Z", count=3)
     risk.throw_kill_switch(alice, True)
     risk.throw_platform_switch(carol, True)
+    notifications.set_channel(alice, "telegram", address="42", secret=TOKEN)
+    notifications.try_channel(alice, "telegram")
     client.force_login(carol)
     assert admin.site._registry[model].list_filter
     base = f"/operators/accounts/{model._meta.model_name}/"
@@ -33,6 +37,9 @@ def test_every_model_is_there_with_filters(model, client, carol, alice):
             carol.password,
             ApiLogin.objects.get().refresh_jti,
             alice.get_session_auth_hash(),
+            TOKEN,
+            NotificationChannel.objects.get().secret.stored,
+            Delivery.objects.get(event="test").secret.stored,
         ):
             assert secret not in html
         assert "argon2" not in html

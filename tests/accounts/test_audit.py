@@ -15,7 +15,7 @@ from accounts.models import AuditEvent, AuditHead
 from accounts.services import audit
 from tradingsite.lib.append_only import WrittenOnce
 
-pytestmark = pytest.mark.row("S24", "M4")
+pytestmark = pytest.mark.row("M4")
 
 
 def verify() -> str:

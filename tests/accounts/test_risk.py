@@ -44,7 +44,7 @@ def test_limits_are_set_kept_and_taken_away(alice, api):
     assert (after["symbol_cap"], after["max_sessions"], set(after["groups"])) == (25_000.25, 3, {"Tech"})
 
 
-@pytest.mark.row("W14", "B4")
+@pytest.mark.row("W14", "A8")
 @pytest.mark.parametrize(
     ("sent", "path"),
     [
@@ -72,7 +72,7 @@ def test_nonsense_is_refused_and_changes_nothing(alice, api, sent, path):
     assert not RiskEnvelope.objects.exists()
 
 
-@pytest.mark.row("W14", "S24", "W20")
+@pytest.mark.row("W14", "M4", "W20")
 def test_every_change_of_a_limit_is_in_the_audit_trail(alice, carol):
     risk.set_envelope(alice, {"gross_cap": Decimal(100)})
     risk.set_envelope(alice, {"gross_cap": Decimal(100)})  # nothing new: no event

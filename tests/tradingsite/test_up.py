@@ -120,7 +120,8 @@ def test_first_start_second_start_stop(installation):
     site = f"http://127.0.0.1:{installation.port}"
     Visitor(site).log_in(login[1], login[2])
     wait_until(lambda: installation.health() == "ok", "the whole of it to be well", timeout_s=30)
-    assert (installation.var_dir / "secret_key").stat().st_mode & 0o777 == 0o600
+    for name in ("secret_key", "secrets_keys"):
+        assert (installation.var_dir / name).stat().st_mode & 0o777 == 0o600
     assert {path.name for path in (installation.var_dir / "logs").glob("*.log")} >= {
         "web.log",
         "backtests.log",

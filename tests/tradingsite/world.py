@@ -8,7 +8,8 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 
-from accounts.models import User
+from accounts.models import Notification, User
+from accounts.services import notifications
 from backtests import job
 from backtests import services as backtest_services
 from backtests.models import Backtest, PerformanceRecord
@@ -33,6 +34,7 @@ class World:
     strategy: UserStrategy
     instrument: Instrument
     data_import: DataImport
+    notification: Notification
 
     def url_parts(self) -> dict[str, Any]:
         """A value of hers for every name that a route may hold."""
@@ -42,6 +44,7 @@ class World:
             "strategy_id": self.strategy.pk,
             "instrument_id": self.instrument.pk,
             "import_id": self.data_import.pk,
+            "notification_id": self.notification.pk,
             "user_id": self.owner.pk,
             "symbol": "AAPL",
             "name": "ma_crossover",
@@ -51,7 +54,8 @@ class World:
 
 
 def build(owner: User) -> World:
-    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import.
+    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import,
+    a notification.
 
     The test must be transactional: a backtest reports its progress from a thread of its own.
     """
@@ -65,6 +69,8 @@ def build(owner: User) -> World:
     upload = SimpleUploadedFile("mine.csv", CSV)
     data_import = imports.submit(owner, upload, symbol="MINE", timeframe="1d")
     imports.run(data_import.pk)
+    told = notifications.notify(owner, "session_halted", level="error", title="Her session was halted")
+    assert told is not None
     return World(
         owner=owner,
         backtest=backtest,
@@ -72,4 +78,5 @@ def build(owner: User) -> World:
         strategy=strategy_services.create(owner, name="Hers", strategy="ma_crossover"),
         instrument=Instrument.objects.get(symbol="MINE"),
         data_import=data_import,
+        notification=told,
     )

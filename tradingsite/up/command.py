@@ -124,7 +124,7 @@ def start() -> int:
     supervisor = Supervisor((reached_at(HOST), PORT), VAR_DIR / "up.children.json", say)
     supervisor.end_leftovers()
     require_free_port()
-    prepare.secret_key()
+    prepare.keys()
     environment = child_environment()
     try:
         if not env.str("REDIS_URL", default=""):

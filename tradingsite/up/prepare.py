@@ -6,6 +6,7 @@ the second start quick.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import secrets
@@ -41,13 +42,18 @@ class Step:
     show_output: bool = False
 
 
-def secret_key() -> None:
-    """Draw this installation's SECRET_KEY once, readable by its owner only."""
-    path = VAR_DIR / "secret_key"
-    if path.exists() or os.environ.get("SECRET_KEY"):
+def keys() -> None:
+    """Draw this installation's SECRET_KEY and SECRETS_KEYS once, readable by their owner only."""
+    _draw("secret_key", "SECRET_KEY", secrets.token_urlsafe(50))
+    _draw("secrets_keys", "SECRETS_KEYS", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"))
+
+
+def _draw(file_name: str, setting: str, key: str) -> None:
+    path = VAR_DIR / file_name
+    if path.exists() or os.environ.get(setting):
         return
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(50))
+        file.write(key)
 
 
 def steps() -> list[Step]:

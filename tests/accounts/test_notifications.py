@@ -1,0 +1,420 @@
+"""What users are told: on the site, by Telegram, by webhook; and that it never costs whoever tells it anything."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts import deliveries, tasks
+from accounts.models import Delivery, Notification, NotificationChannel
+from accounts.reporters import KINDS, outbound
+from accounts.reporters.base import NotDelivered
+from accounts.reporters.outbox import MAX_WAITING
+from accounts.reporters.webhook import WebhookReporter
+from accounts.services import notifications
+from engine.errors import InputError
+from tests.accounts.receiver import Receiver, receiving
+from tests.servers import wait_until
+
+TOKEN = "123456789:AAcanary-token-of-a-bot-which-is-7QXZ"  # not-a-secret
+SIGNING = "a signing secret of hers"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as listening:
+        yield listening
+
+
+@pytest.fixture
+def telegram(alice, receiver, settings) -> Receiver:
+    """alice's Telegram, which is this test's own server."""
+    settings.TELEGRAM_BASE_URL = receiver.url
+    notifications.set_channel(alice, "telegram", address="42", secret=TOKEN)
+    return receiver
+
+
+@pytest.fixture
+def webhook(alice, receiver, settings) -> Receiver:
+    """alice's webhook, which is this test's own server: on loopback, so the guard is off."""
+    settings.WEBHOOK_PORTS, settings.WEBHOOK_PRIVATE_NETWORKS = [receiver.port], True
+    notifications.set_channel(alice, "webhook", address=f"{receiver.url}/hook?a=1", secret=SIGNING, min_level="info")
+    return receiver
+
+
+def tell(user, **kwargs):
+    return notifications.notify(
+        user, "session_halted", **{"level": "error", "title": "Halted", "text": "The feed is silent.", **kwargs}
+    )
+
+
+def due_now() -> None:
+    Delivery.objects.filter(state="WAITING").update(next_try_at=timezone.now())
+
+
+# --- on the site -----------------------------------------------------------------------------------------------------
+@pytest.mark.row("O1", "O4")
+def test_a_user_is_told_and_reads_it_through_the_api(alice, bob, api):
+    tell(alice, link="/backtests/", session_id="6f1c")
+    tell(bob, title="His")
+    tell(alice, level="info", title="Filled")
+    program = api(alice)
+    listed = program.get("/api/notifications").json()
+    assert [row["title"] for row in listed["results"]] == ["Filled", "Halted"]
+    halted = listed["results"][1]
+    assert (halted["event"], halted["level"], halted["link"], halted["session_id"], halted["read_at"]) == (
+        "session_halted",
+        "error",
+        "/backtests/",
+        "6f1c",
+        None,
+    )
+    read = program.post(f"/api/notifications/{halted['id']}/read")
+    assert read.json()["read_at"] is not None
+    assert program.post(f"/api/notifications/{halted['id']}/read").json() == read.json()
+    assert [row["title"] for row in program.get("/api/notifications?unread=true").json()["results"]] == ["Filled"]
+    assert [row["title"] for row in program.get("/api/notifications?level=error").json()["results"]] == ["Halted"]
+    assert program.post("/api/notifications/read-all").json() == {"marked": 1}
+    assert program.get("/api/notifications?unread=true").json()["count"] == 0
+    his = Notification.objects.get(title="His")
+    assert program.post(f"/api/notifications/{his.pk}/read").status_code == 404
+    assert program.get("/api/notifications?unread=perhaps").status_code == 400
+    assert Notification.objects.get(title="His").read_at is None
+
+
+@pytest.mark.row("O1")
+def test_everybody_is_told(alice, bob, carol):
+    bob.is_active = False
+    bob.save()
+    assert notifications.notify_everybody("maintenance", level="warning", title="Down at noon") == 2
+    assert set(Notification.objects.values_list("owner__username", flat=True)) == {"alice", "carol"}
+
+
+def test_the_same_is_said_once_until_it_is_read(alice, bob):
+    first = tell(alice, dedup="feed AAPL")
+    assert tell(alice, dedup="feed AAPL") is None
+    assert tell(bob, dedup="feed AAPL") is not None
+    assert tell(alice) is not None
+    assert tell(alice) is not None  # without a key nothing is the same
+    notifications.mark_read(alice, first.pk)
+    assert tell(alice, dedup="feed AAPL") is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_undone_is_not_told_and_a_refusal_undoes_nothing(alice, bob):
+    with transaction.atomic():
+        tell(alice)
+        transaction.set_rollback(True)
+    assert not Notification.objects.exists()
+    with transaction.atomic():
+        bob.email = "new@example.com"
+        bob.save()
+        tell(alice, dedup="x")
+        assert tell(alice, dedup="x") is None
+        with connection.cursor() as cursor:  # the transaction still stands
+            cursor.execute("SELECT 1")
+    bob.refresh_from_db()
+    assert bob.email == "new@example.com"
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{"level": "loud"}, {"data": {"at": object()}}, {"title": "x\x00" * 900, "text": "\ud800" * 2_000}]
+)
+def test_telling_never_raises(alice, webhook, kwargs):
+    tell(alice, **kwargs)
+    for row in Notification.objects.all():
+        assert len(row.title) <= 120
+        assert "\x00" not in row.title
+
+
+@pytest.mark.parametrize("link", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/" + "x" * 300])
+def test_a_link_leads_to_this_site_or_nowhere(alice, link):
+    assert tell(alice, link=link).link == ""
+
+
+def test_old_news_are_forgotten(alice):
+    now = timezone.now()
+    kept, read, ancient = tell(alice), tell(alice), tell(alice)
+    Notification.objects.filter(pk=read.pk).update(read_at=now - timedelta(days=91))
+    Notification.objects.filter(pk=ancient.pk).update(created_at=now - timedelta(days=366))
+    old = Delivery.objects.create(owner=alice, kind="telegram", address="1", event="x", note={}, ended_at=now)
+    Delivery.objects.filter(pk=old.pk).update(ended_at=now - timedelta(days=31))
+    tasks.forget_expired()
+    assert list(Notification.objects.all()) == [kept]
+    assert not Delivery.objects.exists()
+
+
+# --- Telegram --------------------------------------------------------------------------------------------------------
+@pytest.mark.row("O4", "A9")
+def test_telegram_gets_what_matters_and_the_token_is_nowhere(alice, telegram, caplog):
+    caplog.set_level(logging.DEBUG)
+    tell(alice, level="info", title="Filled")  # below the channel's level
+    tell(alice)
+    assert deliveries.run_due() == 1
+    [(path, _, _)] = telegram.seen
+    assert path == f"/bot{TOKEN}/sendMessage"
+    assert telegram.body() == {
+        "chat_id": "42",
+        "text": "❗ Halted\nThe feed is silent.",
+        "link_preview_options": {"is_disabled": True},
+    }
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.tries, delivery.last_error, bool(delivery.secret)) == ("SENT", 1, "", False)
+    from tradingsite.logs import redact
+
+    assert TOKEN not in redact(caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "ends"),
+    [
+        (401, "does not know this bot token", True),
+        (403, "may not write to this chat", True),
+        (429, "answered 429", False),
+        (502, "answered 502", False),
+    ],
+)
+def test_what_telegram_refuses_is_said_in_words(alice, telegram, status, words, ends):
+    telegram.answers = [status]
+    tell(alice)
+    deliveries.run_due()
+    delivery = Delivery.objects.get()
+    assert words in delivery.last_error
+    assert (delivery.state == "FAILED") == ends
+
+
+@pytest.mark.row("A9")
+def test_a_bot_has_a_channel_of_its_own(bob, receiver, settings):
+    settings.TELEGRAM_BASE_URL = receiver.url
+    tell(bob, also=[notifications.channel("telegram", "77", TOKEN)])
+    assert TOKEN not in str(list(Delivery.objects.values()))
+    deliveries.run_due()
+    assert receiver.body()["chat_id"] == "77"
+
+
+# --- webhook ---------------------------------------------------------------------------------------------------------
+@pytest.mark.row("C5", "O4")
+def test_a_webhook_is_signed_and_carries_the_facts(alice, webhook):
+    notifications.post_event(
+        alice, "session_created", {"symbols": ["AAPL"]}, title="Session created", session_id="6f1c"
+    )
+    assert not Notification.objects.exists()
+    deliveries.run_due()
+    [(path, headers, body)] = webhook.seen
+    assert path == "/hook?a=1"
+    assert headers["Host"] == f"127.0.0.1:{webhook.port}"
+    assert headers["X-Tradewright-Event"] == "session_created"
+    told = webhook.body()
+    assert (told["event"], told["session_id"], told["data"]) == ("session_created", "6f1c", {"symbols": ["AAPL"]})
+    at, _, mac = headers["X-Tradewright-Signature"].removeprefix("t=").partition(",v1=")
+    assert abs(int(at) - time.time()) < 60
+    assert hmac.new(SIGNING.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest() == mac
+
+
+@pytest.mark.row("C5")
+def test_three_tries_with_waits_then_it_has_failed(alice, webhook):
+    webhook.answers = [503]
+    tell(alice)
+    for tries, wait in ((1, 10), (2, 60)):
+        assert deliveries.run_due() == 1
+        delivery = Delivery.objects.get()
+        assert (delivery.state, delivery.tries) == ("WAITING", tries)
+        assert abs((delivery.next_try_at - timezone.now()).total_seconds() - wait) < 5
+        assert deliveries.run_due() == 0  # not due yet
+        due_now()
+    assert deliveries.run_due() == 1
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.tries, delivery.last_error) == ("FAILED", 3, "The address answered 503.")
+    assert delivery.ended_at is not None
+    assert not delivery.secret
+    due_now()
+    assert deliveries.run_due() == 0
+    assert len(webhook.seen) == 3
+
+
+def test_a_try_that_works_later_is_a_delivery(alice, webhook):
+    webhook.answers = [500, 200]
+    tell(alice)
+    deliveries.run_due()
+    due_now()
+    deliveries.run_due()
+    assert (Delivery.objects.get().state, len(webhook.seen)) == ("SENT", 2)
+
+
+@pytest.mark.row("A8", "C5")
+def test_a_redirect_is_not_followed(alice, webhook):
+    with receiving() as inside:
+        webhook.answers, webhook.headers = [302], {"Location": f"{inside.url}/secret"}
+        tell(alice)
+        deliveries.run_due()
+        assert Delivery.objects.get().state == "FAILED"
+        assert (len(webhook.seen), inside.seen) == (1, [])
+
+
+PRIVATE = [
+    "http://127.0.0.1/",
+    "http://localhost/",
+    "http://0.0.0.0/",
+    "http://10.0.0.1/",
+    "http://172.16.0.1/",
+    "http://192.168.1.1/",
+    "http://100.64.0.1/",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://[::1]/",
+    "http://[::]/",
+    "http://[fe80::1]/",
+    "http://[fc00::1]/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://[::ffff:8.8.8.8]/",
+    "http://[::127.0.0.1]/",
+    "http://[64:ff9b::7f00:1]/",
+    "http://[2002:7f00:1::]/",
+    "http://224.0.0.1/",
+    "http://255.255.255.255/",
+    "http://2130706433/",
+    "http://0x7f000001/",
+    "http://0177.0.0.1/",
+    "http://127.1/",
+]
+NONSENSE = [
+    "http://8.8.8.8:22/",
+    "http://8.8.8.8:0/",
+    "http://8.8.8.8:99999/",
+    "http://8.8.8.8:8000/",
+    "file:///etc/passwd",
+    "ftp://8.8.8.8/",
+    "gopher://8.8.8.8/",
+    "http://user:pw@8.8.8.8/",
+    "http://8.8.8.8\\@127.0.0.1/",
+    "http://8.8.8.8/\r\nX: y",
+    "http:///path",
+    "http://no-such-host.invalid/",
+    "//8.8.8.8/",
+    "",
+    "http://8.8.8.8/" + "x" * 500,
+]
+
+
+@pytest.mark.row("A8", "C5")
+@pytest.mark.parametrize("url", PRIVATE + NONSENSE)
+def test_an_address_inside_is_refused_when_saved_and_when_sent(alice, url):
+    with pytest.raises(outbound.TargetNotAllowed) as caught:
+        notifications.set_channel(alice, "webhook", address=url, secret=SIGNING)
+    assert (caught.value.status, caught.value.code) == (400, "target_not_allowed")
+    assert not NotificationChannel.objects.exists()
+    with pytest.raises((outbound.TargetNotAllowed, outbound.NoAnswer)):
+        outbound.post(url, b"", {})
+
+
+@pytest.mark.row("A8", "C5")
+def test_a_name_that_points_inside_after_it_was_checked_is_not_called(alice, receiver, settings):
+    settings.WEBHOOK_PORTS = [receiver.port]
+    answers = iter([["93.184.216.34"], ["127.0.0.1"], ["93.184.216.34", "127.0.0.1"]])
+    asked = []
+
+    def rebinding(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return next(answers)
+
+    url = f"http://hooks.example:{receiver.port}/"
+    outbound.check(url, rebinding)
+    note = notifications._note(alice, "x", "info", "x", "", "", "", "", None)
+    for _ in range(2):
+        with pytest.raises(NotDelivered, match="private network") as caught:
+            WebhookReporter(url, SIGNING, rebinding).send(note)
+        assert not caught.value.retry
+    assert asked == ["hooks.example"] * 3
+    assert receiver.seen == []
+
+
+@pytest.mark.row("C5")
+def test_the_connection_goes_to_the_address_that_was_judged(receiver, settings):
+    settings.WEBHOOK_PORTS, settings.WEBHOOK_PRIVATE_NETWORKS = [receiver.port], True
+    asked = []
+
+    def once(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        return ["127.0.0.1"]
+
+    assert outbound.post(f"http://hooks.example:{receiver.port}/a", b"{}", {}, once) == 200
+    assert asked == [("hooks.example", receiver.port)]
+    assert receiver.seen[0][1]["Host"] == f"hooks.example:{receiver.port}"
+
+
+@pytest.mark.row("C5")
+def test_a_proxy_of_the_environment_is_not_used(receiver, settings, monkeypatch):
+    settings.WEBHOOK_PORTS, settings.WEBHOOK_PRIVATE_NETWORKS = [receiver.port], True
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9/")
+    assert outbound.post(f"{receiver.url}/a", b"{}", {}) == 200
+
+
+# --- channels --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("kind", "sent", "paths"),
+    [
+        ("telegram", {"address": "42"}, ["secret"]),
+        ("telegram", {"address": "my chat", "secret": "x"}, ["address", "secret"]),
+        ("webhook", {"address": "https://8.8.8.8/", "secret": "short"}, ["secret"]),
+        ("telegram", {"address": "42", "secret": TOKEN, "min_level": "loud"}, ["min_level"]),
+    ],
+)
+def test_what_can_never_work_is_refused_when_it_is_set_up(alice, kind, sent, paths):
+    with pytest.raises(InputError) as caught:
+        notifications.set_channel(alice, kind, **sent)
+    assert [fault.path for fault in caught.value.faults] == paths
+
+
+def test_a_secret_stays_when_only_the_rest_is_changed(alice, telegram):
+    notifications.set_channel(alice, "telegram", address="43", min_level="critical")
+    row = NotificationChannel.objects.get()
+    assert (row.address, row.secret.reveal()) == ("43", TOKEN)
+    tell(alice)
+    notifications.set_channel(alice, "telegram", address="43", min_level="info", enabled=False)
+    tell(alice, level="critical")
+    assert not Delivery.objects.exists()
+    notifications.remove_channel(alice, "telegram")
+    assert not NotificationChannel.objects.exists()
+
+
+def test_a_flood_ends_at_some_point(alice, telegram):
+    for _ in range(MAX_WAITING + 5):
+        tell(alice)
+    assert Delivery.objects.count() == MAX_WAITING
+    assert Notification.objects.count() == MAX_WAITING + 5
+
+
+def test_a_lost_key_fails_the_delivery_in_words(alice, telegram, settings):
+    tell(alice)
+    settings.SECRETS_KEYS = []
+    deliveries.run_due()
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.last_error[:31]) == (
+        "FAILED",
+        "A stored secret is under key " + delivery.last_error[29:31],
+    )
+    assert telegram.seen == []
+
+
+def test_every_kind_says_what_its_fields_are():
+    for kind in KINDS.values():
+        assert all((kind.label, kind.help, kind.address_label, kind.address_help, kind.secret_label, kind.secret_help))
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.row("C5", "O4")
+def test_a_worker_delivers_what_is_told(alice, receiver, start_worker):
+    """Through the real queue: told in one process, sent by another."""
+    notifications.set_channel(alice, "telegram", address="42", secret=TOKEN)
+    start_worker("housekeeping", env={"TELEGRAM_BASE_URL": receiver.url})
+    tell(alice)
+    wait_until(lambda: Delivery.objects.get().state == "SENT", "the delivery", timeout_s=20)
+    assert len(receiver.seen) == 1
