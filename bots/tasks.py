@@ -10,12 +10,16 @@ from datetime import timedelta
 from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.conf import settings
+from django.core.cache import cache
 from django.db.models.functions import Now
 from django.utils import timezone
+
+from tradingsite.lib import realtime
 
 log = logging.getLogger(__name__)
 
 SIGN_OLD_S = 15.0
+NIGHTLY_AFTER = timedelta(minutes=10)  # past midnight UTC
 _stop = threading.Event()
 
 
@@ -45,12 +49,44 @@ def host() -> None:
 
 @shared_task(name="bots.tick", ignore_result=True)
 def tick() -> None:
-    """Every ten seconds: start a host where one is missing; forget the signs of those that are gone."""
+    """Every few seconds: start a host where one is missing, and the bots whose window is open; once a day compare."""
     from bots.models import HostSign
+    from bots.services import windows
 
     HostSign.objects.filter(seen_at__lt=Now() - timedelta(hours=1)).delete()
     if not _enough_hosts():
         host.delay()
+    windows.open_due(timezone.now())
+    for session_id in _not_compared_today():
+        parity.delay(session_id)
+
+
+@shared_task(name="bots.parity", ignore_result=True)
+def parity(session_id: int) -> None:
+    """Run a session's tape again through the backtester and store how the two differ."""
+    from bots import parity as comparison
+    from bots.models import TradingSession
+
+    session = TradingSession.objects.filter(pk=session_id).first()
+    if session is None or not session.cycles.exists():
+        log.info("session %s: nothing to compare", session_id)
+        return
+    report = comparison.make(session)
+    realtime.publish(session.topic, "parity_made", {"session": session.pk, "identical": report.identical})
+
+
+def _not_compared_today() -> list[int]:
+    """Sessions that run and have no parity report of this UTC day; each is named once a day."""
+    from bots.models import ParityReport, TradingSession
+    from bots.states import ACTIVE
+
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    if timezone.now() - midnight < NIGHTLY_AFTER:
+        return []
+    done = ParityReport.objects.filter(made_at__gte=midnight).values("session")
+    running = TradingSession.objects.filter(state__in=ACTIVE, started_at__lt=midnight).exclude(pk__in=done)
+    key = f"bots:parity:{midnight:%Y%m%d}"
+    return [pk for pk in running.values_list("pk", flat=True)[:5] if cache.add(f"{key}:{pk}", 1, 86_400)]
 
 
 def _enough_hosts() -> bool:

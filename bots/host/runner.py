@@ -23,12 +23,12 @@ from bots.host.lease import Lease, LostLease
 from bots.host.plans import plan_of
 from bots.models import Cycle, Order, PortfolioSnapshot, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.orders import OrderState
+from bots.settings_columns import from_columns
 from bots.states import SessionState
 from bots.venues.base import Venue, VenueDown
 from engine import InputError, exchange
 from engine.portfolio import OutsideExposure, StepLog
 from marketdata.feeds import BarBatch, FeedState
-from strategies import session_settings
 
 log = logging.getLogger(__name__)
 _S = SessionState
@@ -73,7 +73,7 @@ class Runner:
         self.last_bar_at = session.last_bar_at
         self.caps: dict[str, float] = {}
         self._snapshot_due_ns = 0
-        self._stop_asked = False
+        self._stopped_as = ""
 
     # --- start ------------------------------------------------------------------------------------------------------
 
@@ -90,7 +90,7 @@ class Runner:
         memory = getattr(self.session, "memory", None)
         # Positions keep what they were opened with (the checkpoint holds it), so only the rules of today are needed.
         self.version, today = versions[-1].version, versions[-1]
-        self.settings = values_of(today)
+        self.settings = from_columns(today)
         self.desk = Desk(plan_of(self.session, self.settings))
         self.market_days = next(iter(self.desk.plan.markets.values())).calendar
         if memory is None or not memory.history:
@@ -279,7 +279,7 @@ class Runner:
         """Take over a later version of the settings; new entries follow it from the next bar on."""
         if row.version <= self.version:
             return None
-        self.settings, self.version = values_of(row), row.version
+        self.settings, self.version = from_columns(row), row.version
         try:
             self.desk.change_settings(self.settings | self.caps)
         except InputError as error:
@@ -331,10 +331,10 @@ class Runner:
         ]
 
     def stop(self) -> Done | None:
-        """One go at ending: entries are canceled and, to flatten, exits placed. Once."""
-        if self._stop_asked or self.state != _S.STOPPING:
+        """One go at ending: entries are canceled and, to flatten, exits placed. Once for each policy asked for."""
+        if self._stopped_as == self.policy or self.state != _S.STOPPING:
             return None
-        self._stop_asked = True
+        self._stopped_as = self.policy
         if self.policy == TradingSession.StopPolicy.FLATTEN:
             step = self.desk.portfolio.request_exit(None, "flatten")
             return self._between(step, [{"do": "exit", "symbol": None, "reason": "flatten"}])
@@ -425,14 +425,6 @@ def send(venue: Venue, orders: list[Order]) -> None:
         return
     failpoints.pass_by("after_ack")
     ledger.acknowledge(answers)
-
-
-def values_of(row: SessionSettings) -> dict[str, Any]:
-    """The settings of a version, as `strategies.session_settings` cleans them."""
-    stored = {name: getattr(row, name) for name in session_settings.SETTINGS}
-    return session_settings.clean(
-        {name: float(value) if isinstance(value, Decimal) else value for name, value in stored.items()}
-    )
 
 
 def outside_as_json(outside: OutsideExposure) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
+from accounts.services.notifications import notify
 from bots import failpoints
 from bots.book import CrossingFill
 from bots.host import ending, ledger
@@ -52,7 +53,7 @@ class TradingDesk:
 
     def open(self, lease: Lease) -> tuple[Runner, int] | None:
         """Bring a leased session up. (runner, the instant after which it wants bars), or None: it is not ours now."""
-        session = TradingSession.objects.select_related("memory").get(pk=lease.session_id)
+        session = TradingSession.objects.select_related("memory", "owner").get(pk=lease.session_id)
         runner = Runner(lease, session, self.venue)
         self.newsroom.state(runner)
         try:
@@ -207,7 +208,7 @@ class TradingDesk:
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
             todo.append(lambda r=runner: self._heed(r))
             todo += [runner.stop]
-            todo += [lambda r=runner, s=symbol: r.guard(s) for symbol in runner.naked()]
+            todo += [lambda r=runner, s=symbol: self._cover(r, s) for symbol in runner.naked()]
             for do in todo:
                 done = self._guarded(runner, gone, do)
                 if done is not None:
@@ -240,6 +241,11 @@ class TradingDesk:
         runner.heed()
         if runner.state != before:
             self.newsroom.state(runner)
+
+    def _cover(self, runner: Runner, symbol: str) -> Done | None:
+        text = "Its settings declare a stop and none works; the position is being closed."
+        self._notify(runner, "naked_position", "critical", f"{symbol} is held without its stop", text)
+        return runner.guard(symbol)
 
     def _take_caps(self, runner: Runner) -> None:
         runner.follow_caps(self.envelopes.caps(runner.session.owner_id).as_settings())
@@ -277,8 +283,15 @@ class TradingDesk:
             connection.close()
         else:
             self.newsroom.state(runner, reason)
+            self._notify(runner, f"session_{state.lower()}", "critical", f"{runner.session} {state.lower()}", reason)
         self.envelopes.forget(runner.session.owner_id, runner.session.pk)
         return {runner.session.pk}
+
+    def _notify(self, runner: Runner, event: str, level: str, title: str, text: str) -> None:
+        session = runner.session
+        link = f"/sessions/{session.pk}/"
+        key = f"{event}:{session.pk}"
+        notify(session.owner, event, level=level, title=title, text=text, link=link, session_id=session.pk, dedup=key)
 
     def figures(self) -> dict[str, Any]:
         """How it goes: decision latencies of the last thousand cycles, in milliseconds."""

@@ -11,8 +11,8 @@ import numpy as np
 from bots.host import history
 from bots.host.desk import Desk, Plan
 from bots.host.plans import plan_of
-from bots.host.runner import values_of
 from bots.models import Cycle, TradingSession
+from bots.settings_columns import from_columns
 from engine import Bars, Portfolio, Result, simulate
 from engine.portfolio import OutsideExposure
 from marketdata.columns import BarColumns
@@ -34,7 +34,7 @@ class Tape:
 
     @classmethod
     def of(cls, session: TradingSession) -> Tape:
-        versions = {row.version: values_of(row) for row in session.settings_versions.order_by("version")}
+        versions = {row.version: from_columns(row) for row in session.settings_versions.order_by("version")}
         cycles = list(session.cycles.order_by("ts_ns"))
         first = cycles[0].settings_version if cycles else min(versions)
         plan = plan_of(session, versions[first])

@@ -86,6 +86,12 @@ def steps() -> list[Step]:
             lambda: database("accounts/management/commands/create_demo_user.py"),
             show_output=True,
         ),
+        Step(
+            "Creating a demo bot on a synthetic market",
+            [*manage, "create_demo_bot"],
+            stamps / "demo_bot",
+            lambda: database("bots/management/commands/create_demo_bot.py"),
+        ),
     ]
 
 
