@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
+from celery.signals import worker_ready
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models.functions import Now
@@ -23,10 +26,27 @@ NIGHTLY_AFTER = timedelta(minutes=10)  # past midnight UTC
 _stop = threading.Event()
 
 
-@worker_shutting_down.connect
-def _end_hosts(**_: object) -> None:
-    """A worker that stops in good order lets its hosts hand their sessions over."""
-    _stop.set()
+@worker_ready.connect
+def _hear_the_end(sender: Any, **_: Any) -> None:
+    """Have a trading worker that is told to end tell its hosts first, so that they hand their sessions over.
+
+    Celery's own signal for that comes after the two seconds that it gives to running tasks, and a thread cannot be
+    ended from outside.
+    """
+    if "trading" not in sender.controller.app.amqp.queues.consume_from:
+        return
+
+    def wrapped(before: Any) -> Callable[[int, Any], None]:
+        def end(number: int, frame: Any) -> None:
+            _stop.set()
+            before(number, frame)
+
+        return end
+
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+        before = signal.getsignal(number)
+        if callable(before):
+            signal.signal(number, wrapped(before))
 
 
 def nudge(session_id: int) -> None:

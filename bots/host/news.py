@@ -5,12 +5,17 @@ News may be late or lost; rows are the truth, and a page that misses a number fe
 
 from __future__ import annotations
 
+import functools
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from typing import Any
 
+from django.utils import timezone
+
 from bots import mapping
+from bots.host import outcomes, streams
 from bots.host.runner import Done, Runner
 from bots.models import Order, Position, Trade
 from bots.orders import OrderState
@@ -19,7 +24,8 @@ from tradingsite.lib import realtime
 
 log = logging.getLogger(__name__)
 MOST_WAITING, FEW_WAITING = 10_000, 500
-_Message = tuple[str, str, dict[str, Any]]
+SLOW_ORDER_MS = 1_000
+_Work = Callable[[], None]
 
 
 class Newsroom:
@@ -27,7 +33,7 @@ class Newsroom:
 
     def __init__(self) -> None:
         self.dropped = 0
-        self._queue: queue.Queue[_Message | None] = queue.Queue(MOST_WAITING)
+        self._queue: queue.Queue[_Work | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="news", daemon=True)
         self._thread.start()
 
@@ -37,9 +43,13 @@ class Newsroom:
         self._thread.join(5.0)
 
     def tell(self, topic: str, event: str, payload: dict[str, Any]) -> None:
+        """Publish an event, later."""
+        self._later(functools.partial(realtime.publish, topic, event, payload))
+
+    def _later(self, work: _Work) -> None:
         while True:
             try:
-                self._queue.put_nowait((topic, event, payload))
+                self._queue.put_nowait(work)
                 return
             except queue.Full:
                 try:
@@ -59,10 +69,30 @@ class Newsroom:
                 self.tell(topic, "trade_executed", {"session": session, "trade": trade_as_json(trade)})
         for position in done.write.positions:
             self.tell(topics[0], "position_updated", {"session": session, "position": position_as_json(position)})
+        self._log(runner, done)
         if done.instant is not None:
+            self._later(functools.partial(streams.add, streams.SIGNALS, signals_as_json(runner, done)))
             figures = cycle_as_json(runner, done)
             self.tell(topics[0], "cycle_completed", figures)
             self.tell(topics[1], "cycle_completed", {name: figures[name] for name in figures if name != "bars"})
+
+    def _log(self, runner: Runner, done: Done) -> None:
+        """Orders and fills as log lines of their own names, and as entries of the orders' stream."""
+        session, entries = runner.session.pk, []
+        for order in [*done.write.orders, *done.write.changed]:
+            entries.append({"session": session, **order_as_json(order)})
+            log.info("order_event", extra={"order": entries[-1]})
+        for trade in done.write.trades:
+            log.info("trade_executed", extra={"trade": {"session": session, **trade_as_json(trade)}})
+        for decision in done.write.decisions:
+            if decision.outcome in outcomes.REFUSALS:
+                told = {"session": session, "symbol": decision.symbol, "refused_by": decision.outcome}
+                log.info("risk_event", extra={"refusal": told})
+        if done.instant is not None and done.write.orders and not done.instant.backfilled:
+            waited_ms = (timezone.now() - mapping.moment(done.instant.received_ns)).total_seconds() * 1e3
+            if waited_ms > SLOW_ORDER_MS:
+                log.warning("an order took %.0f ms from its bar's close to its venue", waited_ms)
+        self._later(functools.partial(streams.add, streams.ORDERS, entries))
 
     def state(self, runner: Runner, reason: str = "") -> None:
         session = runner.session
@@ -86,13 +116,32 @@ class Newsroom:
 
     def _run(self) -> None:
         while True:
-            message = self._queue.get()
-            if message is None:
+            work = self._queue.get()
+            if work is None:
                 return
             try:
-                realtime.publish(*message)
+                work()
             except Exception:
-                log.exception("%s on %s was not told", message[1], message[0])
+                log.exception("a piece of news was not told")
+
+
+def signals_as_json(runner: Runner, done: Done) -> list[dict[str, Any]]:
+    """The BUY and SELL signals of an instant."""
+    return [
+        {
+            "session": runner.session.pk,
+            "symbol": row.symbol,
+            "action": row.action,
+            "confidence": row.confidence,
+            "px": row.close,
+            "reasoning": row.reasoning,
+            "strategy": runner.session.strategy,
+            "ts": row.closed_at.isoformat(),
+            "outcome": row.outcome,
+        }
+        for row in done.write.decisions
+        if row.action != "HOLD"
+    ]
 
 
 def order_as_json(order: Order) -> dict[str, Any]:

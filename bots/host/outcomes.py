@@ -17,6 +17,7 @@ from strategies.base import Signal
 if TYPE_CHECKING:
     from bots.host.runner import Instant
 
+REFUSALS = frozenset(DENIAL_NAMES)
 # What is no refusal: outcome → words. Refusals have the names of the engine's denials.
 WORDS = {
     "entry_order": "An entry order was placed.",

@@ -152,7 +152,7 @@ class TradingDesk:
         if ended:
             self.venue.close(ended)
         for runner, done in held:
-            if done.write.cycle is not None:
+            if done.write.cycle is not None and not done.write.cycle.caught_up:
                 waited = done.write.cycle.decided_at - done.write.cycle.received_at
                 self._latencies.append(waited.total_seconds())
             self.newsroom.cycle(runner, done)

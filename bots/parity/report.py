@@ -19,14 +19,14 @@ import numpy as np
 
 from bots import mapping
 from bots.host import feeds
+from bots.host.outcomes import REFUSALS
 from bots.models import ParityReport, TradingSession
 from bots.parity.tape import Again, Tape, run_again
-from engine.types import BUY, DENIAL_NAMES, REASON_NAMES
+from engine.types import BUY, REASON_NAMES
 from marketdata import feeds as market_feeds
 from strategies.base import ACTIONS
 
 MOST_SHOWN = 500
-REFUSALS = frozenset(DENIAL_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
