@@ -134,7 +134,9 @@ class Connection:
         received = self._clock.now_ns()
         closed: list[ClosedBar] = []
         for track in self.tracks.values():
-            if not track.held:
+            if track.lacks(until_ns):
+                self._work.set()
+            elif not track.held:
                 closed += track.builder.close_until(until_ns, received)
         if closed:
             self._deliver(closed)

@@ -35,9 +35,9 @@ def ticks(seed: int, symbol: str, first_s: int, last_s: int, per_s: int) -> NDAr
     slot = SECOND // per_s
     jitter = (_hash(key ^ U64(1), number) % U64(slot)).astype(np.int64)
     out["ts"] = number // per_s * SECOND + number % per_s * slot + jitter
-    px = np.round(base * _growth(key, out["ts"]), 2)
-    np.maximum(px, 0.01, out=px)
     bits = _hash(key ^ U64(2), number)
+    bounce = 0.01 * (((bits >> U64(40)) % U64(5)).astype(np.float64) - 2.0)  # between bid and ask, as trades are
+    px = np.maximum(np.round(base * _growth(key, out["ts"]) + bounce, 2), 0.01)
     out["px"] = px
     out["size"] = 1 + (bits % U64(97)).astype(np.float64) + np.where(bits >> U64(60) == 0, 400.0, 0.0)
     half = np.round(0.01 * (1 + ((bits >> U64(32)) % U64(3)).astype(np.float64)), 2)

@@ -6,8 +6,10 @@ about profit can be learned from it. A restarted host gets exactly the ticks it 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 
@@ -106,9 +108,11 @@ class SyntheticFeed(Feed):
         return history(symbol, timeframe, start, end, seed=self.seed, ticks_per_s=self.ticks_per_s)
 
     async def backfill(self, symbol: str, timeframe: str, start_ns: int, end_ns: int) -> BarColumns:
-        return history(
-            symbol, timeframe, start_ns, min(end_ns, self.now()), seed=self.seed, ticks_per_s=self.ticks_per_s
-        )
+        end_ns = min(end_ns, self.now())
+        made = partial(history, symbol, timeframe, start_ns, end_ns, seed=self.seed, ticks_per_s=self.ticks_per_s)
+        if end_ns - start_ns > _CHUNK_S * SECOND:
+            return await asyncio.to_thread(made)  # it takes longer than others on the loop should wait
+        return made()
 
 
 def history(

@@ -25,6 +25,7 @@ class Track:
         self._may_lose = feed.may_lose
         self._gate = BarGate(jump_ratio=feed.jump_ratio)
         self._whole = 0  # all bars that closed up to here have come, and those that the gate let through
+        self._asked_to = 0  # what did not come up to here was never there
         self._missing_from: int | None = None  # where the hole begins; None: nothing has come yet
         self._waiting: list[ClosedBar] = []
 
@@ -62,6 +63,16 @@ class Track:
             self.builder.add_bar(bar)
         return False
 
+    def lacks(self, until_ns: int) -> bool:
+        """Whether a coarser bar would end by `until_ns` without its last bars, which may have got lost; the track is
+        held then. A feed of ticks cannot tell: seconds without a trade are nothing unusual."""
+        due = self.builder.next_close()
+        known = max(self._whole, self._gate.last_close, self._asked_to)
+        if self.held or not self._gives_bars or not self._may_lose or not known < due <= until_ns:
+            return False
+        self.hold()
+        return True
+
     def begin_fill(self, seam: int) -> list[tuple[str, int, int]]:
         """What to fetch up to `seam`, as (timeframe, from, to): all of the bars that are open where the hole begins,
         and what closed since. Until `fill`, ticks before the seam are not needed."""
@@ -83,7 +94,7 @@ class Track:
         for timeframe, columns in parts:
             self.builder.fill(timeframe, columns, received_ns)
         self.held = False
-        self._whole = self.seam
+        self._whole = self._asked_to = self.seam
         if self._gives_bars:
             for timeframe, columns in parts:
                 if len(columns):

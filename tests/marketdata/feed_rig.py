@@ -10,7 +10,7 @@ from itertools import count
 import numpy as np
 
 from engine.errors import Fault, InputError
-from marketdata.columns import SECOND, BarColumns
+from marketdata.columns import SECOND, TIMEFRAME_NS, BarColumns
 from marketdata.feeds import (
     BarBatch,
     BarBuilder,
@@ -132,6 +132,10 @@ class SpokenFeed(Feed):
         self.clock = clock
         self.known = set(symbols)
         self.happened: list[Tick] = []
+        self.bars_known: list[ClosedBar] = []
+        if timeframe is not None:
+            self.silence_ns = TIMEFRAME_NS[timeframe] + 10 * SECOND
+            self.grace_ns = SECOND
         self.subscribed: set[str] = set()
         self.runs = 0
         self.asked: list[tuple[str, str, int, int]] = []
@@ -175,14 +179,22 @@ class SpokenFeed(Feed):
             raise self.backfill_faults.pop(0)
         return self.truth(symbol, timeframe).between(start_ns, end_ns)
 
+    def send(self, *bars: ClosedBar) -> None:
+        """Bars of one instant, for a feed of bars."""
+        if self.sink is not None:
+            self.sink.bars([bar for bar in bars if bar.symbol in self.subscribed])
+
     def truth(self, symbol: str, timeframe: str) -> BarColumns:
         """The bars of everything that happened, of those that have ended."""
-        builder = BarBuilder(symbol, [timeframe])
+        builder = BarBuilder(symbol, [timeframe], base=self.base_timeframe)
         out: list[ClosedBar] = []
         for tick in self.happened:
             if tick.symbol == symbol:
                 out += builder.add(tick)
-        out += [bar for bar in builder.close_until(1 << 61) if bar.ts_close <= self.watermark()]
+        for bar in self.bars_known:
+            if bar.symbol == symbol and bar.ts_close <= self.now():
+                builder.add_bar(bar)
+        out += [bar for bar in builder.close_until(1 << 61) if bar.ts_close <= self.now()]
         columns = list(zip(*(bar.values() for bar in out), strict=True)) or [()] * 6
         return BarColumns(np.array(columns[0], np.int64), *(np.array(c, np.float64) for c in columns[1:]))
 
