@@ -16,4 +16,7 @@ urlpatterns = [
     path("notifications", notifications.Notifications.as_view(), name="notifications"),
     path("notifications/read-all", notifications.ReadAll.as_view(), name="notifications-read-all"),
     path("notifications/<int:notification_id>/read", notifications.Read.as_view(), name="notification-read"),
+    path("notifications/channels", notifications.Channels.as_view(), name="channels"),
+    path("notifications/channels/<slug:kind>", notifications.Channel.as_view(), name="channel"),
+    path("notifications/channels/<slug:kind>/test", notifications.TryChannel.as_view(), name="channel-test"),
 ]

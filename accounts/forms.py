@@ -10,10 +10,11 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 
-from accounts.models import User
+from accounts.models import Level, NotificationChannel, User
+from accounts.reporters import Kind
 from accounts.services import users
 from engine.errors import InputError
-from tradingsite.lib.errors import TooMany
+from tradingsite.lib.errors import ApiError, TooMany
 
 
 class AccessibleForm(forms.Form):
@@ -21,14 +22,21 @@ class AccessibleForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.describe()
+
+    def describe(self) -> None:
+        """Write the ids of help and error into each control."""
         for name, field in self.fields.items():
-            described = f"id_{name}-error"
+            control = str(self.auto_id) % name
+            described = f"{control}-error"
             if field.help_text:
-                described = f"id_{name}-help {described}"
+                described = f"{control}-help {described}"
             field.widget.attrs["aria-describedby"] = described
 
-    def refuse(self, refusal: InputError) -> None:
+    def refuse(self, refusal: InputError | ApiError) -> None:
         """Put a service's faults at the fields they belong to."""
+        if not refusal.faults:
+            self.add_error(None, str(refusal))
         for fault in refusal.faults:
             words = f"{fault.message} {fault.hint}".strip()
             self.add_error(fault.path if fault.path in self.fields else None, words)
@@ -131,3 +139,29 @@ class PasswordForm(AccessibleForm):
         if cleaned.get("new_password") != cleaned.get("repeated"):
             self.add_error("repeated", "This is not the same as the new password above.")
         return cleaned
+
+
+class ChannelForm(AccessibleForm):
+    """A channel outside the site. The secret is never shown: left empty, the one that is stored stays."""
+
+    address = forms.CharField(max_length=500, widget=forms.TextInput(attrs={"spellcheck": "false"}))
+    secret = forms.CharField(
+        required=False,
+        max_length=200,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    min_level = forms.ChoiceField(label="From level", choices=Level.choices)
+    enabled = forms.BooleanField(label="Send to it", required=False)
+
+    def __init__(self, *args: Any, kind: Kind, row: NotificationChannel | None = None) -> None:
+        initial = {"min_level": Level.WARNING, "enabled": True}
+        if row is not None:
+            initial = {"address": row.address, "min_level": row.min_level, "enabled": row.enabled}
+        super().__init__(*args, initial=initial, auto_id=f"id_{kind.name}_%s")
+        self.kind = kind
+        address, secret = self.fields["address"], self.fields["secret"]
+        address.label, address.help_text = kind.address_label, kind.address_help
+        secret.label, secret.help_text = kind.secret_label, kind.secret_help
+        if row is not None:
+            secret.help_text += ". Leave it empty to keep the one that is set"
+        self.describe()

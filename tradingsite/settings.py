@@ -301,6 +301,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     # One name for each set of choices, whichever bodies it stands in.
     "ENUM_NAME_OVERRIDES": {
+        "NotificationLevelEnum": "accounts.models.Level",
         "BacktestStateEnum": "backtests.models.Backtest.State",
         "SourceEnum": "marketdata.models.instrument.Source.values",
         "TimeframeEnum": "marketdata.serializers.TIMEFRAMES",

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                 ('by', models.CharField(blank=True, help_text="The operator's name", max_length=150)),
             ],
             options={
+                'verbose_name_plural': 'platform switches',
                 'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_platform_switch')],
             },
         ),

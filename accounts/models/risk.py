@@ -54,6 +54,7 @@ class PlatformSwitch(models.Model):
     by = models.CharField(max_length=150, blank=True, help_text="The operator's name")
 
     class Meta:
+        verbose_name_plural = "platform switches"
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_platform_switch")]
 
     def __str__(self) -> str:

@@ -155,14 +155,19 @@ def _note(
         owner_id=user.pk,
         event=event,
         level=level,
-        title=printable(title, 119)[:120],
-        text=printable(text, 999)[:1_000],
+        title=_cut(title, 120),
+        text=_cut(text, 1_000),
         link=link if link.startswith("/") and not link.startswith("//") and len(link) <= 300 else "",
         session_id=session_id[:36],
         dedup=dedup[:100],
         created_at=timezone.now(),
         data=dict(data or {}),
     )
+
+
+def _cut(text: str, limit: int) -> str:
+    shown = printable(text, limit)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def _channels(user: User, level: str) -> list[Reporter]:

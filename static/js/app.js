@@ -1,4 +1,4 @@
-// What every page has: theme, menus, dialogs, toasts, shortcuts, search, market status, live connection.
+// What every page has: theme, menus, dialogs, toasts, shortcuts, search, market status, notifications, live connection.
 import { startTheme } from "./theme.js";
 import { startDialogs } from "./dialogs.js";
 import { startToasts } from "./toasts.js";
@@ -7,6 +7,7 @@ import { startTables } from "./tables.js";
 import { startPalette } from "./palette.js";
 import { startShortcuts } from "./shortcuts.js";
 import { startMarket } from "./market.js";
+import { startNotifications } from "./notifications.js";
 import { connect } from "./live.js";
 
 startTheme();
@@ -18,5 +19,6 @@ startShortcuts();
 if (document.body.dataset.signedIn === "yes") {
   startPalette();
   startMarket();
+  startNotifications();
   connect();
 }

@@ -384,6 +384,28 @@ def test_a_secret_stays_when_only_the_rest_is_changed(alice, telegram):
     assert not NotificationChannel.objects.exists()
 
 
+@pytest.mark.row("A9", "O4")
+def test_a_program_sets_up_a_channel_and_never_reads_its_secret(alice, bob, api):
+    program, url = api(alice), "/api/notifications/channels"
+    assert program.get(url).json() == []
+    made = program.put(f"{url}/telegram", {"address": "42", "secret": TOKEN})
+    assert made.status_code == 200
+    [listed] = program.get(url).json()
+    assert listed == made.json()
+    assert (listed["secret"], listed["min_level"], listed["enabled"]) == ("set, ends in …7QXZ", "warning", True)
+    assert program.put(f"{url}/telegram", {"address": "42", "enabled": False}).json()["secret"] == listed["secret"]
+    assert program.post(f"{url}/telegram/test").status_code == 202
+    assert Delivery.objects.get().event == "test"
+    refused = program.put(f"{url}/webhook", {"address": "http://[::ffff:10.0.0.1]/", "secret": SIGNING})
+    assert (refused.status_code, refused.json()["code"]) == (400, "target_not_allowed")
+    assert refused.json()["errors"][0]["path"] == "address"
+    for method in ("put", "delete"):
+        assert getattr(program, method)(f"{url}/pigeon", {"address": "x"}).status_code == 404
+    assert api(bob).delete(f"{url}/telegram").status_code == 404
+    assert program.delete(f"{url}/telegram").status_code == 204
+    assert program.get(url).json() == []
+
+
 def test_a_flood_ends_at_some_point(alice, telegram):
     for _ in range(MAX_WAITING + 5):
         tell(alice)

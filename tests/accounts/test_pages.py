@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from accounts.services import notifications
 from tests.accounts.factories import PASSWORD
 
 NEW_PASSWORD = "pack up your troubles"
@@ -203,3 +204,31 @@ def test_the_settings_page_shows_tier_and_usage(client, alice):
     assert "Your tier: Free" in html
     assert "2,500,000" in html
     assert "/api/auth/token" in html
+
+
+def test_notifications_page_marks_reads_and_pages(client, alice, bob):
+    for number in range(30):
+        notifications.notify(alice, "x", level="info", title=f"Note {number}", link="/backtests/")
+    his = notifications.notify(bob, "x", level="info", title="His")
+    assert client.get("/notifications/").status_code == 302
+    client.force_login(alice)
+    page = client.get("/notifications/")
+    assert (len(page.context["page"]), page.context["unread"]) == (25, 30)
+    newest = page.context["page"][0]
+    answer = client.post(f"/notifications/{newest.pk}/read/", {"show": "unread"})
+    assert (answer.status_code, answer["Location"]) == (302, "/notifications/?show=unread")
+    assert client.get("/notifications/?show=unread").context["page"].paginator.count == 29
+    assert client.post(f"/notifications/{his.pk}/read/").status_code == 404
+    client.post("/notifications/read-all/")
+    assert client.get("/notifications/").context["unread"] == 0
+    assert "Nothing unread" in client.get("/notifications/?show=unread").content.decode()
+
+
+def test_without_a_key_a_channel_is_refused_in_words(client, alice, settings):
+    settings.SECRETS_KEYS = []
+    client.force_login(alice)
+    sent = {"address": "42", "secret": "123456789:" + "x" * 30, "min_level": "info", "enabled": "on"}
+    page = client.post("/accounts/settings/channels/telegram/", sent)
+    assert "This server stores no secrets" in page.content.decode()
+    assert sent["secret"] not in page.content.decode()
+    assert client.post("/accounts/settings/channels/pigeon/", sent).status_code == 404

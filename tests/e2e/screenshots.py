@@ -66,7 +66,11 @@ def test_take_them(
     take(page, "not found", look)
 
     newcomer = visit(bob, width=width, theme=theme)
-    for name, address in (("first visit", pages["list"]), ("no strategies", pages["strategies"])):
+    for name, address in (
+        ("first visit", pages["list"]),
+        ("no strategies", pages["strategies"]),
+        ("no news", pages["notifications"]),
+    ):
         newcomer.goto(address)
         take(newcomer, name, look)
     stranger = visit(width=width, theme=theme)

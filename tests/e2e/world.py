@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.services import notifications
 from backtests import services
 from backtests.models import Backtest
 
@@ -45,6 +46,11 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
             "waiting": waiting,
         }.items()
     }
+    for level, title in (("info", "AAPL: 10 bought at 187.32"), ("error", "Session “Momentum” was halted")):
+        notifications.notify(alice, "x", level=level, title=title, text="What it is about " * 9, link="/backtests/")
+    notifications.notify(alice, "x", level="critical", title="a" * 120)
+    notifications.set_channel(alice, "telegram", address="42", secret="123456789:" + "x" * 30)
+    notifications.try_channel(alice, "telegram")
     return {
         "list": reverse("backtests:list"),
         "list, nothing found": reverse("backtests:list") + "?q=nothing-like-it",
@@ -56,4 +62,6 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
         "strategies": reverse("strategies:list"),
         "data": reverse("marketdata:index"),
         "settings": reverse("accounts:settings"),
+        "notifications": reverse("notifications:list"),
+        "notifications, unread": reverse("notifications:list") + "?show=unread",
     }

@@ -45,6 +45,7 @@ class World:
             "instrument_id": self.instrument.pk,
             "import_id": self.data_import.pk,
             "notification_id": self.notification.pk,
+            "kind": "telegram",
             "user_id": self.owner.pk,
             "symbol": "AAPL",
             "name": "ma_crossover",
@@ -55,7 +56,8 @@ class World:
 
 def build(owner: User) -> World:
     """A finished backtest with its performance record, a saved strategy, an imported instrument with its import,
-    a notification.
+    a notification
+    and a channel.
 
     The test must be transactional: a backtest reports its progress from a thread of its own.
     """
@@ -71,6 +73,7 @@ def build(owner: User) -> World:
     imports.run(data_import.pk)
     told = notifications.notify(owner, "session_halted", level="error", title="Her session was halted")
     assert told is not None
+    notifications.set_channel(owner, "telegram", address="42", secret="123456789:" + "x" * 30)
     return World(
         owner=owner,
         backtest=backtest,

@@ -21,6 +21,8 @@ PALETTES = ("safe",)
 STATES: dict[str, tuple[str, str, str]] = {
     "QUEUED": ("Waiting", "", "clock"),
     "RUNNING": ("Running", "info", "clock"),
+    "WAITING": ("Waiting", "", "clock"),
+    "SENT": ("Sent", "good", "check"),
     "DONE": ("Finished", "good", "check"),
     "FAILED": ("Failed", "bad", "error"),
     "REFUSED": ("Refused", "bad", "error"),

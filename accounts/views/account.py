@@ -1,4 +1,4 @@
-"""The account pages: sign up, log in and out, settings, password."""
+"""The pages about oneself: sign up, log in and out, settings, password."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from django.urls import reverse_lazy
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.generic import FormView, View
 
-from accounts import logins, quotas
-from accounts.forms import LoginForm, PasswordForm, PreferencesForm, SignUpForm
+from accounts import logins, quotas, selectors
+from accounts.forms import ChannelForm, LoginForm, PasswordForm, PreferencesForm, SignUpForm
 from accounts.models import User
+from accounts.reporters import KINDS
 from accounts.services import users
 from engine.errors import InputError
 from tradingsite.lib import realtime
@@ -103,6 +104,7 @@ class Settings(LoginRequiredMixin, FormView):
     template_name = "accounts/settings.html"
     form_class = PreferencesForm
     success_url = reverse_lazy("accounts:settings")
+    sent_channel: ChannelForm | None = None
 
     def get_initial(self) -> dict[str, Any]:
         return {"timezone": self.request.user.timezone, "theme": self.request.user.theme}
@@ -116,9 +118,19 @@ class Settings(LoginRequiredMixin, FormView):
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        user = self.request.user
+        user, sent = self.request.user, self.sent_channel
+        rows = selectors.channels(user)
+        channels = [
+            (row, sent if sent and sent.kind is kind else ChannelForm(kind=kind, row=row))
+            for kind, row in ((kind, rows.get(kind.name)) for kind in KINDS.values())
+        ]
         return super().get_context_data(
-            **kwargs, tier=user.tier, usage=quotas.usage(user), site=self.request.build_absolute_uri("/")[:-1]
+            **kwargs,
+            tier=user.tier,
+            usage=quotas.usage(user),
+            site=self.request.build_absolute_uri("/")[:-1],
+            channels=channels,
+            deliveries=selectors.recent_deliveries(user),
         )
 
 
