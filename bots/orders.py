@@ -1,7 +1,7 @@
 """The life of an order, as a table and one pure function: FIX's words, moved by events, never by a guess.
 
     INTENT → DENIED* | SUBMITTED | CANCELED*
-    SUBMITTED → ACCEPTED | REJECTED* | UNKNOWN | PARTIALLY_FILLED | FILLED* | CANCELED* | EXPIRED*
+    SUBMITTED → ACCEPTED | TRIGGERED | REJECTED* | UNKNOWN | PARTIALLY_FILLED | FILLED* | CANCELED* | EXPIRED*
     ACCEPTED → TRIGGERED | PARTIALLY_FILLED | FILLED* | PENDING_CANCEL | PENDING_REPLACE | CANCELED* | EXPIRED* | …
 
 (* ends it.) A fill is an event with a quantity, never a state that somebody claims: PARTIALLY_FILLED and FILLED follow
@@ -58,7 +58,7 @@ MOVES: dict[OrderState, frozenset[OrderState]] = {
     state: frozenset(after)
     for state, after in {
         _O.INTENT: (_O.DENIED, _O.SUBMITTED, _O.CANCELED),
-        _O.SUBMITTED: (_O.ACCEPTED, _O.UNKNOWN, *_AT_VENUE),
+        _O.SUBMITTED: (_O.ACCEPTED, _O.TRIGGERED, _O.UNKNOWN, *_AT_VENUE),
         _O.UNKNOWN: (_O.SUBMITTED, _O.ACCEPTED, _O.TRIGGERED, _O.PENDING_CANCEL, _O.PENDING_REPLACE, _O.REPLACED,
                      *_AT_VENUE),
         _O.ACCEPTED: (_O.TRIGGERED, _O.PENDING_CANCEL, _O.PENDING_REPLACE, *_AT_VENUE),
@@ -146,6 +146,10 @@ def _moved(order: OrderView, after: OrderState) -> OrderView:
         if after in (_O.SUBMITTED, _O.ACCEPTED, _O.TRIGGERED, _O.PENDING_CANCEL, _O.PENDING_REPLACE, _O.SUSPENDED):
             return order  # news from before the end
         raise IllegalMove("order", order.state, after)
+    if after is _O.ACCEPTED and order.state is _O.TRIGGERED:
+        return order  # news from before the trigger
+    if after is _O.TRIGGERED and order.state in (_O.PENDING_CANCEL, _O.PENDING_REPLACE):
+        return order  # the answer to what was sent is still to come
     if after not in MOVES[order.state]:
         raise IllegalMove("order", order.state, after)
     return replace(order, state=after)
