@@ -12,10 +12,12 @@ from accounts.models import User
 from backtests import job
 from backtests import services as backtest_services
 from backtests.models import Backtest, PerformanceRecord
+from bots.models import Bot, TradingSession
 from marketdata.models import DataImport, Instrument
 from marketdata.services import imports
 from strategies import services as strategy_services
 from strategies.models import UserStrategy
+from tests.bots.factories import fill_session, make_bot, make_session
 
 CSV = (
     b"timestamp,open,high,low,close,volume\n"
@@ -33,6 +35,8 @@ class World:
     strategy: UserStrategy
     instrument: Instrument
     data_import: DataImport
+    session: TradingSession
+    bot: Bot
 
     def url_parts(self) -> dict[str, Any]:
         """A value of hers for every name that a route may hold."""
@@ -47,11 +51,15 @@ class World:
             "name": "ma_crossover",
             "strategy_type": "trend",
             "slug": "ma_crossover",
+            "session_id": self.session.pk,
+            "bot_id": self.bot.pk,
+            "version": 1,
         }
 
 
 def build(owner: User) -> World:
-    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import.
+    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import, a bot
+    with a session that holds a position in AAPL.
 
     The test must be transactional: a backtest reports its progress from a thread of its own.
     """
@@ -65,6 +73,7 @@ def build(owner: User) -> World:
     upload = SimpleUploadedFile("mine.csv", CSV)
     data_import = imports.submit(owner, upload, symbol="MINE", timeframe="1d")
     imports.run(data_import.pk)
+    bot = make_bot(owner)
     return World(
         owner=owner,
         backtest=backtest,
@@ -72,4 +81,6 @@ def build(owner: User) -> World:
         strategy=strategy_services.create(owner, name="Hers", strategy="ma_crossover"),
         instrument=Instrument.objects.get(symbol="MINE"),
         data_import=data_import,
+        session=fill_session(make_session(owner, symbols=["AAPL"], bot=bot), bars=20),
+        bot=bot,
     )
