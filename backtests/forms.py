@@ -1,262 +1,55 @@
 """The new-backtest form: text as people type it ↔ the body of POST /api/backtest/run.
 
-The form has no rules of its own. Its fields are made from the declarations of strategies and session settings, and what
-was typed is checked by `backtests.services.check`, as the API's body is.
+What was typed is checked by `backtests.services.check`, as the API's body is; the rest is `strategies.run_form`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from django.http import QueryDict
-
-from accounts.models import User
 from backtests import services
 from backtests.runner.config import TIMEFRAMES
-from engine.errors import Fault, InputError
+from engine.errors import Fault
 from marketdata.adjust import ADJUSTMENT_LABELS
 from marketdata.models.instrument import Source
-from strategies import catalogue, declared_fields, selectors, session_settings
-from strategies.declared_fields import Field
-from strategies.models import UserStrategy
-from strategies.params import Param
-from tradingsite.lib.errors import NotFound
+from strategies import session_settings
+from strategies.run_form import SAVED, TIMEFRAME_LABELS, RunForm
 
-SAVED = "saved:"  # the picker names a saved strategy so, a shipped one by its slug
-PARAMETERS, SETTINGS = "strategy_parameters", "settings"
-PLAIN = (
-    "name",
-    "timeframe",
-    "start_date",
-    "end_date",
-    "initial_capital",
-    "preset",
-    "source",
-    "adjustment",
-    "match_timeframe",
-    "benchmark",
-    "shares_per_trade",
-    "seed",
-)
-MOST_WORDS = 3
-NUMBERS = ("initial_capital", "shares_per_trade", "seed")
-DEFAULTS = {
-    "strategy": "ma_crossover",
-    "timeframe": "1d",
-    "initial_capital": "100000",
-    "preset": session_settings.DEFAULT_PRESET,
-    "source": "sample",
-    "adjustment": "split_dividend",
-}
-# (value, title, what it sets): the words beside the presets
-PRESET_CHOICES = (
-    ("conservative", "Conservative", "5 % positions, 2 % stop, 4 % target, 2 % daily loss, 10 positions at most"),
-    ("standard", "Standard", "10 % of equity per entry, 25 % at most, no stops"),
-    ("active", "Active", "10 % positions, 2 % stop, 5 % target, 10 % daily loss"),
-)
-TIMEFRAME_LABELS = {
-    "1s": "1 second",
-    "1m": "1 minute",
-    "5m": "5 minutes",
-    "15m": "15 minutes",
-    "1h": "1 hour",
-    "4h": "4 hours",
-    "1d": "1 day",
-}
+__all__ = ["SAVED", "BacktestForm"]
 
 
-@dataclass(frozen=True, slots=True)
-class SettingGroup:
-    """Settings under one heading; `words` says which of them are set, for when the group is closed."""
+class BacktestForm(RunForm):
+    """What stands in the form of a backtest."""
 
-    title: str
-    fields: list[Field]
-    words: str
-    has_error: bool
+    PLAIN = (
+        "name",
+        "timeframe",
+        "start_date",
+        "end_date",
+        "initial_capital",
+        "preset",
+        "source",
+        "adjustment",
+        "match_timeframe",
+        "benchmark",
+        "shares_per_trade",
+        "seed",
+    )
+    NUMBERS = ("initial_capital", "shares_per_trade", "seed")
+    FLAGS = ("symbols_alone",)
+    DEFAULTS = {
+        "strategy": "ma_crossover",
+        "timeframe": "1d",
+        "initial_capital": "100000",
+        "preset": session_settings.DEFAULT_PRESET,
+        "source": "sample",
+        "adjustment": "split_dividend",
+    }
 
-
-class BacktestForm:
-    """What stands in the form. `values` by field name (text, or lists for `symbols` and days), `errors` by field name.
-
-    cautions: legal but unusual settings that have to be confirmed before the run.
-    """
-
-    def __init__(self, user: User, values: Mapping[str, Any]) -> None:
-        self.user = user
-        self.values: dict[str, Any] = {**DEFAULTS, **values}
-        self.values.setdefault("symbols", [])
-        self.errors: dict[str, str] = {}
-        self.other_errors: list[str] = []
-        self.cautions: list[Fault] = []
-        self._saved: UserStrategy | None = None
-
-    # --- where it comes from --------------------------------------------------------------------------------------
-
-    @classmethod
-    def from_config(cls, user: User, config: Mapping[str, Any], saved_id: int | None = None) -> BacktestForm:
-        """Filled in like an earlier backtest (`Backtest.config`)."""
-        values: dict[str, Any] = {key: _text(config[key]) for key in PLAIN if config.get(key) is not None}
-        values["strategy"] = f"{SAVED}{saved_id}" if saved_id else config["strategy"]
-        values["symbols"] = list(config["symbols"])
-        values["symbols_alone"] = bool(config.get("symbols_alone"))
-        for prefix in (PARAMETERS, SETTINGS):
-            for name, value in config[prefix].items():
-                values[f"{prefix}.{name}"] = value if isinstance(value, list | bool) else _text(value)
-        return cls(user, values)
-
-    @classmethod
-    def from_request(cls, user: User, sent: QueryDict) -> BacktestForm:
-        """As sent by the page. Parameters and settings count only if they were shown for what is chosen now."""
-        values: dict[str, Any] = {key: sent[key].strip() for key in PLAIN if key in sent}
-        values["strategy"] = sent.get("strategy", "")
-        typed = [part for text in sent.getlist("symbols") for part in re.split(r"[\s,;]+", text)]
-        values["symbols"] = list(dict.fromkeys(part.upper() for part in typed if part))
-        values["symbols_alone"] = sent.get("symbols_alone") == "true"
-        form = cls(user, values)
-        if sent.get("parameters_of") == values["strategy"]:
-            form.values |= declared_fields.typed(form.parameters, sent, PARAMETERS)
-        if sent.get("settings_of") == form.values["preset"]:
-            form.values |= declared_fields.typed(session_settings.SETTINGS, sent, SETTINGS)
-        return form
-
-    # --- what it says ---------------------------------------------------------------------------------------------
-
-    @property
-    def saved(self) -> UserStrategy | None:
-        """The saved strategy that is chosen; None for a shipped one and for one that is not the user's."""
-        chosen = self.values["strategy"]
-        if self._saved is None and chosen.startswith(SAVED) and chosen[len(SAVED) :].isdecimal():
-            try:
-                self._saved = selectors.get(self.user, int(chosen[len(SAVED) :]))
-            except NotFound:
-                return None
-        return self._saved
-
-    @property
-    def parameters(self) -> Mapping[str, Param[Any]]:
-        """The declared parameters of the chosen strategy; none while none is chosen."""
-        try:
-            return catalogue.get(self.saved.strategy if self.saved else self.values["strategy"]).params
-        except InputError:
-            return {}
-
-    def payload(self) -> tuple[dict[str, Any], list[Fault]]:
-        """The request body, and what could not even be read as the type it should have."""
-        faults: list[Fault] = []
-        body: dict[str, Any] = {key: self.values[key] for key in PLAIN if self.values.get(key)}
-        for key in NUMBERS:
-            if key in body:
-                number = _number(body[key])
-                if number is None:
-                    faults.append(Fault(key, "not_a_number", f"“{body[key][:40]}” is not a number."))
-                body[key] = number
-        if self.saved:
-            body["saved_strategy_id"] = self.saved.pk
-        else:
-            body["strategy"] = self.values["strategy"] or None
-        body["symbols"] = self.values["symbols"] or None
-        body["symbols_alone"] = bool(self.values.get("symbols_alone"))
-        body[PARAMETERS] = self._typed(PARAMETERS, self.parameters, faults)
-        body[SETTINGS] = self._typed(SETTINGS, session_settings.SETTINGS, faults)
-        return body, faults
-
-    def _typed(self, prefix: str, params: Mapping[str, Param[Any]], faults: list[Fault]) -> dict[str, Any]:
-        cleaned, unreadable = declared_fields.read(params, self.values, prefix)
-        faults += unreadable
-        return {name: params[name].json(value) for name, value in cleaned.items()}
-
-    def check(self, *, live: bool = False) -> dict[str, Any]:
-        """Checks what stands in the form; fills `errors` and `cautions`. Returns the request body.
-
-        live: while somebody is still typing, a field that is still empty is no error.
-        """
-        body, faults = self.payload()
-        try:
-            _, _, self.cautions = services.check(self.user, body)
-        except InputError as error:
-            faults += error.faults
-        self.refuse(fault for fault in faults if not (live and fault.code == "required"))
-        return body
-
-    def refuse(self, faults: Iterable[Fault]) -> None:
-        """Puts each fault to the field it belongs to; the first of a field stands."""
-        for fault in faults:
-            name = re.sub(r"\[\d+\].*", "", fault.path)
-            name = "strategy" if name == "saved_strategy_id" else name
-            words = " ".join(part.rstrip(".") + "." for part in (fault.message, fault.hint) if part)
-            if (name, fault.code) == ("symbols", "required"):
-                words = "Choose at least one symbol."  # the API's hint shows how to write a list
-            if name in self.field_names:
-                self.errors.setdefault(name, words)
-            else:
-                self.other_errors.append(f"{name}: {words}" if name else words)
-
-    def key(self, drawn: str, body: Mapping[str, Any]) -> str:
-        """The idempotency key: the same form sent twice with the same content is one backtest, a changed one is not."""
-        content = json.dumps([drawn, body], sort_keys=True, default=str)
-        return hashlib.sha256(content.encode()).hexdigest()
-
-    # --- what the template draws ------------------------------------------------------------------------------------
-
-    @property
-    def field_names(self) -> list[str]:
-        """Every field that can carry an error."""
-        return [
-            *("strategy", "symbols", "symbols_alone", *PLAIN),
-            *(f"{PARAMETERS}.{name}" for name in self.parameters),
-            *(f"{SETTINGS}.{name}" for name in session_settings.SETTINGS),
-        ]
-
-    @property
-    def field_errors(self) -> list[tuple[str, str]]:
-        """Each field with its error, empty where it is right."""
-        return [(name, self.errors.get(name, "")) for name in self.field_names]
-
-    @property
-    def parameter_fields(self) -> list[Field]:
-        kept = self.saved.parameters if self.saved else {}
-        untouched = {name: kept.get(name, param.json(param.default)) for name, param in self.parameters.items()}
-        return declared_fields.fields(self.parameters, self.values, self.errors, PARAMETERS, untouched)
-
-    @property
-    def setting_groups(self) -> list[SettingGroup]:
-        """Settings by heading. What was typed stands over the saved strategy's settings, those over the preset's."""
-        try:
-            base = session_settings.preset(self.values["preset"])
-        except InputError:
-            base = session_settings.preset()
-        untouched = session_settings.as_json(base) | (self.saved.settings if self.saved else {})
-        fields = declared_fields.fields(session_settings.SETTINGS, self.values, self.errors, SETTINGS, untouched)
-        return [
-            SettingGroup(group.title, group.fields, _summary(group.fields), group.has_error)
-            for group in declared_fields.grouped(fields)
-        ]
-
-    @property
-    def strategy_choices(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "value": strategy.slug,
-                "label": strategy.label,
-                "text": strategy.describe().split("\n\n")[0].replace("\n", " ").replace("`", ""),
-                "kind": strategy.kind.replace("_", " "),
-            }
-            for strategy in catalogue.all()
-        ]
-
-    @property
-    def saved_choices(self) -> list[dict[str, Any]]:
-        return [
-            {"value": f"{SAVED}{item.pk}", "label": item.name, "text": f"Saved, from {item.strategy}"}
-            for item in selectors.for_user(self.user)
-        ]
-
-    preset_choices = PRESET_CHOICES
+    def examine(self, body: Mapping[str, Any]) -> list[Fault]:
+        """As `backtests.services.check`."""
+        return services.check(self.user, body)[2]
 
     @property
     def timeframe_choices(self) -> list[tuple[str, str]]:
@@ -269,41 +62,3 @@ class BacktestForm:
     @property
     def adjustment_choices(self) -> list[tuple[str, str]]:
         return list(ADJUSTMENT_LABELS.items())
-
-
-def _number(text: str) -> int | float | None:
-    """A number as people type it (``100,000`` too); None for anything else, infinities included."""
-    plain = text.replace(",", "").replace(" ", "")
-    if not re.fullmatch(r"[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})", plain, re.ASCII):
-        return None
-    return float(plain) if "." in plain else int(plain)
-
-
-def _summary(fields: Sequence[Field]) -> str:
-    """What is set apart from the defaults, in words: ``stop loss 2 %, take profit 4 %``."""
-    words = []
-    for field in fields:
-        declared, shown = field.declaration, _text(field.value)
-        if shown in ("", _text(declared["default"])) or field.value == declared["default"]:
-            continue
-        label = declared["label"].lower()
-        if declared["type"] == "bool":
-            words.append(label if field.value is True else f"no {label}")
-            continue
-        choices = {choice["value"]: choice["label"].lower() for choice in declared["choices"] or ()}
-        value = ", ".join(field.value) if isinstance(field.value, list) else choices.get(shown, shown)
-        words.append(" ".join(part for part in (label, value, declared["unit"]) if part))
-    if len(words) > MOST_WORDS:
-        words[MOST_WORDS:] = [f"{len(words) - MOST_WORDS} more"]
-    nothing_on = all(_text(field.value) in ("", "0", "False", "none", "never") for field in fields)
-    return ", ".join(words) or ("none" if nothing_on else "by default")
-
-
-def _text(value: object) -> str:
-    """A stored value as its control shows it."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    text = str(value)
-    return text[:5] if re.fullmatch(r"\d\d:\d\d:00", text) else text

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from backtests.views import lists as backtest_lists
+from bots.views import dashboard
 
 handler400 = "tradingsite.lib.pages.bad_request"
 handler403 = "tradingsite.lib.pages.forbidden"
@@ -12,7 +12,8 @@ handler404 = "tradingsite.lib.pages.not_found"
 handler500 = "tradingsite.lib.pages.server_fault"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", backtest_lists.home, name="home"),
+    path("", dashboard.home, name="home"),
+    path("", include("bots.urls")),
     path("accounts/", include("accounts.urls")),
     path("notifications/", include("accounts.notification_urls")),
     path("data/", include("marketdata.urls")),

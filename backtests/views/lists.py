@@ -1,10 +1,9 @@
-"""Many backtests: the list, the comparison, the search, and the first visit."""
+"""Many backtests: the list, the comparison, the search, and the first steps of a first visit."""
 
 from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -32,13 +31,6 @@ EXAMPLE = {
 }
 
 
-def home(request: HttpRequest) -> HttpResponse:
-    """What it is, for people who are not signed in; the backtests for those who are."""
-    if request.user.is_authenticated:
-        return redirect("backtests:list")
-    return render(request, "home.html", {"sign_up_open": settings.SIGN_UP_OPEN})
-
-
 @login_required
 @require_GET
 def backtest_list(request: HttpRequest) -> HttpResponse:
@@ -53,7 +45,6 @@ def backtest_list(request: HttpRequest) -> HttpResponse:
             "filter": chosen,
             "page": page,
             "any_at_all": bool(page.paginator.count) or (chosen.is_set and selectors.for_user(request.user).exists()),
-            "show_welcome": not request.user.welcome_done,
         },
     )
 
@@ -100,4 +91,4 @@ def end_welcome(request: HttpRequest) -> HttpResponse:
     """The first steps are done or skipped; they are never shown again."""
     request.user.welcome_done = True
     request.user.save(update_fields=["welcome_done"])
-    return redirect("backtests:list")
+    return redirect("home")

@@ -82,9 +82,9 @@ def form_part(request: HttpRequest) -> HttpResponse:
     chosen.update({key: request.GET[key] for key in ("strategy", "preset") if key in request.GET})
     form = BacktestForm.from_request(request.user, chosen)
     if request.GET.get("part") == "settings":
-        return render(request, "backtests/parts/settings.html", {"form": form})
+        return render(request, "strategies/parts/settings.html", {"form": form})
     own_settings = bool(form.saved and form.saved.settings)
-    return render(request, "backtests/parts/parameters.html", {"form": form, "settings_too": own_settings})
+    return render(request, "strategies/parts/parameters.html", {"form": form, "settings_too": own_settings})
 
 
 @login_required
@@ -95,7 +95,7 @@ def check(request: HttpRequest) -> HttpResponse:
     form.check(live=True)
     return render(
         request,
-        "backtests/parts/check.html",
+        "strategies/parts/check.html",
         {"form": form, "confirmed": request.POST.get("confirm_cautions") == "true"},
     )
 

@@ -26,6 +26,10 @@ export function startDialogs() {
   document.addEventListener("click", (event) => {
     closeMenus(event.target.closest("details[data-menu]"));
     if (event.target.tagName === "DIALOG") event.target.close("no"); // a click on the backdrop
+    // <button data-open-dialog="id">, and data-close-dialog inside the dialog
+    const opener = event.target.closest("[data-open-dialog]");
+    if (opener) document.getElementById(opener.dataset.openDialog).showModal();
+    event.target.closest("[data-close-dialog]")?.closest("dialog").close("no");
   });
   document.addEventListener("keydown", (event) => {
     const menu = document.querySelector("details[data-menu][open]");

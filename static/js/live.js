@@ -80,8 +80,10 @@ export function isLive() {
 
 /** onEvent(event, payload) for each message; onGap() once subscribed, and again whenever messages may have been lost. */
 export function subscribe(name, onEvent, onGap) {
-  const topic = topics.get(name) ?? { seq: null, listeners: [] };
+  const known = topics.get(name);
+  const topic = known ?? { seq: null, listeners: [] };
   topic.listeners.push({ onEvent, onGap });
+  if (known) return; // a second subscription would look like a reconnect to the first listener
   topics.set(name, topic);
   send({ op: "subscribe", topic: name });
 }

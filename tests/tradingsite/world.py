@@ -13,10 +13,12 @@ from accounts.services import notifications
 from backtests import job
 from backtests import services as backtest_services
 from backtests.models import Backtest, PerformanceRecord
+from bots.models import Bot, TradingSession
 from marketdata.models import DataImport, Instrument
 from marketdata.services import imports
 from strategies import services as strategy_services
 from strategies.models import UserStrategy
+from tests.bots.factories import fill_session, make_bot, make_session
 
 CSV = (
     b"timestamp,open,high,low,close,volume\n"
@@ -35,6 +37,8 @@ class World:
     instrument: Instrument
     data_import: DataImport
     notification: Notification
+    session: TradingSession
+    bot: Bot
 
     def url_parts(self) -> dict[str, Any]:
         """A value of hers for every name that a route may hold."""
@@ -51,6 +55,9 @@ class World:
             "name": "ma_crossover",
             "strategy_type": "trend",
             "slug": "ma_crossover",
+            "session_id": self.session.pk,
+            "bot_id": self.bot.pk,
+            "version": 1,
         }
 
 
@@ -58,6 +65,8 @@ def build(owner: User) -> World:
     """A finished backtest with its performance record, a saved strategy, an imported instrument with its import,
     a notification
     and a channel.
+    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import, a bot
+    with a session that holds a position in AAPL.
 
     The test must be transactional: a backtest reports its progress from a thread of its own.
     """
@@ -74,6 +83,7 @@ def build(owner: User) -> World:
     told = notifications.notify(owner, "session_halted", level="error", title="Her session was halted")
     assert told is not None
     notifications.set_channel(owner, "telegram", address="42", secret="123456789:" + "x" * 30)
+    bot = make_bot(owner)
     return World(
         owner=owner,
         backtest=backtest,
@@ -82,4 +92,6 @@ def build(owner: User) -> World:
         instrument=Instrument.objects.get(symbol="MINE"),
         data_import=data_import,
         notification=told,
+        session=fill_session(make_session(owner, symbols=["AAPL"], bot=bot), bars=20),
+        bot=bot,
     )

@@ -1,14 +1,13 @@
 // What every chart card can do: full screen, picture, range buttons, a legend with the values under the cursor.
 
 /** The time zone in which a chart writes times: days are days wherever one sits, moments are in the person's zone. */
-export function zoneOf(times) {
-  const daily = times.length < 2 || times.every((time, i) => i === 0 || (time - times[0]) % 86_400 === 0);
+export function zoneOf(times, daily = times.length < 2 || times.every((time, i) => i === 0 || (time - times[0]) % 86_400 === 0)) {
   return { daily, zone: daily ? "UTC" : document.body.dataset.timezone || "UTC" };
 }
 
-export function moment(time, { daily, zone }) {
+export function moment(time, { daily, zone, seconds }) {
   const options = { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" };
-  if (!daily) Object.assign(options, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  if (!daily) Object.assign(options, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }, seconds ? { second: "2-digit" } : {});
   return new Intl.DateTimeFormat("sv-SE", options).format(time * 1000);
 }
 

@@ -26,11 +26,11 @@ const allPositive = (series) => series.every((line) => line.values.every((value)
 /**
  * One chart. times: Unix seconds, or any x with `xFormat`. series: [{label, values, token, dashed, area, bars, unit, decimals, signed}].
  * log: a logarithmic value axis, if all values are above zero. sync: key of the shared cursor. top: where the value axis
- * ends, if not at the highest value.
+ * ends, if not at the highest value. daily: whether the times are days, where the first few of them cannot tell.
  */
-export function lineChart(id, { times, series, sync, format = compact, log = false, xFormat, top, colourOf }) {
+export function lineChart(id, { times, series, sync, format = compact, log = false, xFormat, top, colourOf, daily }) {
   const element = document.getElementById(id);
-  const zone = zoneOf(times);
+  const zone = zoneOf(times, daily);
   let plot = null;
   let ticks = [];
   let view = null; // the range that was asked for
@@ -76,7 +76,7 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
       cursor: { sync: sync ? { key: sync } : undefined, points: { size: 7 }, drag: { x: !xFormat, y: false } },
       scales: { x: { time: !xFormat }, y: { distr: log && allPositive(series) ? 3 : 1, ...(top ? { range: [0, top] } : {}) } },
       axes: [
-        axis(xFormat ? { values: (_u, splits) => splits.map((v) => xFormat(v)) } : {}),
+        axis(xFormat ? { values: (_u, splits) => splits.map((v) => xFormat(v)) } : zone.daily ? {} : { values: hours }),
         axis({ size: AXIS_WIDTH, values: (_u, splits) => splits.map((v) => (v === null ? "" : format(v))) }),
       ],
       series: [
@@ -97,6 +97,16 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
       ],
       hooks: { setCursor: [(u) => showValues(u.cursor.idx)], draw: [tickMarks] },
     };
+  }
+
+  /** Times of day as everywhere else on the page, the date under the first of each day. */
+  function hours(_u, splits, _axis, _space, step) {
+    const texts = splits.map((time) => moment(time, zone));
+    return texts.map((text, i) => {
+      const [day, time] = text.split(" ");
+      if (step >= 86_400) return day;
+      return i && texts[i - 1].startsWith(day) ? time : `${time}\n${day}`;
+    });
   }
 
   function barColours(line) {
@@ -129,6 +139,24 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
     change(next) {
       ({ series, format, log } = next);
       draw();
+    },
+    /** Other times and values for the same lines; a range that was chosen stays. */
+    replace(at, next) {
+      times = at;
+      series = next;
+      plot.setData([times, ...series.map((line) => line.values)], view === null);
+      showValues(null);
+    },
+    /** One more moment at the end, or the last one again: a value for each line. */
+    append(time, values) {
+      if (times.length && time < times.at(-1)) return;
+      const at = times.at(-1) === time ? times.length - 1 : times.length;
+      times[at] = time;
+      series.forEach((line, n) => {
+        line.values[at] = values[n];
+      });
+      plot.setData([times, ...series.map((line) => line.values)], view === null);
+      showValues(null);
     },
     show(label, on) {
       if (on) hidden.delete(label);

@@ -50,15 +50,23 @@ function levels(data, { stopPct, targetPct }) {
   return { stop, target };
 }
 
-/** data: what the server sends for a symbol; settings: {stopPct, targetPct}; reasons: code → words. */
+const CANDLE = ["time", "open", "high", "low", "close", "volume"];
+// the open position's levels: what its line is called and its colour
+const LEVELS = { entry: ["Entry", "chart-6"], stop: ["Stop", "loss"], target: ["Target", "gain"], trailing: ["Trailing stop", "warn"] };
+
+/**
+ * data: what the server sends for a symbol; settings: {stopPct, targetPct}; reasons: code → words. A live one also brings
+ * daily, seconds, and lines: {entry, stop, target, trailing}, the open position's levels or nulls.
+ */
 export function priceChart(id, data, settings, reasons) {
   const element = document.getElementById(id);
-  const zone = zoneOf(data.time);
+  const zone = { ...zoneOf(data.time, data.daily), seconds: data.seconds };
   const at = new Map(data.time.map((time, i) => [time, i]));
-  const tradesAt = byTime(data.trades);
+  let tradesAt = byTime(data.trades);
   const complete = data.trades.length === data.trades_total; // else the position before the first trade is unknown
   const decimals = data.close.at(-1) < 10 ? 4 : 2; // the axis has room below zero, but no price stands there
   let chart = null;
+  let drawn = null; // the series that are there now
 
   const describe = (trade) =>
     `${trade.qty > 0 ? "Bought" : "Sold"} ${written(Math.abs(trade.qty), Number.isInteger(trade.qty) ? 0 : 4)} at ${written(trade.price)}: ${reasons[trade.reason] ?? trade.reason}`;
@@ -74,6 +82,57 @@ export function priceChart(id, data, settings, reasons) {
       { label: "Volume", value: written(data.volume[i], 0) },
       ...data.overlays.map((line, n) => ({ label: line.label, value: written(line.values[i]), token: LINE_TOKENS[n % LINE_TOKENS.length] })),
     ]);
+  }
+
+  function markers() {
+    return data.trades.map((trade) => ({
+      time: trade.time,
+      position: trade.qty > 0 ? "belowBar" : "aboveBar",
+      shape: trade.qty > 0 ? "arrowUp" : "arrowDown",
+      color: colour(trade.qty > 0 ? "chart-1" : "chart-2"),
+      text: data.trades.length <= MARKS_WITH_WORDS ? (trade.qty > 0 ? "Buy" : "Sell") : "",
+    }));
+  }
+
+  function drawLevels() {
+    drawn.levels.forEach((line) => drawn.candles.removePriceLine(line));
+    drawn.levels = Object.entries(data.lines ?? {})
+      .filter(([, price]) => price !== null)
+      .map(([name, price]) => {
+        const [title, token] = LEVELS[name];
+        return drawn.candles.createPriceLine({ price, title, color: colour(token), lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: true });
+      });
+  }
+
+  /** What came since: candles from the last one on, which may have changed, with their lines, trades and levels. */
+  function merge(more) {
+    const first = more.time[0] ?? Infinity;
+    const names = (lines) => lines.map((line) => line.name).join();
+    const redraw = more.time.length && names(more.overlays) !== names(data.overlays);
+    data.trades = [...data.trades.filter((trade) => trade.time < first), ...more.trades];
+    tradesAt = byTime(data.trades);
+    data.lines = more.lines;
+    more.time.forEach((time, n) => {
+      if (time < data.time.at(-1)) return;
+      const place = at.get(time) ?? data.time.length;
+      at.set(time, place);
+      for (const column of CANDLE) data[column][place] = more[column][n];
+      data.overlays.forEach((line, k) => {
+        line.values[place] = more.overlays[k]?.name === line.name ? more.overlays[k].values[n] : null;
+      });
+      if (redraw) return;
+      drawn.candles.update({ time, open: more.open[n], high: more.high[n], low: more.low[n], close: more.close[n] });
+      drawn.volume.update({ time, value: more.volume[n] });
+      data.overlays.forEach((line, k) => drawn.overlays[k].update(line.values[place] === null ? { time } : { time, value: line.values[place] }));
+    });
+    if (redraw) {
+      data.overlays = more.overlays.map((line) => ({ ...line, values: [...new Array(data.time.length - line.values.length).fill(null), ...line.values] }));
+      draw();
+      return;
+    }
+    drawn.marks.setMarkers(markers());
+    drawLevels();
+    values(null);
   }
 
   function draw() {
@@ -92,7 +151,7 @@ export function priceChart(id, data, settings, reasons) {
       },
       grid: { vertLines: { color: colour("chart-grid") }, horzLines: { color: colour("chart-grid") } },
       rightPriceScale: { borderColor: colour("line") },
-      timeScale: { borderColor: colour("line"), timeVisible: !zone.daily, secondsVisible: false, minBarSpacing: 0.05 },
+      timeScale: { borderColor: colour("line"), timeVisible: !zone.daily, secondsVisible: Boolean(zone.seconds), minBarSpacing: 0.05 },
       localization: { timeFormatter: (time) => moment(time, zone) },
       crosshair: { mode: 0 },
     });
@@ -112,10 +171,11 @@ export function priceChart(id, data, settings, reasons) {
 
     const quiet = { lineWidth: 1, lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
     let pane = VOLUME_PANE;
-    data.overlays.forEach((line, n) => {
+    const overlays = data.overlays.map((line, n) => {
       if (line.pane === "own") pane = Math.min(pane + 1, LAST_PANE);
       const drawnLine = chart.addSeries(LineSeries, { ...quiet, color: colour(LINE_TOKENS[n % LINE_TOKENS.length]), lineWidth: 1.5 }, line.pane === "own" ? pane : 0);
       drawnLine.setData(points(data.time, line.values));
+      return drawnLine;
     });
     chart.panes().forEach((each, n) => each.setStretchFactor(n === 0 ? 6 : n === VOLUME_PANE ? 1 : 1.5));
 
@@ -127,16 +187,8 @@ export function priceChart(id, data, settings, reasons) {
         }
       }
     }
-    createSeriesMarkers(
-      candles,
-      data.trades.map((trade) => ({
-        time: trade.time,
-        position: trade.qty > 0 ? "belowBar" : "aboveBar",
-        shape: trade.qty > 0 ? "arrowUp" : "arrowDown",
-        color: colour(trade.qty > 0 ? "chart-1" : "chart-2"),
-        text: data.trades.length <= MARKS_WITH_WORDS ? (trade.qty > 0 ? "Buy" : "Sell") : "",
-      })),
-    );
+    drawn = { candles, volume, overlays, marks: createSeriesMarkers(candles, markers()), levels: [] };
+    drawLevels();
 
     const tip = document.createElement("div");
     tip.className = "chart-tip";
@@ -160,6 +212,9 @@ export function priceChart(id, data, settings, reasons) {
   document.addEventListener("themechange", draw);
   tools(id, () => chart.takeScreenshot());
   return {
+    merge,
+    /** Where its last candle begins, in Unix seconds. */
+    last: () => data.time.at(-1) ?? 0,
     range(from) {
       if (from === null) chart.timeScale().fitContent();
       else chart.timeScale().setVisibleRange({ from: Math.max(from, data.time[0]), to: data.time.at(-1) });

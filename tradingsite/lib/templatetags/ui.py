@@ -57,11 +57,11 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def current(context: template.Context, namespace: str) -> SafeString | str:
-    """`aria-current="page"` when the page belongs to this section of the rail."""
+def current(context: template.Context, section: str) -> SafeString | str:
+    """`aria-current="page"` when the page belongs to this section of the rail: a namespace, or the name of one page."""
     request: HttpRequest | None = context.get("request")
     match = request.resolver_match if request else None
-    return SafeString(' aria-current="page"') if match and match.namespace == namespace else ""
+    return SafeString(' aria-current="page"') if match and section in (match.namespace, match.view_name) else ""
 
 
 @register.inclusion_tag("components/stat.html")

@@ -1,4 +1,4 @@
-// The new-backtest form: symbols with search, as chips; everything else is the server's live check.
+// The form of a run (backtest, session, bot): symbols with search, as chips; everything else is the server's live check.
 const WAIT_MS = 140;
 const input = document.getElementById("f-symbols");
 const list = document.getElementById("symbol-list");
@@ -31,8 +31,8 @@ function add(text) {
 
 /** A symbol taken from the list brings its source along, unless other symbols already settled it. */
 function take(option) {
-  const source = document.getElementById("f-source");
-  if (!symbols().length) source.value = option.dataset.source;
+  const source = document.getElementById(input.dataset.sourceField ?? "f-source");
+  if (source && !symbols().length) source.value = option.dataset.source;
   add(option.dataset.symbol);
 }
 

@@ -1,0 +1,157 @@
+"""Bots: the list, one bot with its sessions, its form, and what can be done with it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from bots import selectors, services
+from bots.forms import BotForm
+from bots.models import Bot, TradingSession
+from bots.presenters import cards, heads
+from bots.presenters.bots import BotCard, bot_cards
+from bots.selectors import pages
+from engine.errors import InputError
+from tradingsite.lib.errors import ApiError, NotFound, QuotaExceeded, Unprocessable
+
+PAGE_SIZE = 24
+SESSIONS_SHOWN = 20
+
+
+@login_required
+@require_GET
+def bot_list(request: HttpRequest) -> HttpResponse:
+    """The user's bots, each with the session that it runs."""
+    words = request.GET.get("q", "").strip().replace("\x00", "")[:60]
+    page = Paginator(selectors.bots(request.user, search=words), PAGE_SIZE).get_page(request.GET.get("page"))
+    shown = {"page": page, "cards": bot_cards(request.user, list(page.object_list)), "q": words}
+    return render(request, "bots/list.html", shown)
+
+
+@login_required
+@require_GET
+def detail(request: HttpRequest, bot_id: int) -> HttpResponse:
+    """What a bot is, the session that it runs, and those it ran, with their totals."""
+    bot = selectors.bot(request.user, bot_id)
+    ran = pages.with_sign(selectors.sessions(request.user, bot_id=bot.pk))
+    page = Paginator(ran, SESSIONS_SHOWN).get_page(request.GET.get("page"))
+    running = [session for session in page.object_list if session.is_active]
+    shown = {
+        "bot": bot,
+        "page": page,
+        "heads": heads(list(page.object_list)),
+        "running": cards(running)[0] if running else None,
+        "totals": pages.bot_totals(bot),
+        "about": BotCard(bot, None),
+    }
+    return render(request, "bots/bot.html", shown)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def new_bot(request: HttpRequest) -> HttpResponse:
+    """The form of a new bot; what is refused comes back with what was typed."""
+    if request.method == "GET":
+        return _form(request, BotForm(request.user, {"symbols": ["SIM-ALPHA"]}))
+    return _save(request, None, lambda body: services.bots.create(request.user, body))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def edit_bot(request: HttpRequest, bot_id: int) -> HttpResponse:
+    """The form of a bot as it is. A session that runs keeps what it started with, unless its settings are to follow."""
+    bot = selectors.bot(request.user, bot_id)
+    if request.method == "GET":
+        return _form(request, BotForm.from_bot(request.user, bot), bot)
+    apply = request.POST.get("apply") == "true"
+    return _save(request, bot, lambda body: services.bots.update(request.user, bot_id, body, apply=apply))
+
+
+def _save(request: HttpRequest, bot: Bot | None, save: Callable[[dict[str, Any]], Bot]) -> HttpResponse:
+    form = BotForm.from_request(request.user, request.POST)
+    confirmed = request.POST.get("confirm_cautions") == "true"
+    try:
+        body = form.check()
+        if form.errors or form.other_errors:
+            return _form(request, form, bot, status=400, confirmed=confirmed)
+        if form.cautions and not confirmed:
+            return _form(request, form, bot, status=422, refusal="Not saved yet: please confirm below.")
+        saved = save(body)
+    except InputError as error:
+        form.refuse(error.faults)
+        return _form(request, form, bot, status=400, confirmed=confirmed)
+    except Unprocessable as refusal:
+        form.refuse(refusal.faults)
+        return _form(request, form, bot, status=refusal.status, refusal=refusal.message, confirmed=confirmed)
+    except NotFound:
+        raise  # nothing to come back to
+    except ApiError as refusal:
+        return _form(request, form, bot, status=refusal.status, refusal=refusal.message, confirmed=confirmed)
+    messages.success(request, f"Saved “{saved.name}”.")
+    return redirect("bots:bot", bot_id=saved.pk)
+
+
+def _form(
+    request: HttpRequest, form: BotForm, bot: Bot | None = None, *, status: int = 200, **more: Any
+) -> HttpResponse:
+    running = bot and selectors.active_of_bot(bot)
+    return render(request, "bots/form.html", {"form": form, "bot": bot, "running": running, **more}, status=status)
+
+
+@login_required
+@require_POST
+def clone(request: HttpRequest, bot_id: int) -> HttpResponse:
+    """A copy under a name of its own, open for editing."""
+    return _act(request, bot_id, lambda: services.bots.clone(request.user, bot_id), then="bots:edit")
+
+
+@login_required
+@require_POST
+def delete(request: HttpRequest, bot_id: int) -> HttpResponse:
+    """Delete it; its sessions stay."""
+    try:
+        services.bots.remove(request.user, bot_id)
+    except NotFound:
+        raise  # nothing to go back to
+    except ApiError as refusal:
+        messages.error(request, refusal.message)
+        return redirect("bots:bot", bot_id=bot_id)
+    messages.success(request, "The bot was deleted. Its sessions stay.")
+    return redirect("bots:list")
+
+
+@login_required
+@require_POST
+def start(request: HttpRequest, bot_id: int) -> HttpResponse:
+    """A session of this bot; the one it has, where one is active. Cautions were confirmed when the bot was saved."""
+    key = request.POST.get("key", "")[:64] or uuid.uuid4().hex
+    begin = {"confirm_cautions": True}
+    return _act(request, bot_id, lambda: services.bots.start(request.user, bot_id, begin, f"bot-{bot_id}-{key}")[0])
+
+
+def _act(request: HttpRequest, bot_id: int, act: Callable[[], Any], then: str = "") -> HttpResponse:
+    """Does it and goes to what came of it; says why where it is refused."""
+    try:
+        found = act()
+    except NotFound:
+        raise  # nothing to go back to
+    except InputError as error:
+        messages.error(request, f"{error.faults[0].message} Edit the bot first.")
+    except QuotaExceeded as refusal:
+        messages.error(request, f"{refusal.message} Stop one of the sessions below first.")
+        return redirect("bots:sessions")
+    except ApiError as refusal:
+        messages.error(request, refusal.message)
+    else:
+        if isinstance(found, TradingSession):
+            return redirect("bots:session", session_id=found.pk)
+        return redirect(then, bot_id=found.pk)
+    return redirect("bots:bot", bot_id=bot_id)

@@ -1,0 +1,155 @@
+"""The page that starts a session: the form, its live check, and its parts that are fetched while it is filled in."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from bots import selectors, services
+from bots.forms import BotForm, SessionForm
+from bots.forms.market import SIMULATED, MarketForm
+from engine.errors import InputError
+from marketdata import selectors as market
+from tradingsite.lib.errors import ApiError, QuotaExceeded, Unprocessable
+
+MAX_SUGGESTIONS = 12
+FORMS: dict[str, type[MarketForm]] = {"session": SessionForm, "bot": BotForm}
+# The session behind "start a paper bot": a made market that moves within a minute.
+FIRST = {
+    "strategy": "ma_crossover",
+    "strategy_parameters": {"fast_window": 5, "slow_window": 15},
+    "symbols": ["SIM-ALPHA", "SIM-BETA"],
+    "timeframe": "1s",
+    "initial_cash": 100_000,
+    "settings": {"stop_loss_pct": 0.5, "take_profit_pct": 1.0},
+    "feed": "synthetic",
+    "name": "First paper session",
+}
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def new_session(request: HttpRequest) -> HttpResponse:
+    """GET: the form, filled in from ``?from=`` (an earlier session), ``?strategy=``, ``?saved=`` or ``?symbol=``.
+
+    POST: starts it and goes to its page; when it is refused, the form comes back with what was typed.
+    """
+    if request.method == "GET":
+        return render(request, "bots/start.html", {"form": _prefilled(request), "key": uuid.uuid4().hex})
+    form = SessionForm.from_request(request.user, request.POST)
+    drawn = request.POST.get("key", "")[:64] or uuid.uuid4().hex
+    confirmed = request.POST.get("confirm_cautions") == "true"
+    shown: dict[str, Any] = {"form": form, "key": drawn, "confirmed": confirmed}
+    body = form.check()
+    if form.errors or form.other_errors:
+        return render(request, "bots/start.html", shown, status=400)
+    try:
+        key = form.key(drawn, body)
+        session, _ = services.sessions.start(request.user, {**body, "confirm_cautions": confirmed}, key)
+    except InputError as error:
+        form.refuse(error.faults)
+        return render(request, "bots/start.html", shown, status=400)
+    except QuotaExceeded as refusal:
+        return render(request, "bots/start.html", shown | _limit(request, refusal), status=refusal.status)
+    except Unprocessable as refusal:
+        # The cautions are in the form already; it asks for the confirmation.
+        if refusal.code != "needs_confirmation":
+            form.refuse(refusal.faults)
+            shown["refusal"] = refusal.message
+        return render(request, "bots/start.html", shown, status=refusal.status)
+    except ApiError as refusal:
+        return render(request, "bots/start.html", shown | {"refusal": refusal.message}, status=refusal.status)
+    return redirect("bots:session", session_id=session.pk)
+
+
+def _limit(request: HttpRequest, refusal: QuotaExceeded) -> dict[str, Any]:
+    """The tier's limit in figures, with the sessions that count against it."""
+    active = selectors.sessions(request.user, active=True)
+    return {"refusal": refusal.message, "limit": refusal.extra, "active_sessions": active}
+
+
+def _prefilled(request: HttpRequest) -> SessionForm:
+    asked = request.GET
+    if asked.get("from", "").isdecimal():
+        return SessionForm.from_session(request.user, selectors.session(request.user, int(asked["from"])))
+    values: dict[str, Any] = {"symbols": [symbol.upper()[:24] for symbol in asked.getlist("symbol")[:50]]}
+    if not values["symbols"]:
+        values["symbols"] = list(SIMULATED[:1])
+    elif not all(symbol.startswith("SIM-") for symbol in values["symbols"]):
+        values["feed"] = "replay"
+    if asked.get("saved", "").isdecimal():
+        values["strategy"] = f"saved:{asked['saved']}"
+    elif asked.get("strategy"):
+        values["strategy"] = asked["strategy"][:60]
+    form = SessionForm(request.user, values)
+    known = form.saved or values.get("strategy") in {None, *(choice["value"] for choice in form.strategy_choices)}
+    return form if known else SessionForm(request.user, {"symbols": values["symbols"]})
+
+
+@login_required
+@require_GET
+def form_part(request: HttpRequest) -> HttpResponse:
+    """The parameters of the strategy, the settings of the preset, or the options of the feed that was just picked."""
+    chosen = QueryDict(mutable=True)
+    chosen.update({key: request.GET[key] for key in ("strategy", "preset", "feed") if key in request.GET})
+    form = SessionForm.from_request(request.user, chosen)
+    part = request.GET.get("part")
+    if part == "settings":
+        return render(request, "strategies/parts/settings.html", {"form": form})
+    if part == "feed":
+        return render(request, "bots/parts/feed_options.html", {"form": form})
+    own_settings = bool(form.saved and form.saved.settings)
+    return render(request, "strategies/parts/parameters.html", {"form": form, "settings_too": own_settings})
+
+
+@login_required
+@require_POST
+def check(request: HttpRequest, kind: str) -> HttpResponse:
+    """The live check of a session's or a bot's form: every field's error as it is now, and the cautions."""
+    form = FORMS[kind].from_request(request.user, request.POST)
+    try:
+        form.check(live=True)
+    except ApiError as refusal:
+        form.other_errors.append(refusal.message)
+    confirmed = request.POST.get("confirm_cautions") == "true"
+    return render(request, "strategies/parts/check.html", {"form": form, "confirmed": confirmed})
+
+
+@login_required
+@require_GET
+def symbols(request: HttpRequest) -> JsonResponse:
+    """Suggestions for the symbol field: made markets first, then instruments with stored prices, as backtests do."""
+    words = request.GET.get("q", "").strip()[:60]
+    made = [
+        {"symbol": name, "name": "Made-up market, round the clock", "note": "synthetic feed", "source": ""}
+        for name in SIMULATED
+        if words.upper() in name
+    ]
+    stored = [
+        {
+            "symbol": item.symbol,
+            "name": item.name,
+            "note": ", ".join(f"{row.timeframe} {row.first_at:%Y}–{row.last_at:%Y}" for row in item.coverages.all()),
+            "source": item.source,
+        }
+        for item in market.instruments(request.user, words)[: MAX_SUGGESTIONS - len(made)]
+    ]
+    return JsonResponse({"results": made + stored})
+
+
+@login_required
+@require_POST
+def first(request: HttpRequest) -> HttpResponse:
+    """The third step of a first visit: a paper session on a made market. Pressed twice, it is one session."""
+    try:
+        session, _ = services.sessions.start(request.user, FIRST, f"first-session-{request.user.pk}")
+    except ApiError as refusal:
+        messages.error(request, refusal.message)
+        return redirect("bots:sessions")
+    return redirect("bots:session", session_id=session.pk)
