@@ -14,6 +14,7 @@ handler500 = "tradingsite.lib.pages.server_fault"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", backtest_lists.home, name="home"),
     path("accounts/", include("accounts.urls")),
+    path("", include("bots.urls_trading")),
     path("data/", include("marketdata.urls")),
     path("strategies/", include("strategies.urls")),
     path("backtests/", include("backtests.urls")),

@@ -1,0 +1,108 @@
+"""How sessions, orders and what becomes of signals are written on pages."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from bots import words
+from bots.models import Order, TradingSession
+from tradingsite.lib.templatetags.ui import icon
+
+register = template.Library()
+
+# state → (word, kind of pill, icon): a state is told by word and icon, the colour only helps
+SESSION_STATES: dict[str, tuple[str, str, str]] = {
+    "DRAFT": ("Draft", "", "edit"),
+    "SCHEDULED": ("Starting", "info", "clock"),
+    "CLAIMED": ("Starting", "info", "clock"),
+    "RECONCILING": ("Checking the ledger", "info", "clock"),
+    "WARMING": ("Loading history", "info", "clock"),
+    "RUNNING": ("Running", "good", "play"),
+    "DEGRADED": ("Running, no entries", "warn", "warn"),
+    "PAUSED": ("Paused", "warn", "pause"),
+    "STOPPING": ("Stopping", "warn", "clock"),
+    "STOPPED": ("Stopped", "", "stop"),
+    "HALTED": ("Halted", "bad", "error"),
+    "FAILED": ("Failed", "bad", "error"),
+    "ORPHANED": ("Host lost, recovering", "warn", "repeat"),
+}
+ORDER_KINDS = {"pending": "info", "active": "good", "closed": ""}
+ORDER_ICONS = {"FILLED": "check", "DENIED": "error", "REJECTED": "error", "CANCELED": "close", "EXPIRED": "clock"}
+
+
+@register.simple_tag
+def session_pill(session: TradingSession) -> SafeString:
+    """The session's state as word, icon and colour; a completed one is told apart from a stopped one."""
+    word, kind, icon_name = SESSION_STATES[session.state]
+    if session.word == "COMPLETED":
+        word, icon_name = "Completed", "check"
+    elif session.is_active and session.wanted == TradingSession.Wanted.STOP:
+        word, kind, icon_name = SESSION_STATES["STOPPING"]
+    return format_html(
+        '<span class="pill{}" data-testid="session-state" data-state="{}">{}<span>{}</span></span>',
+        f" pill-{kind}" if kind else "",
+        session.state,
+        icon(icon_name),
+        word,
+    )
+
+
+@register.simple_tag
+def order_pill(order: Order) -> SafeString:
+    """The order's state as word, icon and colour."""
+    kind = "bad" if order.state in ("DENIED", "REJECTED") else ORDER_KINDS[order.group]
+    drawn = icon(ORDER_ICONS.get(order.state, "clock"))
+    css = f" pill-{kind}" if kind else ""
+    return format_html('<span class="pill{}">{}{}</span>', css, drawn, Order.State(order.state).label)
+
+
+@register.simple_tag
+def mode_badge(session: TradingSession) -> SafeString:
+    """PAPER, or LIVE that nobody overlooks."""
+    return format_html('<span class="mode mode-{}">{}</span>', session.mode.lower(), session.mode)
+
+
+@register.simple_tag
+def feed_label(feed: str) -> SafeString:
+    """Where the prices come from; made-up ones are always called so."""
+    word = words.FEEDS.get(feed, feed)
+    title = "These prices are made up. They say nothing about any market." if feed == "synthetic" else ""
+    return format_html('<span class="tag tag-{}" title="{}">{}</span>', feed, title, word.upper())
+
+
+@register.filter
+def reason(code: str) -> str:
+    """Why an order existed, in words."""
+    return words.plain(words.REASONS, code) if code else "–"
+
+
+@register.filter
+def outcome(code: str) -> str:
+    """What became of a symbol on a bar, in words."""
+    return words.plain(words.OUTCOMES, code)
+
+
+@register.filter
+def difference(label: str) -> str:
+    """A label of a parity report in words."""
+    return words.plain(words.DIFFERENCES, label)
+
+
+@register.filter
+def gate(name: str) -> str:
+    """A gate of a decision as a heading: ``min_confidence`` → ``Min confidence``."""
+    return name.replace("_", " ").capitalize()
+
+
+@register.filter
+def side_word(side: str) -> str:
+    """Long or short, for a position; its arrow comes with it."""
+    return "▲ Long" if side == "BUY" else "▼ Short"
+
+
+@register.filter
+def order_side(side: str) -> str:
+    """Buy or sell, with its arrow."""
+    return "▲ Buy" if side == "BUY" else "▼ Sell"

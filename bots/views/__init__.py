@@ -1,0 +1,1 @@
+"""Pages of bots and of what they trade."""
