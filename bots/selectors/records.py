@@ -1,35 +1,24 @@
-"""Fills, orders and positions of all of a user's sessions: the lists of the pages, and the figures above them."""
+"""Reads that only the lists of fills, orders and positions need, beside `bots.selectors.ledger`."""
 
 from __future__ import annotations
 
+import bisect
 import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, DecimalField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Sum
-from django.db.models.expressions import CombinedExpression
+from django.db.models import Count, DecimalField, ExpressionWrapper, F, Q, QuerySet, Sum
 
 from accounts.models import User
-from bots.models import Decision, Order, Position, SessionCommand, Trade, TradingSession
+from bots.models import Decision, Order, Position, Trade, TradingSession
 from bots.orders import GROUPS
-from tradingsite.lib.errors import NotFound
+from marketdata.columns import TIMEFRAME_NS
 
-_PRODUCT = DecimalField(max_digits=48, decimal_places=8)
-ZERO = Decimal(0)
-
-
-def trades(user: User, where: Q | None = None) -> QuerySet[Trade]:
-    """The user's fills, with session, bot and position at hand."""
-    found = Trade.objects.filter(where or Q(), session__owner=user)
-    return found.select_related("session__bot", "session__custom_strategy", "position")
-
-
-def trade(user: User, trade_id: int) -> Trade:
-    """One fill with its order, position and session. Raises NotFound."""
-    found = trades(user).select_related("order").filter(pk=trade_id).first()
-    if found is None:
-        raise NotFound("There is no such trade of yours.")
-    return found
+SECOND = 1_000_000_000
+MOST_BARS, BARS_BEFORE, BARS_AFTER = 600, 60, 20
+MOST_TOPICS = 40  # a websocket takes 50 subscriptions
+_AMOUNT: Any = DecimalField(max_digits=40, decimal_places=8)
+_NONE = Decimal(0)
 
 
 def decision_of(fill: Trade) -> Decision | None:
@@ -40,92 +29,82 @@ def decision_of(fill: Trade) -> Decision | None:
     return kept.order_by("ts_ns").first()
 
 
-def trade_figures(user: User, where: Q) -> dict[str, Any]:
-    """Figures over the fills that pass `where`: fills, turnover, commission, slippage (money, adverse above 0),
-    realised, closing and winning fills, win_rate_pct (None where nothing was closed)."""
-    figures = Trade.objects.filter(where, session__owner=user).aggregate(
-        fills=Count("pk"),
-        turnover=Sum(_product(F("qty") * F("px"))),
-        commission=Sum("commission"),
-        slippage=Sum(_product(F("qty") * F("slippage"))),
-        realised=Sum("realised_pnl"),
-        closing=Count("pk", filter=Q(realised_pnl__isnull=False)),
-        winning=Count("pk", filter=Q(realised_pnl__gt=0)),
-    )
-    closing = figures["closing"]
-    return figures | {"win_rate_pct": 100.0 * figures["winning"] / closing if closing else None}
+def slippage_cost(rows: QuerySet[Trade]) -> Decimal:
+    """What slippage cost over these fills: money, adverse above 0. One query."""
+    amount = F("qty") * F("slippage")
+    return rows.order_by().aggregate(cost=Sum(amount, default=_NONE, output_field=_AMOUNT))["cost"]
 
 
-def orders(user: User, where: Q | None = None) -> QuerySet[Order]:
-    """The user's orders, with session and bot at hand."""
-    found = Order.objects.filter(where or Q(), session__owner=user)
-    return found.select_related("session__bot", "session__custom_strategy")
-
-
-def order(user: User, order_id: int) -> Order:
-    """One order with its session. Raises NotFound."""
-    found = orders(user).filter(pk=order_id).first()
-    if found is None:
-        raise NotFound("There is no such order of yours.")
-    return found
-
-
-def order_counts(user: User, where: Q) -> dict[str, int]:
-    """How many orders that pass `where` are pending, active, closed."""
+def order_counts(rows: QuerySet[Order]) -> dict[str, int]:
+    """How many of these orders are pending, active, closed. One query."""
     counts = {group: Count("pk", filter=Q(state__in=states)) for group, states in GROUPS.items()}
-    return Order.objects.filter(where, session__owner=user).aggregate(**counts)
+    return rows.order_by().aggregate(**counts)
 
 
-def positions(user: User, where: Q | None = None) -> QuerySet[Position]:
-    """The user's positions with session and bot at hand; `closing`: a request to close it waits."""
-    waiting = SessionCommand.objects.filter(
-        session_id=OuterRef("session_id"),
-        symbol=OuterRef("symbol"),
-        kind=SessionCommand.Kind.CLOSE_POSITION,
-        done_at=None,
+def with_value(rows: QuerySet[Position]) -> QuerySet[Position]:
+    """Each with `value`: money at the last mark, whatever its side."""
+    return rows.annotate(value=ExpressionWrapper(F("qty") * F("current_px"), output_field=_AMOUNT))
+
+
+def realised_since(user: User, moment: datetime.datetime) -> Decimal:
+    """P&L that the user's fills have realised since then, after costs. One query."""
+    rows = Trade.objects.filter(session__owner=user, executed_at__gte=moment)
+    return rows.aggregate(realised=Sum("realised_pnl", default=_NONE))["realised"]
+
+
+def position_chart(found: Position) -> dict[str, Any]:
+    """The bars around a position, as its session saw them, for a chart of candles.
+
+    time (Unix seconds, bar starts), open, high, low, close, volume; trades [{time, qty (signed), price, reason}] with
+    their number in trades_total; overlays [{label, pane, values}]: entry, stop, target and trailing stop while it was
+    open. At most `MOST_BARS` bars; lists are empty where the session has kept none.
+    """
+    step = TIMEFRAME_NS[found.session.timeframe]
+    first = _ns(found.opened_at) - BARS_BEFORE * step
+    kept = Decision.objects.filter(
+        session_id=found.session_id, symbol=found.symbol, timeframe=found.session.timeframe, ts_ns__gte=first
     )
-    found = Position.objects.filter(where or Q(), session__owner=user).annotate(
-        closing=Exists(waiting), value=_product(F("qty") * F("current_px"))
+    if found.closed_at is not None:
+        kept = kept.filter(ts_ns__lte=_ns(found.closed_at) + BARS_AFTER * step)
+    names = ("ts_ns", "open", "high", "low", "close", "volume")
+    bars = list(kept.order_by("-ts_ns").values_list(*names)[:MOST_BARS])[::-1]
+    columns = dict(zip(names, zip(*bars, strict=True), strict=True)) if bars else dict.fromkeys(names, ())
+    times = [ns // SECOND for ns in columns.pop("ts_ns")]
+    fills = [
+        {
+            "time": times[bisect.bisect_right(times, fill.executed_at.timestamp()) - 1],
+            "qty": float(fill.qty) * (1 if fill.side == "BUY" else -1),
+            "price": float(fill.px),
+            "reason": fill.reason,
+        }
+        for fill in found.fills.order_by("executed_at", "pk")
+        if times and fill.executed_at.timestamp() >= times[0]
+    ]
+    begin, end = found.opened_at.timestamp(), (found.closed_at.timestamp() if found.closed_at else float("inf"))
+    levels = (
+        ("Entry", found.entry_px),
+        ("Stop", found.stop_px),
+        ("Target", found.target_px),
+        ("Trailing stop", found.trailing_px),
     )
-    return found.select_related("session__bot", "session__custom_strategy")
-
-
-def position(user: User, position_id: int) -> Position:
-    """One position with its session. Raises NotFound."""
-    found = positions(user).filter(pk=position_id).first()
-    if found is None:
-        raise NotFound("There is no such position of yours.")
-    return found
-
-
-def position_figures(user: User, since: datetime.datetime) -> dict[str, Any]:
-    """Over all open positions: count, long and short (money at the last mark), unrealised; and what was realised by
-    fills since that moment."""
-    value = _product(F("qty") * F("current_px"))
-    figures = Position.objects.filter(session__owner=user, is_open=True).aggregate(
-        count=Count("pk"),
-        long=Sum(value, filter=Q(side="BUY"), default=ZERO),
-        short=Sum(value, filter=Q(side="SELL"), default=ZERO),
-        unrealised=Sum("unrealised_pnl", default=ZERO),
-    )
-    realised = Trade.objects.filter(session__owner=user, executed_at__gte=since).aggregate(
-        realised=Sum("realised_pnl", default=ZERO)
-    )
-    return figures | realised
-
-
-def active_sessions(user: User) -> QuerySet[TradingSession]:
-    """The user's sessions that a host runs or would run, and those that wait for a person."""
-    states = (*TradingSession.ACTIVE, TradingSession.State.HALTED)
-    found = TradingSession.objects.filter(owner=user, state__in=states)
-    return found.select_related("bot", "custom_strategy").order_by("created_at", "pk")
+    return {
+        "time": times,
+        **columns,
+        "trades": fills,
+        "trades_total": len(fills),
+        "overlays": [
+            {"label": label, "pane": "price", "values": [float(px) if begin <= t <= end else None for t in times]}
+            for label, px in levels
+            if px is not None
+        ],
+    }
 
 
 def live_topics(user: User) -> list[str]:
-    """The topics on which news of the user's trading arrives: one for each active session, and the user's own."""
-    ids = TradingSession.objects.filter(owner=user, state__in=TradingSession.ACTIVE).values_list("pk", flat=True)[:40]
-    return [f"user.{user.pk}", *(f"session.{pk}" for pk in ids)]
+    """The topics on which news of the user's trading arrives: the user's own, and one for each active session."""
+    ids = TradingSession.objects.filter(owner=user, state__in=TradingSession.ACTIVE).values_list("pk", flat=True)
+    return [f"user.{user.pk}", *(f"session.{pk}" for pk in ids[:MOST_TOPICS])]
 
 
-def _product(expression: CombinedExpression) -> Any:
-    return ExpressionWrapper(expression, output_field=_PRODUCT)
+def _ns(moment: datetime.datetime) -> int:
+    return int(moment.timestamp()) * SECOND

@@ -6,9 +6,9 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -25,12 +25,8 @@ LABELS = {
     "side": "Side",
     "reason": "Reason",
 }
-_COLUMNS = {
-    "bot": "session__bot_id",
-    "session": "session_id",
-    "symbol": "symbol",
-    "side": "side",
-}
+# filter in the address → argument of the selector
+_ARGUMENTS = {"bot": "bot_id", "session": "session_id", "symbol": "symbol", "side": "side", "reason": "reason"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +40,9 @@ class Chip:
 class RecordFilter:
     """Filters, sort and kept parameters of one list; values that nothing knows are left out.
 
-    names: the filters this list has, of `LABELS`. sorts: name in the address → column, the first one descending is the
-    default. moment: the column that `from` and `to` (days in the user's time zone, both included) look at. reason: the
-    column that `reason` looks at. keep: further parameters that stay in the addresses.
+    names: the filters this list has, of `LABELS`; `from` and `to` are days in the user's time zone, both included.
+    sorts: name in the address → column; the first one, falling, is the default. sides: how BUY and SELL are called.
+    keep: further parameters that stay in the addresses.
     """
 
     def __init__(
@@ -56,11 +52,10 @@ class RecordFilter:
         *,
         names: Sequence[str],
         sorts: Mapping[str, str],
-        moment: str,
-        reason: str = "reason",
+        sides: Sequence[tuple[str, str]] = tuple(Side.choices),
         keep: Mapping[str, str] | None = None,
     ) -> None:
-        self.user, self.names, self._moment, self._reason = user, names, moment, reason
+        self.user, self.names, self.sides = user, names, sides
         self._sorts, self._keep = sorts, dict(keep or {})
         self.default_sort = f"-{next(iter(sorts))}"
         sort = query.get("sort", "")
@@ -97,29 +92,26 @@ class RecordFilter:
         return [(code, text.capitalize()) for code, text in words.REASONS.items()]
 
     @property
-    def sides(self) -> list[tuple[str, str]]:
-        return list(Side.choices)
-
-    @property
     def is_set(self) -> bool:
         return bool(self.values)
 
     @property
-    def ordering(self) -> tuple[str, str]:
-        """For order_by; rows that are equal in it come newest first."""
+    def column(self) -> str:
+        """The sort as a column, with "-" before it where it falls."""
         sign = "-" if self.sort.startswith("-") else ""
-        return sign + self._sorts[self.sort.removeprefix("-")], "-id"
+        return sign + self._sorts[self.sort.removeprefix("-")]
 
     @property
-    def where(self) -> Q:
-        """The filters as a condition."""
-        found = Q(**{_COLUMNS[name]: value for name, value in self.values.items() if name in _COLUMNS})
-        if "reason" in self.values:
-            found &= Q(**{self._reason: self.values["reason"]})
+    def selection(self) -> dict[str, Any]:
+        """The filters as arguments of a selector: bot_id, session_id, symbol, side, reason, since, until."""
+        found: dict[str, Any] = {}
+        for name, value in self.values.items():
+            if name in _ARGUMENTS:
+                found[_ARGUMENTS[name]] = int(value) if name in ("bot", "session") else value
         if first := _day(self.values.get("from", "")):
-            found &= Q(**{f"{self._moment}__gte": midnight(first)})
+            found["since"] = midnight(first)
         if last := _day(self.values.get("to", "")):
-            found &= Q(**{f"{self._moment}__lt": midnight(last + datetime.timedelta(days=1))})
+            found["until"] = midnight(last + datetime.timedelta(days=1))
         return found
 
     @property
@@ -145,14 +137,16 @@ class RecordFilter:
         """The address without any filter."""
         return f"?{self._query({})}"
 
+    def url(self, **keep: str) -> str:
+        """The address with the same filters and other kept parameters; the sort begins anew."""
+        return f"?{urlencode([*self.values.items(), *keep.items()])}"
+
     def _query(self, values: Mapping[str, str]) -> str:
         return urlencode([*values.items(), *self.kept])
 
     def _words(self, name: str, value: str) -> str:
-        choices = {"bot": lambda: self.bots, "session": lambda: self.sessions}.get(
-            name, lambda: self.reasons + self.sides
-        )
-        return dict(choices()).get(value, value)
+        choices = {"bot": self.bots, "session": self.sessions, "side": self.sides, "reason": self.reasons}.get(name, ())
+        return dict(choices).get(value, value)
 
 
 def midnight(day: datetime.date) -> datetime.datetime:

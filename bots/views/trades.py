@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
+from bots import selectors
 from bots.models import Trade
 from bots.selectors import records
 from bots.views.filters import RecordFilter
@@ -42,13 +43,13 @@ _BATCH = 1_000
 def trade_list(request: HttpRequest) -> HttpResponse:
     """The user's fills; filters, sort and page stand in the address."""
     chosen = _chosen(request)
-    found = records.trades(request.user, chosen.where).order_by(*chosen.ordering)
+    found = selectors.trades(request.user, **chosen.selection, sort=chosen.column)
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     shown = {
         "filter": chosen,
         "page": page,
-        "figures": records.trade_figures(request.user, chosen.where),
-        "any_at_all": bool(page.paginator.count) or (chosen.is_set and records.trades(request.user).exists()),
+        "figures": selectors.trade_statistics(found) | {"slippage": records.slippage_cost(found)},
+        "any_at_all": bool(page.paginator.count) or (chosen.is_set and selectors.trades(request.user).exists()),
         "topics": records.live_topics(request.user),
     }
     return render(request, "bots/trades.html", shown)
@@ -58,7 +59,7 @@ def trade_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def trade(request: HttpRequest, trade_id: int) -> HttpResponse:
     """One fill: in the side panel of the list, or as a page of its own."""
-    fill = records.trade(request.user, trade_id)
+    fill = selectors.trade(request.user, trade_id)
     shown = {"trade": fill, "notional": fill.qty * fill.px, "decision": records.decision_of(fill)}
     return panel_or_page(request, "bots/trades_detail.html", "bots/trades_detail_page.html", shown)
 
@@ -68,7 +69,7 @@ def trade(request: HttpRequest, trade_id: int) -> HttpResponse:
 def trades_csv(request: HttpRequest) -> StreamingHttpResponse:
     """All fills that pass the filters of the address, in its order."""
     chosen = _chosen(request)
-    found = records.trades(request.user, chosen.where).order_by(*chosen.ordering)
+    found = selectors.trades(request.user, **chosen.selection, sort=chosen.column)
     response = StreamingHttpResponse(
         sheets.lines(CSV_COLUMNS, _csv_rows(found)), content_type="text/csv; charset=utf-8"
     )
@@ -85,7 +86,7 @@ def panel_or_page(request: HttpRequest, panel: str, page: str, shown: dict[str, 
 
 
 def _chosen(request: HttpRequest) -> RecordFilter:
-    return RecordFilter(request.user, request.GET, names=NAMES, sorts=SORTS, moment="executed_at")
+    return RecordFilter(request.user, request.GET, names=NAMES, sorts=SORTS)
 
 
 def _csv_rows(found: QuerySet[Trade]) -> Iterator[list[Any]]:

@@ -93,9 +93,9 @@ def test_the_figures_follow_the_filters(browser: Client, session: TradingSession
     figures = browser.get(f"{TRADES}?symbol=SIM-BETA").context["figures"]
     fills = list(session.trades.filter(symbol="SIM-BETA"))
     closing = [fill.realised_pnl for fill in fills if fill.realised_pnl is not None]
-    assert figures["fills"] == len(fills)
-    assert figures["turnover"] == pytest.approx(sum((fill.qty * fill.px for fill in fills), Decimal(0)))
-    assert figures["realised"] == pytest.approx(sum(closing, Decimal(0)))
+    assert figures["count"] == len(fills)
+    assert figures["volume"] == pytest.approx(sum((fill.qty * fill.px for fill in fills), Decimal(0)))
+    assert figures["total_pnl"] == pytest.approx(sum(closing, Decimal(0)))
     assert figures["win_rate_pct"] == pytest.approx(100 * sum(pnl > 0 for pnl in closing) / len(closing))
 
 
@@ -120,7 +120,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
     rows(browser)
     for number in range(4):
         fill_session(make_session(alice, bot=make_bot(alice), state="STOPPED"), bars=40, seed=number)
-    with django_assert_num_queries(8):  # login 2, bots, sessions, topics, count, rows, figures
+    with django_assert_num_queries(9):  # login 2, bots, sessions, count, rows, figures 2, topics
         rows(browser)
 
 

@@ -42,5 +42,12 @@ def PAGES(trading: dict[str, Any]) -> dict[str, str]:
         "trades": "/trades/",
         "trades-filtered": "/trades/?symbol=SIM-ALPHA&side=SELL&sort=-pnl",
         "trades-nothing": "/trades/?symbol=NOPE",
+        "orders": "/orders/",
+        "orders-closed": "/orders/?group=closed",
+        "orders-pending": "/orders/?group=pending&symbol=NOPE",
+        "order-detail": f"/orders/{fill.order_id}/",
+        "positions": "/positions/",
+        "positions-closed": "/positions/?state=closed",
+        "position-detail": f"/positions/{fill.position_id}/",
         "trade-detail": f"/trades/{fill.pk}/",
     }
