@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots.views import orders, positions, trades
+from bots.views import analytics, orders, positions, trades
 
 urlpatterns = [
     path("trades/", trades.trade_list, name="trades"),
@@ -14,4 +14,6 @@ urlpatterns = [
     path("positions/<int:position_id>/", positions.position, name="position"),
     path("positions/<int:position_id>/chart/", positions.chart, name="position-chart"),
     path("positions/<int:position_id>/close/", positions.close, name="position-close"),
+    path("analytics/", analytics.analytics, name="analytics"),
+    path("analytics/data/", analytics.data, name="analytics-data"),
 ]

@@ -49,5 +49,7 @@ def PAGES(trading: dict[str, Any]) -> dict[str, str]:
         "positions": "/positions/",
         "positions-closed": "/positions/?state=closed",
         "position-detail": f"/positions/{fill.position_id}/",
+        "analytics": "/analytics/",
+        "analytics-1w": "/analytics/?period=1W",
         "trade-detail": f"/trades/{fill.pk}/",
     }
