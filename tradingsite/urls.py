@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bots.urls")),
     path("accounts/", include("accounts.urls")),
     path("notifications/", include("accounts.notification_urls")),
+    path("", include("bots.urls_trading")),
     path("data/", include("marketdata.urls")),
     path("strategies/", include("strategies.urls")),
     path("backtests/", include("backtests.urls")),

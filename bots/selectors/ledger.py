@@ -141,6 +141,8 @@ def position_summary(rows: QuerySet[Position]) -> dict[str, Any]:
     held = Q(is_open=True)
     value = F("qty") * F("current_px")
     found = rows.order_by().aggregate(
+        wins=Count("pk", filter=~held & Q(realised_pnl__gt=0)),
+        losses=Count("pk", filter=~held & Q(realised_pnl__lte=0)),
         count=Count("pk"),
         open=Count("pk", filter=held),
         long_value=Sum(value, filter=held & Q(side="BUY"), default=_NONE, output_field=_AMOUNT),
@@ -148,8 +150,6 @@ def position_summary(rows: QuerySet[Position]) -> dict[str, Any]:
         unrealised_pnl=Sum("unrealised_pnl", filter=held, default=_NONE),
         realised_pnl=Sum("realised_pnl", default=_NONE),
         fees=Sum("commission", default=_NONE),
-        wins=Count("pk", filter=~held & Q(realised_pnl__gt=0)),
-        losses=Count("pk", filter=~held & Q(realised_pnl__lte=0)),
     )
     found["gross_value"] = found["long_value"] + found["short_value"]
     found["net_value"] = found["long_value"] - found["short_value"]

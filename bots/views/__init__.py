@@ -1,1 +1,2 @@
-"""Pages of the dashboard, sessions and bots. Thin: reads come from `bots.selectors`, writes go to `bots.services`."""
+"""Pages of the dashboard, sessions, bots and what they trade. Thin: reads come from `bots.selectors`, writes go to
+`bots.services`."""

@@ -62,11 +62,8 @@ class World:
 
 
 def build(owner: User) -> World:
-    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import,
-    a notification
-    and a channel.
-    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import, a bot
-    with a session that holds a position in AAPL.
+    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import, a
+    notification and a channel, a bot with a session that holds a position in AAPL.
 
     The test must be transactional: a backtest reports its progress from a thread of its own.
     """

@@ -26,9 +26,10 @@ const allPositive = (series) => series.every((line) => line.values.every((value)
 /**
  * One chart. times: Unix seconds, or any x with `xFormat`. series: [{label, values, token, dashed, area, bars, unit, decimals, signed}].
  * log: a logarithmic value axis, if all values are above zero. sync: key of the shared cursor. top: where the value axis
- * ends, if not at the highest value. daily: whether the times are days, where the first few of them cannot tell.
+ * ends, if not at the highest value. daily: whether the times are days, where the first few of them cannot tell. pad: room
+ * left of the first and right of the last x, so that bars there are whole.
  */
-export function lineChart(id, { times, series, sync, format = compact, log = false, xFormat, top, colourOf, daily }) {
+export function lineChart(id, { times, series, sync, format = compact, log = false, xFormat, top, colourOf, daily, pad }) {
   const element = document.getElementById(id);
   const zone = zoneOf(times, daily);
   let plot = null;
@@ -74,7 +75,7 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
       tzDate: (time) => window.uPlot.tzDate(new Date(time * 1000), zone.zone),
       legend: { show: false },
       cursor: { sync: sync ? { key: sync } : undefined, points: { size: 7 }, drag: { x: !xFormat, y: false } },
-      scales: { x: { time: !xFormat }, y: { distr: log && allPositive(series) ? 3 : 1, ...(top ? { range: [0, top] } : {}) } },
+      scales: { x: { time: !xFormat, ...(pad ? { range: padded } : {}) }, y: { distr: log && allPositive(series) ? 3 : 1, ...(top ? { range: [0, top] } : {}) } },
       axes: [
         axis(xFormat ? { values: (_u, splits) => splits.map((v) => xFormat(v)) } : zone.daily ? {} : { values: hours }),
         axis({ size: AXIS_WIDTH, values: (_u, splits) => splits.map((v) => (v === null ? "" : format(v))) }),
@@ -107,6 +108,10 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
       if (step >= 86_400) return day;
       return i && texts[i - 1].startsWith(day) ? time : `${time}\n${day}`;
     });
+  }
+
+  function padded(_u, min, max) {
+    return min === times[0] && max === times.at(-1) ? [min - pad, max + pad] : [min, max];
   }
 
   function barColours(line) {

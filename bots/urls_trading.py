@@ -1,0 +1,19 @@
+"""Pages of what bots trade: fills, positions, orders, analytics, risk."""
+
+from django.urls import path
+
+from bots.views import analytics, orders, positions, trades
+
+urlpatterns = [
+    path("trades/", trades.trade_list, name="trades"),
+    path("trades/<int:trade_id>/", trades.trade, name="trade"),
+    path("trades/export.csv", trades.trades_csv, name="trades-csv"),
+    path("orders/", orders.order_list, name="orders"),
+    path("orders/<int:order_id>/", orders.order, name="order"),
+    path("positions/", positions.position_list, name="positions"),
+    path("positions/<int:position_id>/", positions.position, name="position"),
+    path("positions/<int:position_id>/chart/", positions.chart, name="position-chart"),
+    path("positions/<int:position_id>/close/", positions.close, name="position-close"),
+    path("analytics/", analytics.analytics, name="analytics"),
+    path("analytics/data/", analytics.data, name="analytics-data"),
+]
