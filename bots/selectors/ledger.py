@@ -12,6 +12,7 @@ from accounts.models import User
 from bots.models import Decision, Order, Position, SessionCommand, Trade, TradingSession
 from bots.orders import GROUPS
 from bots.selectors.sessions import MAX_ID, between
+from bots.selectors.sums import settled
 from tradingsite.lib.errors import NotFound
 
 TRADE_SORTS = ("executed_at", "symbol", "qty", "px", "commission", "slippage", "realised_pnl")
@@ -104,6 +105,7 @@ def trade_statistics(rows: QuerySet[Trade]) -> dict[str, Any]:
         first_at=Min("executed_at"),
         last_at=Max("executed_at"),
     )
+    found = settled(found)
     won_sum, lost_sum = found.pop("won"), found.pop("lost")
     found["win_rate_pct"] = 100 * found["wins"] / found["closing"] if found["closing"] else None
     found["profit_factor"] = float(won_sum / -lost_sum) if lost_sum else None
@@ -147,10 +149,12 @@ def position_summary(rows: QuerySet[Position]) -> dict[str, Any]:
         open=Count("pk", filter=held),
         long_value=Sum(value, filter=held & Q(side="BUY"), default=_NONE, output_field=_AMOUNT),
         short_value=Sum(value, filter=held & Q(side="SELL"), default=_NONE, output_field=_AMOUNT),
-        unrealised_pnl=Sum("unrealised_pnl", filter=held, default=_NONE),
-        realised_pnl=Sum("realised_pnl", default=_NONE),
+        unrealised=Sum("unrealised_pnl", filter=held, default=_NONE),
+        realised=Sum("realised_pnl", default=_NONE),
         fees=Sum("commission", default=_NONE),
     )
+    found = settled(found)
+    found["unrealised_pnl"], found["realised_pnl"] = found.pop("unrealised"), found.pop("realised")
     found["gross_value"] = found["long_value"] + found["short_value"]
     found["net_value"] = found["long_value"] - found["short_value"]
     return found
