@@ -136,7 +136,7 @@ def _round_trips(rows: Any) -> dict[str, Any]:
     return _derived(found)
 
 
-_WON, _LOST = Q(realised_pnl__gt=0), Q(realised_pnl__lte=0)
+_WON, _LOST = Q(realised_pnl__gt=0), Q(realised_pnl__lt=0)
 _TRIPS: dict[str, Any] = {
     "round_trips": Count("pk"),
     "wins": Count("pk", filter=_WON),

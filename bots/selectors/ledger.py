@@ -72,7 +72,7 @@ def trades(
     if reason:
         rows = rows.filter(reason=reason)
     if result:
-        rows = rows.filter(realised_pnl__gt=0) if result == "win" else rows.filter(realised_pnl__lte=0)
+        rows = rows.filter(realised_pnl__gt=0) if result == "win" else rows.filter(realised_pnl__lt=0)
     return _sorted(between(rows, "executed_at", since, until), sort, TRADE_SORTS)
 
 
@@ -87,7 +87,7 @@ def trade_statistics(rows: QuerySet[Trade]) -> dict[str, Any]:
     count: all; closing: those that closed something, on which all of P&L is. win_rate_pct: of the closing ones.
     profit_factor: sum won by sum lost; None without a loss. Money is Decimal.
     """
-    won, lost = Q(realised_pnl__gt=0), Q(realised_pnl__lte=0)
+    won, lost = Q(realised_pnl__gt=0), Q(realised_pnl__lt=0)
     found = rows.order_by().aggregate(
         count=Count("pk"),
         closing=Count("realised_pnl"),
@@ -152,6 +152,8 @@ def position_summary(rows: QuerySet[Position]) -> dict[str, Any]:
         unrealised=Sum("unrealised_pnl", filter=held, default=_NONE),
         realised=Sum("realised_pnl", default=_NONE),
         fees=Sum("commission", default=_NONE),
+        wins=Count("pk", filter=~held & Q(realised_pnl__gt=0)),
+        losses=Count("pk", filter=~held & Q(realised_pnl__lt=0)),
     )
     found = settled(found)
     found["unrealised_pnl"], found["realised_pnl"] = found.pop("unrealised"), found.pop("realised")

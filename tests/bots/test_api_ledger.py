@@ -78,7 +78,7 @@ def test_trades_are_filtered_sorted_and_paged(
 def test_statistics_add_up(alice: User, api: Api, session: TradingSession, over: TradingSession) -> None:
     stats = api(alice).get("/api/trades/stats").json()
     closed = [row.realised_pnl for row in (*closed_positions(session), *closed_positions(over))]
-    won, lost = [pnl for pnl in closed if pnl > 0], [pnl for pnl in closed if pnl <= 0]
+    won, lost = [pnl for pnl in closed if pnl > 0], [pnl for pnl in closed if pnl < 0]
     assert (stats["closing"], stats["wins"], stats["losses"]) == (len(closed), len(won), len(lost))
     assert Decimal(stats["total_pnl"]) == sum(closed)
     assert stats["win_rate_pct"] == pytest.approx(100 * len(won) / len(closed))
