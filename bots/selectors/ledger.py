@@ -143,8 +143,6 @@ def position_summary(rows: QuerySet[Position]) -> dict[str, Any]:
     held = Q(is_open=True)
     value = F("qty") * F("current_px")
     found = rows.order_by().aggregate(
-        wins=Count("pk", filter=~held & Q(realised_pnl__gt=0)),
-        losses=Count("pk", filter=~held & Q(realised_pnl__lte=0)),
         count=Count("pk"),
         open=Count("pk", filter=held),
         long_value=Sum(value, filter=held & Q(side="BUY"), default=_NONE, output_field=_AMOUNT),
