@@ -185,6 +185,7 @@ class PerformanceRecord(models.Model):
     class Meta:
         db_table = "strategy_performance"
         ordering = ("-created_at", "-id")
+        constraints = [models.UniqueConstraint(fields=("session_id",), name="performance_session_once")]
         indexes = [
             models.Index(fields=("owner", "-created_at"), name="performance_owner_created"),
             models.Index(fields=("owner", "strategy_type"), name="performance_owner_strategy"),

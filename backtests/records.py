@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from backtests.models import Backtest, PerformanceRecord
 from engine.errors import Fault, InputError
+from strategies.performance import PerformanceOfRun
 
 if TYPE_CHECKING:
     from backtests.runner.documents import Stored
@@ -87,3 +88,41 @@ def money(value: float) -> Decimal:
 def _moment(ts: int) -> datetime:
     """Nanoseconds since 1970 as an aware datetime."""
     return datetime.fromtimestamp(ts // 1_000_000_000, tz=UTC)
+
+
+def keep(run: PerformanceOfRun) -> None:
+    """The record of a session that has ended; a second one of the same session changes nothing."""
+    figures = run.metrics
+    PerformanceRecord.objects.bulk_create(
+        [
+            PerformanceRecord(
+                owner_id=run.owner_id,
+                session_id=run.session_id,
+                strategy_name=run.strategy_name[:120],
+                strategy_type=run.strategy_type,
+                saved_strategy_id=run.saved_strategy_id,
+                execution_type=run.execution_type,
+                symbols=run.symbols,
+                timeframe=run.timeframe,
+                start=run.start,
+                end=run.end,
+                initial_capital=money(run.initial_capital),
+                final_capital=money(figures["final_equity"]),
+                total_return_pct=figures["total_return_pct"],
+                win_rate_pct=figures["win_rate_pct"],
+                total_trades=figures["trade_count"],
+                max_drawdown_pct=figures["max_drawdown_pct"],
+                sharpe_ratio=figures["sharpe"],
+                metrics=figures,
+                config=run.config,
+                trades=run.trades,
+                equity_history=run.equity_history,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def kept(session_ids: Collection[int]) -> set[int]:
+    """Those of the sessions that have a record."""
+    return set(PerformanceRecord.objects.filter(session_id__in=session_ids).values_list("session_id", flat=True))

@@ -8,7 +8,9 @@ class BotsConfig(AppConfig):
     verbose_name = "Bots"
 
     def ready(self) -> None:
-        from bots import consumers
+        from accounts import quotas
+        from bots import consumers, selectors
         from tradingsite.lib import realtime
 
         realtime.allow("session", consumers.may_hear_session)
+        quotas.show_usage("max_active_sessions", selectors.active_count)

@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("marketdata.api_urls")),
     path("api/", include("strategies.api_urls")),
     path("api/", include("backtests.api_urls")),
+    path("api/", include("bots.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema", url_self="/api/docs/"), name="api-docs"),
     path("operators/", admin.site.urls),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -22,6 +21,7 @@ from backtests.api import serializers as shapes
 from backtests.api.waiting import wait_for_end
 from backtests.models import Backtest
 from backtests.runner import report
+from tradingsite.lib.downloads import CSV, Download, csv_response
 from tradingsite.lib.pagination import Pages
 from tradingsite.lib.schema import errors_for
 
@@ -34,7 +34,6 @@ _KEY = OpenApiParameter(
 _LOCATION = OpenApiParameter(
     "Location", OpenApiTypes.STR, OpenApiParameter.HEADER, response=[200, 202], description="Address of the backtest"
 )
-_CSV = "text/csv"
 
 
 def _query(serializer: Any, request: Request) -> dict[str, Any]:
@@ -180,28 +179,19 @@ class BacktestTrades(APIView):
         return pages.get_paginated_response(report.round_trip_rows(rows[chosen], sorted(backtest.symbols)))
 
 
-class _Download(APIView):
-    """A view whose answer is a stream of its own media type: any Accept header will do; errors are JSON."""
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        return super().perform_content_negotiation(request, force=True)
-
-
-class BacktestTradesCsv(_Download):
+class BacktestTradesCsv(Download):
     """Round trips as a CSV file that no spreadsheet takes for formulas."""
 
     @extend_schema(
         operation_id="backtests_trades_csv",
         parameters=[shapes.TradeFilterSerializer],
-        responses={(200, _CSV): OpenApiTypes.STR},
+        responses={(200, CSV): OpenApiTypes.STR},
     )
     def get(self, request: Request, backtest_id: UUID) -> HttpResponse:
         query = _query(shapes.TradeFilterSerializer, request)
         backtest = selectors.get(request.user, backtest_id)
         rows = selectors.select_round_trips(backtest, query.pop("sort"), query)
-        response = StreamingHttpResponse(_csv_lines(rows, backtest), content_type=f"{_CSV}; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="trades-{backtest.pk}.csv"'
-        return response
+        return csv_response(f"trades-{backtest.pk}.csv", list(report.TRADE_COLUMNS), _rows(rows, backtest))
 
 
 class BacktestEquity(APIView):
@@ -212,7 +202,7 @@ class BacktestEquity(APIView):
         return Response(selectors.done_chart(selectors.get(request.user, backtest_id)))
 
 
-class BacktestResult(_Download):
+class BacktestResult(Download):
     """The whole result as the command line writes it: trades, orders, every equity point, metrics."""
 
     @extend_schema(operation_id="backtests_result", responses={200: OpenApiTypes.OBJECT, **errors_for(409)})
@@ -244,24 +234,8 @@ class CompareBacktests(APIView):
         )
 
 
-class _Echo:
-    """A file that hands every written line back, for streaming."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _csv_lines(rows: Any, backtest: Backtest, batch: int = 1_000) -> Iterator[str]:
-    columns, symbols = list(report.TRADE_COLUMNS), sorted(backtest.symbols)
-    writer = csv.writer(_Echo())
-    yield writer.writerow(columns)
+def _rows(rows: Any, backtest: Backtest, batch: int = 1_000) -> Iterator[list[Any]]:
+    symbols = sorted(backtest.symbols)
     for start in range(0, len(rows), batch):
         for row in report.round_trip_rows(rows[start : start + batch], symbols):
-            yield writer.writerow([_cell(row[column]) for column in columns])
-
-
-def _cell(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula gets a leading apostrophe (OWASP); numbers stay numbers."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"):
-        return "'" + value
-    return value
+            yield [row[column] for column in report.TRADE_COLUMNS]

@@ -11,6 +11,7 @@ from django.db.models import Count, F, Max, Min, QuerySet, Sum
 
 from accounts.models import User
 from bots.models import Cycle, DailyStats, TradingSession
+from bots.selectors.sums import settled
 
 MOST_POINTS = 2_000
 _SECOND = 1_000_000_000
@@ -117,7 +118,7 @@ def days(
             "start_equity": row["began"],
             "return_pct": float((row["ended"] / row["began"] - 1) * 100) if row["began"] else None,
         }
-        for row in summed
+        for row in map(settled, summed)
     ]
 
 

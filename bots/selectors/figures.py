@@ -14,6 +14,7 @@ from bots.models import Order, Position, Trade, TradingSession
 from bots.orders import WORKING
 from bots.selectors import curves
 from bots.selectors.sessions import between
+from bots.selectors.sums import settled
 from engine import metrics
 from engine.errors import Fault, InputError
 
@@ -36,22 +37,24 @@ def totals(user: User) -> dict[str, Any]:
     equity, cash, exposure, unrealised_pnl and day_pnl are of the active ones, total_pnl (realised) of all.
     """
     rows = TradingSession.objects.filter(owner=user)
-    found = rows.aggregate(
-        sessions=Count("pk"),
-        active_sessions=Count("pk", filter=_ACTIVE),
-        paused_sessions=Count("pk", filter=Q(state="PAUSED")),
-        halted_sessions=Count("pk", filter=Q(state__in=("HALTED", "FAILED"))),
-        total_trades=Sum("total_trades", default=0),
-        winning_trades=Sum("winning_trades", default=0),
-        total_pnl=Sum("total_pnl", default=_NONE),
-        unrealised_pnl=Sum("unrealised_pnl", filter=_ACTIVE, default=_NONE),
-        equity=Sum("equity", filter=_ACTIVE, default=_NONE),
-        cash=Sum("cash", filter=_ACTIVE, default=_NONE),
-        exposure=Sum("exposure", filter=_ACTIVE, default=_NONE),
-        day_pnl=Sum(F("equity") - F("day_start_equity"), filter=_ACTIVE, default=_NONE),
-        open_positions=Sum("open_positions", filter=_ACTIVE, default=0),
-        last_bar_at=Max("last_bar_at", filter=_ACTIVE),
+    # A sum that bore a column's name would be taken for the column by the sums after it.
+    sums = rows.aggregate(
+        sum_sessions=Count("pk"),
+        sum_active_sessions=Count("pk", filter=_ACTIVE),
+        sum_paused_sessions=Count("pk", filter=Q(state="PAUSED")),
+        sum_halted_sessions=Count("pk", filter=Q(state__in=("HALTED", "FAILED"))),
+        sum_total_trades=Sum("total_trades", default=0),
+        sum_winning_trades=Sum("winning_trades", default=0),
+        sum_total_pnl=Sum("total_pnl", default=_NONE),
+        sum_unrealised_pnl=Sum("unrealised_pnl", filter=_ACTIVE, default=_NONE),
+        sum_equity=Sum("equity", filter=_ACTIVE, default=_NONE),
+        sum_cash=Sum("cash", filter=_ACTIVE, default=_NONE),
+        sum_exposure=Sum("exposure", filter=_ACTIVE, default=_NONE),
+        sum_day_pnl=Sum(F("equity") - F("day_start_equity"), filter=_ACTIVE, default=_NONE),
+        sum_open_positions=Sum("open_positions", filter=_ACTIVE, default=0),
+        sum_last_bar_at=Max("last_bar_at", filter=_ACTIVE),
     )
+    found = settled({name.removeprefix("sum_"): value for name, value in sums.items()})
     closed = found["total_trades"]
     found["win_rate_pct"] = 100 * found["winning_trades"] / closed if closed else None
     found["fees"] = Trade.objects.filter(session__owner=user).aggregate(sum=Sum("commission", default=_NONE))["sum"]
@@ -133,7 +136,7 @@ def _round_trips(rows: Any) -> dict[str, Any]:
     return _derived(found)
 
 
-_WON, _LOST = Q(realised_pnl__gt=0), Q(realised_pnl__lte=0)
+_WON, _LOST = Q(realised_pnl__gt=0), Q(realised_pnl__lt=0)
 _TRIPS: dict[str, Any] = {
     "round_trips": Count("pk"),
     "wins": Count("pk", filter=_WON),
@@ -148,6 +151,7 @@ _TRIPS: dict[str, Any] = {
 
 
 def _derived(found: dict[str, Any]) -> dict[str, Any]:
+    found = settled(found)
     count, wins, losses = found["round_trips"], found["wins"], found["losses"]
     won, lost = found.pop("won"), found.pop("lost")
     return {

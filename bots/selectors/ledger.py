@@ -12,6 +12,7 @@ from accounts.models import User
 from bots.models import Decision, Order, Position, SessionCommand, Trade, TradingSession
 from bots.orders import GROUPS
 from bots.selectors.sessions import MAX_ID, between
+from bots.selectors.sums import settled
 from tradingsite.lib.errors import NotFound
 
 TRADE_SORTS = ("executed_at", "symbol", "qty", "px", "commission", "slippage", "realised_pnl")
@@ -71,7 +72,7 @@ def trades(
     if reason:
         rows = rows.filter(reason=reason)
     if result:
-        rows = rows.filter(realised_pnl__gt=0) if result == "win" else rows.filter(realised_pnl__lte=0)
+        rows = rows.filter(realised_pnl__gt=0) if result == "win" else rows.filter(realised_pnl__lt=0)
     return _sorted(between(rows, "executed_at", since, until), sort, TRADE_SORTS)
 
 
@@ -86,7 +87,7 @@ def trade_statistics(rows: QuerySet[Trade]) -> dict[str, Any]:
     count: all; closing: those that closed something, on which all of P&L is. win_rate_pct: of the closing ones.
     profit_factor: sum won by sum lost; None without a loss. Money is Decimal.
     """
-    won, lost = Q(realised_pnl__gt=0), Q(realised_pnl__lte=0)
+    won, lost = Q(realised_pnl__gt=0), Q(realised_pnl__lt=0)
     found = rows.order_by().aggregate(
         count=Count("pk"),
         closing=Count("realised_pnl"),
@@ -104,6 +105,7 @@ def trade_statistics(rows: QuerySet[Trade]) -> dict[str, Any]:
         first_at=Min("executed_at"),
         last_at=Max("executed_at"),
     )
+    found = settled(found)
     won_sum, lost_sum = found.pop("won"), found.pop("lost")
     found["win_rate_pct"] = 100 * found["wins"] / found["closing"] if found["closing"] else None
     found["profit_factor"] = float(won_sum / -lost_sum) if lost_sum else None
@@ -141,16 +143,18 @@ def position_summary(rows: QuerySet[Position]) -> dict[str, Any]:
     held = Q(is_open=True)
     value = F("qty") * F("current_px")
     found = rows.order_by().aggregate(
-        wins=Count("pk", filter=~held & Q(realised_pnl__gt=0)),
-        losses=Count("pk", filter=~held & Q(realised_pnl__lte=0)),
         count=Count("pk"),
         open=Count("pk", filter=held),
         long_value=Sum(value, filter=held & Q(side="BUY"), default=_NONE, output_field=_AMOUNT),
         short_value=Sum(value, filter=held & Q(side="SELL"), default=_NONE, output_field=_AMOUNT),
-        unrealised_pnl=Sum("unrealised_pnl", filter=held, default=_NONE),
-        realised_pnl=Sum("realised_pnl", default=_NONE),
+        unrealised=Sum("unrealised_pnl", filter=held, default=_NONE),
+        realised=Sum("realised_pnl", default=_NONE),
         fees=Sum("commission", default=_NONE),
+        wins=Count("pk", filter=~held & Q(realised_pnl__gt=0)),
+        losses=Count("pk", filter=~held & Q(realised_pnl__lt=0)),
     )
+    found = settled(found)
+    found["unrealised_pnl"], found["realised_pnl"] = found.pop("unrealised"), found.pop("realised")
     found["gross_value"] = found["long_value"] + found["short_value"]
     found["net_value"] = found["long_value"] - found["short_value"]
     return found

@@ -139,9 +139,8 @@ def _short(reader: readers.Reader) -> dict[str, tuple[str, Any]]:
         hour = reader.read(f"{word}_hour", None, readers.integer, low=0, high=23)
         minute = reader.read(f"{word}_minute", None, readers.integer, low=0, high=59)
         if hour is not None or minute is not None:
-            default = SETTINGS[setting].default
-            hour, minute = default.hour if hour is None else hour, default.minute if minute is None else minute
-            found[setting] = (f"{word}_hour", f"{hour:02d}:{minute:02d}")
+            hour = SETTINGS[setting].default.hour if hour is None else hour
+            found[setting] = (f"{word}_hour", f"{hour:02d}:{minute or 0:02d}")
     days = reader.read("trading_days", None, _days)
     if days is not None:
         found["trading_days"] = ("trading_days", days)
@@ -167,14 +166,17 @@ def merged(bot: Bot, changes: Mapping[str, Any]) -> dict[str, Any]:
         after["strategy_parameters"] = {}
     if changes.get("feed") not in (None, bot.feed) and "feed_options" not in changes:
         after["feed_options"] = {}
-    short = {setting: word for word, setting in RISK.items()}
+    # What the short form names is said there, and no longer by the settings that are kept.
     named = changes.get("risk_management")
-    named = named if isinstance(named, Mapping) else {}
-    drops = {name for name, word in short.items() if word in named}
-    drops |= {setting for word, setting in HOURS.items() if {f"{word}_hour", f"{word}_minute"} & set(changes)}
+    drops = {RISK[word] for word in named if word in RISK} if isinstance(named, Mapping) else set()
+    clock = short_form(bot)
+    for word, setting in HOURS.items():
+        pair = (f"{word}_hour", f"{word}_minute")
+        if any(name in changes for name in pair):
+            drops.add(setting)
+            after |= {name: changes.get(name, clock[name]) for name in pair}
     drops |= {"trading_days"} & set(changes)
-    if isinstance(after.get("settings"), Mapping):
-        sent = changes.get("settings")
-        sent = sent if isinstance(sent, Mapping) else {}
-        after["settings"] = {k: v for k, v in after["settings"].items() if k not in drops or k in sent}
+    drops -= set(changes["settings"]) if isinstance(changes.get("settings"), Mapping) else set()
+    if isinstance(after["settings"], Mapping):
+        after["settings"] = {name: value for name, value in after["settings"].items() if name not in drops}
     return after

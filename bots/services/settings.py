@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -27,10 +28,14 @@ def change(
     """A new version with these settings changed; the one that is in force where nothing differs.
 
     changes: {setting: value}. preset: begin with that preset's values instead of the ones in force.
-    Raises NotFound, InputError (paths are setting names), Unprocessable (cautions), Conflict once the session is over.
+    Raises NotFound, InputError (paths begin with ``settings``), Unprocessable (cautions), Conflict once it is over.
     """
-    changes = readers.strict(readers.mapping, "", changes)
-    unknown = [Fault(name, "unknown_field", "There is no such setting.") for name in changes if name not in SETTINGS]
+    changes = readers.strict(readers.mapping, "settings", changes)
+    unknown = [
+        Fault(f"settings.{readers.shown(name)[1:-1]}", "unknown_field", "There is no such setting.")
+        for name in changes
+        if name not in SETTINGS
+    ]
     if unknown:
         raise InputError(unknown)
     with transaction.atomic():
@@ -38,7 +43,10 @@ def change(
         latest = session.settings
         base = {} if preset is not None else session_settings.as_json(from_columns(latest))
         name = session_settings.DEFAULT_PRESET if preset is None else preset
-        values = session_settings.clean({**base, **changes}, preset_name=name)
+        try:
+            values = session_settings.clean({**base, **changes}, preset_name=name)
+        except InputError as error:
+            raise error.under("settings") from None
         if not confirmed:
             refuse_unusual(user, session, values)
         return _add(user, session, latest, values)
@@ -61,7 +69,7 @@ def refuse_unusual(user: User, session: TradingSession, values: Mapping[str, Any
         raise Unprocessable(
             "These settings are unusual. Send confirm_cautions: true to run them as they are.",
             code="needs_confirmation",
-            faults=unusual,
+            faults=[replace(caution, path=f"settings.{caution.path}") for caution in unusual],
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from accounts.models import User
+from accounts.models import Tier, User
 from tests.tradingsite import world
 from tests.tradingsite.test_security_matrix import ROUTES
 
@@ -45,6 +45,8 @@ for name, address in addresses.items():
 sent = {"content_type": "application/json"}
 answered["submit"] = client.post("/api/backtest/run", body, **sent).status_code
 answered["rerun"] = client.post(f"/api/backtests/{parts['backtest_id']}/rerun", {}, **sent).status_code
+start = {"strategy": "ma_crossover", "symbols": ["SIM-ALPHA"]}
+answered["start"] = client.post("/api/trading/sessions/start", start, **sent).status_code
 answered["save"] = client.post("/api/strategies", {"name": "Another", "strategy": "bollinger"}, **sent).status_code
 heavy = {"numba", "pandas", "talib", "exchange_calendars", "scipy", "sklearn", "statsmodels", "httpx"}
 print(json.dumps([answered, sorted(heavy & set(sys.modules))]))
@@ -53,7 +55,7 @@ print(json.dumps([answered, sorted(heavy & set(sys.modules))]))
 
 @pytest.mark.django_db(transaction=True)
 def test_no_page_and_no_api_request_loads_what_only_workers_need(alice: User, service_env: dict[str, str]) -> None:
-    User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
+    User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True, tier_id=Tier.ENTERPRISE)
     made = world.build(alice)
     parts = {name: str(value) for name, value in made.url_parts().items()}
     compared = f"?ids={made.backtest.pk}"
@@ -70,7 +72,7 @@ def test_no_page_and_no_api_request_loads_what_only_workers_need(alice: User, se
     assert done.returncode == 0, done.stderr[-3000:]
     answered, heavy = json.loads(done.stdout.splitlines()[-1])
     assert heavy == []
-    assert (answered["submit"], answered["rerun"], answered["save"]) == (202, 202, 201)
+    assert (answered["submit"], answered["rerun"], answered["save"], answered["start"]) == (202, 202, 201, 201)
     assert set(ROUTES) <= set(answered)
     # A route that takes no GET answers 405; login sends on who is logged in.
     unanswered = {name: code for name, code in answered.items() if code not in (200, 201, 202, 302, 405)}
