@@ -125,11 +125,13 @@ def days(
 def _buckets(rows: QuerySet[Cycle], size: int, *keys: str) -> list[dict[str, Any]]:
     """One row for each stretch of `size` ns that has cycles (and each of `keys`), in the order of time. Two queries."""
     stretches = rows.order_by().annotate(bucket=F("ts_ns") / size).values("bucket", *keys)
-    # Cycles are written in the order of time, so the newest row of a stretch is its last mark.
+    # Cycles are written in the order of time, so the newest row of a stretch is its last mark. The stretches are read
+    # first: a session that runs adds cycles between two queries, and rows that were there then still are.
     newest = stretches.annotate(newest=Max("pk"))
-    marks = dict(Cycle.objects.filter(pk__in=newest.values("newest")).values_list("pk", "equity"))
     grouped = newest.annotate(last=Max("ts_ns"), low=Min("equity"), high=Max("equity"), count=Count("pk"))
-    return [{**row, "equity": marks[row["newest"]]} for row in grouped.order_by("bucket", "newest")]
+    found = list(grouped.order_by("bucket", "newest"))
+    marks = dict(Cycle.objects.filter(pk__in=[row["newest"] for row in found]).values_list("pk", "equity"))
+    return [{**row, "equity": marks[row["newest"]]} for row in found]
 
 
 def _before(rows: QuerySet[Cycle], since: datetime) -> dict[int, float]:
