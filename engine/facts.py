@@ -55,7 +55,7 @@ def measure(w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, wanted:
     facts.side = side
     facts.refusal = gate(w, ts, s, i, side, confidence, for_rebalance, used)
     facts.confidence = np.nan if for_rebalance else confidence
-    facts.window = -1 if feed.window == 0 else int8_at(feed.window, i)
+    facts.window = 1 if feed.window == 0 else int8_at(feed.window, i)
     facts.blocked = holding.blocked
     facts.closing = 1 if session_bits(w, s, i) & SESSION_CLOSING else 0
     facts.equity = book.cash + value_of(w)

@@ -221,7 +221,7 @@ FACTS: Final = np.dtype(
         ("side", np.int8),
         ("refusal", np.int8),  # code of the denial; -1 = none
         ("size_reason", np.int8),  # of the last cap that cut, or of a refusal by sizing; -1 = none
-        ("window", np.int8),  # -1 = always open
+        ("window", np.int8),  # 1 = open
         ("blocked", np.int8),
         ("closing", np.int8),
         ("run_halted", np.int8),

@@ -74,7 +74,7 @@ def _of_time(facts: Any, rules: Rules) -> Iterator[Gate]:
         ok = confidence >= rules.min_confidence
         text = f"confidence {confidence:g}, at least {rules.min_confidence:g} is asked for"
         yield Gate("low_confidence", confidence, rules.min_confidence, ok, text)
-    if facts["window"] >= 0:
+    if rules.window is not None:
         is_open = bool(facts["window"])
         yield Gate("outside_window", float(is_open), 1.0, is_open, f"trading hours are {'on' if is_open else 'over'}")
     if blocked >= 0:
