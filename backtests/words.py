@@ -44,6 +44,13 @@ DENIALS = {
     "kill_switch": "The stop button was pressed",
     "session_end": "The trading session was about to end",
     "no_tradable_hours": "The market cannot be traded at this time",
+    "gross_cap": "Cut to the gross exposure",
+    "net_cap": "Cut to the net exposure",
+    "account_cap": "Cut to the account’s exposure",
+    "correlated": "As many positions that move with it were held as are allowed",
+    "order_rate": "As many entries were decided in this minute as are allowed",
+    "price_collar": "The price was outside the collar",
+    "cooldown": "The symbol’s last position was closed too short a time ago",
 }
 # what a backtest is at (Backtest.phase)
 PHASES = {

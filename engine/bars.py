@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from engine import exchange
 from engine.errors import Fault, InputError
-from engine.types import SESSION_FIRST, SESSION_LAST, SESSION_OVER, Flags, Floats, Ints
+from engine.types import SESSION_CLOSING, SESSION_FIRST, SESSION_LAST, SESSION_OVER, Flags, Floats, Ints
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,12 +171,15 @@ class Bars:
 
     @cached_property
     def session_flags(self) -> npt.NDArray[np.int8]:
-        """SESSION_FIRST, SESSION_LAST and SESSION_OVER of each bar; all three on each daily bar."""
+        """The SESSION_ bits of each bar; on each daily bar all but SESSION_CLOSING."""
         if self.timeframe == "1d":
             return _frozen(np.full(len(self), SESSION_FIRST | SESSION_LAST | SESSION_OVER, dtype=np.int8))
         _, first, last = exchange.session_flags(self.ts, self.timeframe, self.calendar)
         _, closes = exchange.session_bounds(self.ts, self.timeframe, self.calendar)
         bits = first * SESSION_FIRST + last * SESSION_LAST + (self.ts_close >= closes) * SESSION_OVER
+        if self.calendar != exchange.ROUND_THE_CLOCK:
+            length = exchange.timeframe_ns(self.timeframe)
+            bits = bits + (self.ts_close + length >= closes) * SESSION_CLOSING
         return _frozen(bits.astype(np.int8))
 
     def mask_of(self, window: TradingWindow) -> npt.NDArray[np.int8]:

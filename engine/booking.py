@@ -142,6 +142,10 @@ def set_levels(w: Any, s: Any) -> None:
     has_target = not np.isnan(holding.target_pct)
     holding.stop_px = moved(entry, -side, holding.stop_pct) if has_stop else -side * np.inf
     holding.target_px = moved(entry, side, holding.target_pct) if has_target else side * np.inf
+    if not np.isnan(holding.vol_stop):
+        level = entry - side * holding.vol_stop
+        if (level - holding.stop_px) * side > 0.0:
+            holding.stop_px = level
     if not np.isnan(holding.protect_px):
         holding.stop_px = holding.protect_px
 
@@ -216,6 +220,7 @@ def book_entry(w: Any, t: Any, ts: Any, s: Any, qty: Any, px: Any, base: Any, cl
         holding.stop_pct = holding.entry_stop_pct
         holding.target_pct = holding.entry_target_pct
         holding.trail_pct = holding.entry_trail_pct
+        holding.vol_stop = holding.entry_vol_stop
         holding.longest = holding.entry_longest
         insert(world.held, book.n_held, s)
         book.n_held += 1
@@ -306,6 +311,7 @@ def close_trip(w: Any, ts: Any, s: Any, side: Any, reason: Any, clock: Any) -> N
         book.kelly_win_sum = book.kelly_win_sum + result
     else:
         book.kelly_loss_sum = book.kelly_loss_sum - result
+    holding.exit_clock = clock
     remove(world.held, book.n_held, s)
     book.n_held -= 1
     if holding.exit_order >= 0:

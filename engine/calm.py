@@ -38,6 +38,8 @@ def may_be_calm(w: Any) -> Any:
         and settings.track_day == 0
         and settings.rebalance == NEVER
         and settings.track_atr == 0
+        and settings.track_recent == 0
+        and settings.flatten == 0
     )
 
 

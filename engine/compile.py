@@ -40,12 +40,17 @@ def compile_kernels() -> float:
 
     from engine.backtest import simulate
     from engine.bars import Bars
+    from engine.portfolio import Portfolio
 
     day = 86_400_000_000_000
     ones = np.ones(2)
     bars = Bars("COMPILE", "1d", "24/7", np.array([0, day]), ones, ones, ones, ones, ones)
     with _alone():
         simulate({"COMPILE": bars}, {"COMPILE": np.zeros(2, dtype=np.int8)})
+        portfolio = Portfolio({"COMPILE": bars})
+        portfolio.step(0, {"COMPILE": (1.0, 1.0, 1.0, 1.0, 1.0)})
+        portfolio.cancel_entry(None)
+        portfolio.gates("COMPILE")
     return time.perf_counter() - began
 
 

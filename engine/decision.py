@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.booking import moved
+from engine.booking import round_down, value_of
 from engine.candidates import add_candidate, column_at, confidence_at
 from engine.clock import bar_of, session_bits
+from engine.facts import measure
+from engine.gates import entry_prices, gate, needs_slot, slots_in_use, take_rules
 from engine.gathering import signals_in
+from engine.guards import exposure_caps, note_entry
 from engine.memory import (
     book_at,
     feed_at,
@@ -30,20 +33,13 @@ from engine.types import (
     BY_SIGNAL,
     CANCELLED,
     CLS,
-    DAILY_LOSS_HALT,
     DAY,
-    DRAWDOWN_HALT,
     GTC,
     LIMIT,
-    LOW_CONFIDENCE,
     MARKET,
     NEVER,
-    NO_SLOT,
     OPG,
-    OUTSIDE_WINDOW,
     SESSION_OVER,
-    STOP_LIMIT,
-    TRAILING_STOP,
 )
 
 
@@ -86,66 +82,6 @@ def read_signal(w: Any, t: Any, ts: Any, s: Any, i: Any, action: Any) -> Any:
 
 
 @kernel
-def slots_in_use(w: Any) -> Any:
-    """Positions that stay, and working entries that will need a slot of their own."""
-    world = world_at(w, 0)
-    book = book_at(world.book, 0)
-    used = 0
-    for k in range(book.n_held):
-        holding = holding_at(world.holdings, int32_at(world.held, k))
-        if holding.exit_order < 0 or holding.exit_whole == 0:
-            used += 1
-    for k in range(book.n_entries):
-        if needs_slot(w, int32_at(world.entries, k)):
-            used += 1
-    return used
-
-
-@kernel
-def needs_slot(w: Any, s: Any) -> Any:
-    """s is flat, or its whole position is being exited."""
-    holding = holding_at(world_at(w, 0).holdings, s)
-    return holding.qty == 0.0 or (holding.exit_order >= 0 and holding.exit_whole == 1)
-
-
-@kernel
-def gate(w: Any, s: Any, i: Any, confidence: Any, for_rebalance: Any, used: Any) -> Any:
-    """The reason code of the first gate that refuses an entry, or -1."""
-    world = world_at(w, 0)
-    settings = settings_at(world.settings, 0)
-    book = book_at(world.book, 0)
-    window = feed_at(world.feed, s).window
-    if not for_rebalance and confidence < settings.min_confidence:
-        return LOW_CONFIDENCE
-    if window != 0 and int8_at(window, i) == 0:
-        return OUTSIDE_WINDOW
-    blocked = holding_at(world.holdings, s).blocked
-    if blocked >= 0:
-        return np.int64(blocked)
-    if book.run_halted == 1:
-        return DRAWDOWN_HALT
-    if book.day_halted == 1:
-        return DAILY_LOSS_HALT
-    if settings.max_open > 0 and used >= settings.max_open and needs_slot(w, s):
-        return NO_SLOT
-    return -1
-
-
-@kernel
-def take_rules(w: Any, s: Any) -> None:
-    """Note what an entry of s is decided with: it keeps that, and so does the position that it opens."""
-    world = world_at(w, 0)
-    settings = settings_at(world.settings, 0)
-    holding = holding_at(world.holdings, s)
-    holding.entry_stop_pct = settings.stop_loss_pct
-    holding.entry_target_pct = settings.take_profit_pct
-    holding.entry_trail_pct = settings.trailing_stop_pct
-    holding.entry_longest = settings.max_holding
-    holding.entry_offset_pct = settings.stop_offset_pct
-    holding.entry_timeout = settings.timeout
-
-
-@kernel
 def place_entry(w: Any, ts: Any, s: Any, i: Any, side: Any, qty: Any, confidence: Any, for_rebalance: Any) -> Any:
     """Write an entry order into the slot of s; qty 0 = to be sized at its fill. Its index."""
     world = world_at(w, 0)
@@ -154,28 +90,7 @@ def place_entry(w: Any, ts: Any, s: Any, i: Any, side: Any, qty: Any, confidence
     holding = holding_at(world.holdings, s)
     feed = feed_at(world.feed, s)
     close = float_at(feed.close, i)
-    kind = MARKET if for_rebalance else settings.order_type
-    limit_px = np.nan
-    stop_px = np.nan
-    protect = np.nan
-    if not for_rebalance:
-        limit_px = column_at(feed.limit_px, i)
-        stop_px = column_at(feed.stop_px, i)
-    if kind in (MARKET, LIMIT):
-        protect = stop_px
-        stop_px = np.nan
-    elif kind == TRAILING_STOP:
-        stop_px = np.nan
-    elif np.isnan(stop_px):
-        stop_px = moved(close, side, settings.stop_offset_pct)
-    if kind == LIMIT:
-        if np.isnan(limit_px):
-            limit_px = moved(close, -side, settings.limit_offset_pct)
-    elif kind == STOP_LIMIT:
-        if np.isnan(limit_px):
-            limit_px = moved(stop_px, side, settings.limit_offset_pct)
-    else:
-        limit_px = np.nan
+    kind, limit_px, stop_px, protect = entry_prices(w, s, i, side, for_rebalance)
     reason = BY_REBALANCE if for_rebalance else BY_SIGNAL
     order = new_order(w, ts, s, side, kind, settings.tif, reason, qty, limit_px, stop_px, confidence, 1)
     holding.entry_order = order
@@ -192,6 +107,7 @@ def place_entry(w: Any, ts: Any, s: Any, i: Any, side: Any, qty: Any, confidence
     holding.entry_protect = protect
     holding.entry_weight = column_at(feed.weight, i)
     holding.entry_confidence = confidence
+    holding.entry_ref = close
     holding.entry_at = i
     holding.entry_live_ns = live_from(w, ts)
     holding.entry_day = 0
@@ -201,6 +117,8 @@ def place_entry(w: Any, ts: Any, s: Any, i: Any, side: Any, qty: Any, confidence
         holding.entry_no_day = 1 if session_bits(w, s, i) & SESSION_OVER else 0
     insert(world.entries, book.n_entries, s)
     book.n_entries += 1
+    if settings.track_pace == 1:
+        note_entry(w, ts)
     return order
 
 
@@ -212,14 +130,15 @@ def consider(w: Any, ts: Any, s: Any, i: Any, side: Any, wanted: Any, used: Any)
     feed = feed_at(world.feed, s)
     for_rebalance = wanted > 0.0
     confidence = 1.0 if for_rebalance else confidence_at(w, s, i)
-    refusal = gate(w, s, i, confidence, for_rebalance, used)
+    if settings.track_facts == 1:
+        measure(w, ts, s, i, side, confidence, wanted, used)
+    refusal = gate(w, ts, s, i, side, confidence, for_rebalance, used)
     if refusal >= 0:
         deny(w, ts, s, side, refusal, np.nan, 0.0, -1)
         return False
     take_rules(w, s)
     if for_rebalance:
-        place_entry(w, ts, s, i, side, wanted, confidence, True)
-        return True
+        return enter_for_rebalance(w, ts, s, i, side, wanted)
     if settings.size_at_fill == 1:
         place_entry(w, ts, s, i, side, 0.0, confidence, False)
         return True
@@ -233,6 +152,24 @@ def consider(w: Any, ts: Any, s: Any, i: Any, side: Any, wanted: Any, used: Any)
     order = place_entry(w, ts, s, i, side, qty, confidence, False)
     if reason >= 0:
         deny(w, ts, s, side, reason, asked, qty, order)
+    return True
+
+
+@kernel
+def enter_for_rebalance(w: Any, ts: Any, s: Any, i: Any, side: Any, wanted: Any) -> Any:
+    """Place a rebalance's entry, as far as the caps of exposure leave it; whether an order was placed."""
+    world = world_at(w, 0)
+    feed = feed_at(world.feed, s)
+    equity = book_at(world.book, 0).cash + value_of(w)
+    qty, reason = exposure_caps(w, s, side, float_at(feed.close, i), equity, wanted, -1)
+    if reason >= 0:
+        qty = round_down(feed.lot, qty)
+    if qty <= 0.0:
+        deny(w, ts, s, side, reason, wanted, 0.0, -1)
+        return False
+    order = place_entry(w, ts, s, i, side, qty, 1.0, True)
+    if reason >= 0:
+        deny(w, ts, s, side, reason, wanted, qty, order)
     return True
 
 
@@ -257,7 +194,7 @@ def decide(w: Any, t: Any, ts: Any, row: Any) -> None:
             count += 1
     if rebalancing and rebalance_due(w, t, ts, acted, weighed):
         count = plan_rebalance(w, t, ts, count)
-    used = slots_in_use(w) if settings.max_open > 0 and count > 0 else 0
+    used = slots_in_use(w) if count > 0 and (settings.max_open > 0 or settings.track_facts == 1) else 0
     for k in range(count):
         s = int32_at(world.ranked, k)
         takes_slot = settings.max_open > 0 and needs_slot(w, s)

@@ -188,6 +188,9 @@ def size_at_fill(w: Any, ts: Any, s: Any, i: Any, base: Any, slips: Any) -> Any:
     px = base
     if slips and settings.slippage != SLIP_VOLUME_IMPACT:
         px = slipped(w, s, i, base, holding.entry_side, 1.0)
+        if px <= 0.0:
+            refuse_entry(w, ts, s, NO_CASH, np.nan, DENIED)
+            return False
     qty, reason, asked = size_order(w, s, holding.entry_side, px, holding.entry_protect, holding.entry_weight)
     if qty <= 0.0:
         refuse_entry(w, ts, s, reason, asked, DENIED)

@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba import types as nb
 from numba.extending import intrinsic
 
-from engine.state import FEED, HOLDING, SETTINGS, WORLD
+from engine.state import FACTS, FEED, HOLDING, SETTINGS, WORLD
 from engine.types import BOOK, DAILY, DENIAL, EQUITY, FILL, ORDER, ROUND_TRIP
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -124,6 +124,7 @@ int8_at = _loads(nb.int8, 1)
 word_at = _loads(nb.int64, 1)  # eight bytes from any byte on
 ask_for_float = _prefetches(8)
 set_int32 = _stores(nb.int32, 4)
+set_int64 = _stores(nb.int64, 8)
 set_float = _stores(nb.float64, 8)
 
 world_at = _records(WORLD)
@@ -137,3 +138,4 @@ trip_at = _records(ROUND_TRIP)
 denial_at = _records(DENIAL)
 equity_at = _records(EQUITY)
 daily_at = _records(DAILY)
+facts_at = _records(FACTS)

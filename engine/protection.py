@@ -7,10 +7,21 @@ from typing import Any
 import numpy as np
 
 from engine.booking import value_of
-from engine.clock import bar_of, closed_bars
+from engine.clock import bar_of, closed_bars, session_bits
 from engine.memory import book_at, feed_at, holding_at, int32_at, kernel, settings_at, world_at
 from engine.orders import end_entry, end_exit, place_exit
-from engine.types import BY_DAILY_LOSS, BY_MAX_DRAWDOWN, BY_MAX_HOLDING, CANCELLED, CLS, GTC, NANOS_PER_DAY, OPG
+from engine.types import (
+    BY_DAILY_LOSS,
+    BY_MAX_DRAWDOWN,
+    BY_MAX_HOLDING,
+    BY_SESSION_END,
+    CANCELLED,
+    CLS,
+    GTC,
+    NANOS_PER_DAY,
+    OPG,
+    SESSION_CLOSING,
+)
 
 
 @kernel
@@ -59,6 +70,20 @@ def exit_all(w: Any, ts: Any, reason: Any) -> None:
 
 
 @kernel
+def flatten(w: Any, t: Any, ts: Any) -> None:
+    """Symbols whose session is about to end are sold out, their entries cancelled."""
+    world = world_at(w, 0)
+    for s in range(world.n_symbols):
+        i = bar_of(w, t, s)
+        if i >= 0 and session_bits(w, s, i) & SESSION_CLOSING:
+            holding = holding_at(world.holdings, s)
+            if holding.entry_order >= 0:
+                end_entry(w, ts, s, CANCELLED)
+            if holding.qty != 0.0:
+                exit_whole(w, ts, s, BY_SESSION_END)
+
+
+@kernel
 def protect(w: Any, t: Any, ts: Any) -> None:
     """Phase 10."""
     world = world_at(w, 0)
@@ -82,3 +107,5 @@ def protect(w: Any, t: Any, ts: Any) -> None:
     if book.run_halted == 0 and drop > 0.0 and drop >= book.top_equity * settings.max_drawdown_pct / 100.0:
         book.run_halted = 1
         exit_all(w, ts, BY_MAX_DRAWDOWN)
+    if settings.flatten == 1:
+        flatten(w, t, ts)

@@ -105,6 +105,15 @@ class Rules:
     min_confidence: entries with less confidence (0..1) are denied.
     rebalance: when holdings are brought back to their target weights.
     close_at_end: open positions are closed at the last close of the run.
+    vol_stop_atr: a stop this many ATRs (of the decision) from the entry fill; the nearer of it and stop_loss_pct.
+    max_gross_exposure_pct, max_net_exposure_pct: caps of all holdings and working entries, % of equity.
+    account_gross_cap, account_net_cap, account_symbol_cap (money): the same, and what the account holds elsewhere.
+    max_correlated_positions: an entry is denied when so many others move with it: correlation of the last
+        `correlation_bars` returns at least `correlation_threshold`.
+    max_orders_per_minute: entries decided in 60 seconds of bar time.
+    price_collar_pct: an entry is denied when its price, or the last move of the close, is farther than this.
+    cooldown_bars: decision bars after a position was closed in which its symbol is not entered again.
+    flatten_at_session_end: close everything before the exchange's session ends, and enter no more in it.
     window: when new entries may be decided: a bool array with one entry a bar time of the run, or a TradingWindow.
     """
 
@@ -141,6 +150,19 @@ class Rules:
     kelly_cap_pct: float = 25.0
     atr_period: int = 14
     atr_multiple: float = 2.0
+    vol_stop_atr: float | None = None
+    max_gross_exposure_pct: float | None = None
+    max_net_exposure_pct: float | None = None
+    account_gross_cap: float | None = None
+    account_net_cap: float | None = None
+    account_symbol_cap: float | None = None
+    max_correlated_positions: int | None = None
+    correlation_threshold: float = 0.8
+    correlation_bars: int = 60
+    max_orders_per_minute: int | None = None
+    price_collar_pct: float | None = None
+    cooldown_bars: int | None = None
+    flatten_at_session_end: bool = False
     window: Any = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -168,6 +190,7 @@ class Rules:
         check.whole("latency_ms", 0, 86_400_000)
         for name in ("allow_partial_fills", "allow_short", "allow_fractional", "allow_scale_in", "close_at_end"):
             check.flag(name)
+        check.flag("flatten_at_session_end")
         check.number("min_confidence", 0.0, 1.0)
         check.choice("rebalance", REBALANCES)
         check.whole("kelly_min_trades", 1, 1_000_000)
@@ -175,6 +198,17 @@ class Rules:
         check.number("kelly_cap_pct", 0.0, 100.0, open_low=True)
         check.whole("atr_period", 1, 10_000)
         check.number("atr_multiple", 0.0, 1_000.0, open_low=True)
+        check.number("vol_stop_atr", 0.0, 1_000.0, optional=True, open_low=True)
+        for name in ("max_gross_exposure_pct", "max_net_exposure_pct"):
+            check.number(name, 0.0, 10_000.0, optional=True, open_low=True)
+        for name in ("account_gross_cap", "account_net_cap", "account_symbol_cap"):
+            check.number(name, 0.0, math.inf, optional=True, open_low=True)
+        check.whole("max_correlated_positions", 1, 1_000_000, optional=True)
+        check.number("correlation_threshold", 0.0, 1.0, open_low=True)
+        check.whole("correlation_bars", 3, 1_000)
+        check.whole("max_orders_per_minute", 1, 1_000, optional=True)
+        check.number("price_collar_pct", 0.0, 10_000.0, optional=True, open_low=True)
+        check.whole("cooldown_bars", 1, 1_000_000_000, optional=True)
         check.finish()
         self._check_together(check)
         check.finish()

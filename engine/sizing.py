@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.booking import round_down, value_of
+from engine.guards import exposure_caps
 from engine.memory import book_at, feed_at, float_at, holding_at, kernel, settings_at, world_at
 from engine.types import (
     CAPITAL_CAP,
@@ -52,8 +53,11 @@ def stop_distance(w: Any, s: Any, side: Any, px: Any, protect: Any) -> Any:
     holding = holding_at(world_at(w, 0).holdings, s)
     if not np.isnan(protect):
         return (px - protect) * side
-    if holding.entry_stop_pct > 0.0:
-        return px * holding.entry_stop_pct / 100.0
+    distance = px * holding.entry_stop_pct / 100.0
+    if np.isnan(distance) or holding.entry_vol_stop < distance:
+        distance = holding.entry_vol_stop
+    if not np.isnan(distance):
+        return distance
     return px * holding.entry_trail_pct / 100.0
 
 
@@ -111,6 +115,7 @@ def size_order(w: Any, s: Any, side: Any, px: Any, protect: Any, weight: Any) ->
         if qty > cap:
             qty = cap
             reason = SYMBOL_CAP
+    qty, reason = exposure_caps(w, s, side, px, equity, qty, reason)
     qty = round_down(feed_at(world.feed, s).lot, qty)
     if not qty > 0.0 and reason == UNCUT:
         reason = SIZE_ZERO

@@ -36,6 +36,7 @@ HOLDING: Final = np.dtype(
         ("stop_pct", np.float64),  # NaN = off
         ("target_pct", np.float64),
         ("trail_pct", np.float64),
+        ("vol_stop", np.float64),  # price units below the entry (above it, for a short)
         ("longest", np.int64),  # decision bars; 0 = off
         # the working entry order
         ("entry_order", np.int32),  # -1 = none
@@ -59,9 +60,11 @@ HOLDING: Final = np.dtype(
         ("entry_stop_pct", np.float64),
         ("entry_target_pct", np.float64),
         ("entry_trail_pct", np.float64),
+        ("entry_vol_stop", np.float64),
         ("entry_longest", np.int64),
         ("entry_offset_pct", np.float64),  # of a TRAILING_STOP
         ("entry_timeout", np.int64),  # bars; 0 = off
+        ("entry_ref", np.float64),  # the close at its decision: what is reserved for it is counted at this price
         # the working exit order
         ("exit_order", np.int32),  # -1 = none
         ("exit_tif", np.int8),
@@ -75,6 +78,8 @@ HOLDING: Final = np.dtype(
         ("volume_left", np.float64),  # under the volume cap, in step volume_t
         ("volume_t", np.int64),
         ("weight", np.float64),  # remembered target weight; NaN = none
+        ("exit_clock", np.int64),  # decision bars that had closed when its last position was closed
+        ("recent_n", np.int64),  # closes that were put into the ring for correlations
         ("last_denial", np.int32),  # row of its last denial; -1 = none
         ("blocked", np.int8),  # the denial of every entry decided in this step; -1 = none
         ("outside", np.float64),  # what the account holds of it beside this portfolio, money
@@ -136,6 +141,14 @@ SETTINGS: Final = np.dtype(
         ("commission_min", np.float64),
         ("slippage_value", np.float64),
         ("volume_cap_ratio", np.float64),  # NaN = off
+        ("max_gross_pct", np.float64),  # caps of exposure: NaN = off
+        ("max_net_pct", np.float64),
+        ("account_gross_cap", np.float64),
+        ("account_net_cap", np.float64),
+        ("account_symbol_cap", np.float64),
+        ("correlation_threshold", np.float64),
+        ("price_collar_pct", np.float64),  # NaN = off
+        ("vol_stop_atr", np.float64),  # NaN = off
         ("outside_gross", np.float64),  # what the account holds beside this portfolio, money
         ("outside_net", np.float64),
         ("max_open", np.int64),  # 0 = no limit
@@ -143,6 +156,10 @@ SETTINGS: Final = np.dtype(
         ("timeout", np.int64),  # 0 = off
         ("kelly_min_trades", np.int64),
         ("atr_period", np.int64),
+        ("max_correlated", np.int64),  # 0 = off
+        ("correlation_bars", np.int64),
+        ("max_rate", np.int64),  # entries in 60 seconds; 0 = off
+        ("cooldown", np.int64),  # decision bars; 0 = off
         ("latency_ns", np.int64),
         ("timeframe_ns", np.int64),
         ("sizing", np.int8),
@@ -166,7 +183,51 @@ SETTINGS: Final = np.dtype(
         ("guards", np.int8),  # a daily loss limit or a drawdown halt is on
         ("track_day", np.int8),  # the portfolio day matters
         ("track_equity", np.int8),  # write a row of equity at each step
+        ("capped", np.int8),  # some cap of exposure is on
+        ("flatten", np.int8),  # before the session ends
+        ("track_pace", np.int8),  # remember when entries were decided
+        ("track_recent", np.int8),  # remember closes for correlations
+        ("track_facts", np.int8),  # note what each candidate met
         ("track_repeats", np.int8),  # list the denials that are counted up
+    ],
+    align=True,
+)
+# What a candidate entry met, one record a symbol: the figures behind its gates. Money and units unless said.
+FACTS: Final = np.dtype(
+    [
+        ("ts", np.int64),  # of the step; 0 = none yet
+        ("since_exit", np.int64),
+        ("of_minute", np.int64),
+        ("slots", np.int64),
+        ("correlated", np.int64),
+        ("confidence", np.float64),  # NaN: a rebalance
+        ("equity", np.float64),
+        ("top_equity", np.float64),
+        ("day_start_equity", np.float64),
+        ("farthest", np.float64),
+        ("atr", np.float64),
+        ("distance", np.float64),  # to the stop, money a unit
+        ("kelly_pct", np.float64),
+        ("px", np.float64),
+        ("asked", np.float64),
+        ("qty", np.float64),
+        ("held", np.float64),
+        ("gross", np.float64),
+        ("net", np.float64),
+        ("own", np.float64),
+        ("free", np.float64),
+        ("fits", np.float64),  # units that cash covers
+        ("lot", np.float64),
+        ("side", np.int8),
+        ("refusal", np.int8),  # code of the denial; -1 = none
+        ("size_reason", np.int8),  # of the last cap that cut, or of a refusal by sizing; -1 = none
+        ("window", np.int8),  # 1 = open
+        ("blocked", np.int8),
+        ("closing", np.int8),
+        ("run_halted", np.int8),
+        ("day_halted", np.int8),
+        ("needs_slot", np.int8),
+        ("has_stop", np.int8),  # a protective stop of the signal
     ],
     align=True,
 )
@@ -187,6 +248,10 @@ WORLD: Final = np.dtype(
         ("wanted", np.int64),  # float64 scratch: the units that a rebalance wants of it, 0 = sized like any entry
         ("signalled", np.int64),  # int32: of each step that was looked up, the symbols that have a signal
         ("signal_counts", np.int64),  # int32: and how many they are
+        ("recent_ts", np.int64),  # int64, float64: rings of `recent_room` closes a symbol
+        ("recent_px", np.int64),
+        ("pace", np.int64),  # int64: how many entries were ever decided, then a ring of their times
+        ("facts", np.int64),  # FACTS of each symbol; 0 = none
         ("repeats", np.int64),  # int32: denials that were counted up since the caller last set n_repeats to 0
         ("orders", np.int64),
         ("fills", np.int64),
@@ -202,6 +267,7 @@ WORLD: Final = np.dtype(
         ("room_daily", np.int64),
         ("n_symbols", np.int64),
         ("n_times", np.int64),
+        ("recent_room", np.int64),
         ("n_repeats", np.int64),
     ],
     align=True,

@@ -17,6 +17,7 @@ from engine.decision import decide
 from engine.entries import enter_at_close, may_enter, rank_entries
 from engine.exits import fill_exit_order
 from engine.gathering import gather_signals, signals_in
+from engine.guards import remember_close
 from engine.matching import closing_auction, expire_at_close, match
 from engine.memory import (
     ask_for_float,
@@ -126,6 +127,22 @@ def mark(w: Any, t: Any) -> Any:
         value += worth
         exposure += abs(worth)
     return value, exposure
+
+
+@kernel
+def follow_prices(w: Any, t: Any, ts: Any) -> None:
+    """Phase 7: ATRs, and the closes that correlations are made of."""
+    world = world_at(w, 0)
+    settings = settings_at(world.settings, 0)
+    for s in range(world.n_symbols):
+        i = bar_of(w, t, s)
+        if i < 0:
+            continue
+        closes = closed_bars(w, s, i) != closed_bars(w, s, i - 1)
+        if settings.track_atr == 1:
+            follow_volatility(w, s, i, closes)
+        if closes and settings.track_recent == 1:
+            remember_close(w, ts, s, i)
 
 
 @kernel
@@ -251,7 +268,7 @@ def advance(w: Any, start: Any, stop: Any, final: Any) -> Any:
     world = world_at(w, 0)
     settings = settings_at(world.settings, 0)
     book = book_at(world.book, 0)
-    by_limits = settings.timed == 1 or settings.guards == 1
+    by_limits = settings.timed == 1 or settings.guards == 1 or settings.flatten == 1
     aligned = settings.aligned == 1
     calm = aligned and may_be_calm(w)
     fills_at_close = settings.auctions == 1 or settings.this_close == 1
@@ -274,17 +291,14 @@ def advance(w: Any, start: Any, stop: Any, final: Any) -> Any:
         if book.n_entries > 0 or book.n_exits > 0 or is_touched(w, t):
             match(w, t, ts)
         value, exposure = mark(w, t)
+        if settings.track_atr == 1 or settings.track_recent == 1:
+            follow_prices(w, t, ts)
         if settings.auctions == 1:
             closing_auction(w, t, ts)
         if book.n_entries > 0:
             expire_at_close(w, t, ts)
         if by_limits:
             protect(w, t, ts)
-        if settings.track_atr == 1:
-            for s in range(world.n_symbols):
-                i = bar_of(w, t, s)
-                if i >= 0:
-                    follow_volatility(w, s, i, closed_bars(w, s, i) != closed_bars(w, s, i - 1))
         if t >= gathered:
             first = t
             gathered = gather_signals(w, t, stop)

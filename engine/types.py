@@ -104,7 +104,14 @@ REQUEST_REASONS: Final = REASON_NAMES[BY_USER:]
     KILL_SWITCH,
     SESSION_END,
     NO_TRADABLE_HOURS,
-) = range(23)
+    GROSS_CAP,
+    NET_CAP,
+    ACCOUNT_CAP,
+    CORRELATED,
+    ORDER_RATE,
+    PRICE_COLLAR,
+    COOLDOWN,
+) = range(30)
 DENIAL_NAMES: Final = (
     "low_confidence",
     "outside_window",
@@ -129,6 +136,13 @@ DENIAL_NAMES: Final = (
     "kill_switch",
     "session_end",
     "no_tradable_hours",
+    "gross_cap",
+    "net_cap",
+    "account_cap",
+    "correlated",
+    "order_rate",
+    "price_collar",
+    "cooldown",
 )
 # Those with which a caller may block entries for a step.
 BLOCK_NAMES: Final = DENIAL_NAMES[PAUSED : NO_TRADABLE_HOURS + 1]
@@ -141,6 +155,9 @@ NEVER, DAILY_REBALANCE, WEEKLY, MONTHLY, ON_SIGNAL, ON_TARGET_WEIGHTS = range(6)
 SESSION_FIRST: Final = 1  # the first bar of the exchange's session: the opening auction is its open
 SESSION_LAST: Final = 2  # the bar that holds the session's close: the closing auction is its close
 SESSION_OVER: Final = 4  # the bar closes at or after the session's close: what is decided on it is for the next one
+SESSION_CLOSING: Final = (
+    8  # what is decided on it meets the last bar of the session, or none; never on daily bars, 24/7
+)
 
 WEIGHT_GIVEN: Final = 2  # in the kernel's column of actions: no action, but a target weight
 

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from engine.exchange import timeframe_ns
 from engine.gathering import GATHERED_STEPS
+from engine.guards import PACE_ROOM
 from engine.orders import ROWS_PER_SYMBOL
 from engine.rules import ORDER_TYPES, REBALANCES, SIZINGS, SLIPPAGES, TIMES_IN_FORCE, Costs, Rules
 from engine.signals import Signals
-from engine.state import FEED, HOLDING, SETTINGS, WORLD
+from engine.state import FACTS, FEED, HOLDING, SETTINGS, WORLD
 from engine.types import (
     BOOK,
     CLS,
@@ -35,7 +36,15 @@ from engine.types import (
 )
 
 _NEVER: Final = np.iinfo(np.int64).min
+_LONG_AGO: Final = -(1 << 62)  # bars; differences to it are still int64
 _FIRST_ROOM: Final = 4096
+_EXPOSURE_CAPS: Final = (
+    "max_gross_exposure_pct",
+    "max_net_exposure_pct",
+    "account_gross_cap",
+    "account_net_cap",
+    "account_symbol_cap",
+)
 LOGS: Final = {"orders": ORDER, "fills": FILL, "trips": ROUND_TRIP, "denials": DENIAL}
 
 
@@ -91,7 +100,7 @@ def follows_days(rules: Rules) -> bool:
 
 def needs_sessions(rules: Rules) -> bool:
     """Whether a run by these rules must know the trading day and the session of each bar."""
-    return follows_days(rules) or rules.time_in_force in ("day", "opg", "cls")
+    return follows_days(rules) or rules.flatten_at_session_end or rules.time_in_force in ("day", "opg", "cls")
 
 
 def settings_record(
@@ -134,6 +143,14 @@ def settings_record(
         costs.commission_min,
         costs.slippage_value,
         number(costs.volume_cap_ratio),
+        number(rules.max_gross_exposure_pct),
+        number(rules.max_net_exposure_pct),
+        number(rules.account_gross_cap),
+        number(rules.account_net_cap),
+        number(rules.account_symbol_cap),
+        rules.correlation_threshold,
+        number(rules.price_collar_pct),
+        number(rules.vol_stop_atr),
         0.0,
         0.0,
         rules.max_open_positions or 0,
@@ -141,6 +158,10 @@ def settings_record(
         rules.order_timeout_bars or 0,
         rules.kelly_min_trades,
         rules.atr_period,
+        rules.max_correlated_positions or 0,
+        rules.correlation_bars,
+        rules.max_orders_per_minute or 0,
+        rules.cooldown_bars or 0,
         rules.latency_ms * 1_000_000,
         timeframe_ns(timeframe),
         SIZINGS.index(rules.sizing),
@@ -158,12 +179,17 @@ def settings_record(
         rules.max_holding_bars is not None,
         rules.time_in_force == "cls",
         rules.allow_short,
-        rules.sizing == "volatility",
+        rules.sizing == "volatility" or rules.vol_stop_atr is not None,
         one_calendar,
         aligned,
         guards,
         follows_days(rules),
         track_equity,
+        any(getattr(rules, name) is not None for name in _EXPOSURE_CAPS),
+        rules.flatten_at_session_end,
+        rules.max_orders_per_minute is not None,
+        rules.max_correlated_positions is not None,
+        False,
         False,
     )
     return record
@@ -187,9 +213,10 @@ def _flat_holding() -> Records:
     first = holding[0]
     for name in ("entry_order", "exit_order", "opened_inside", "volume_t", "last_denial", "blocked", "at"):
         first[name] = -1
-    for name in ("weight", "protect_px", "atr", "atr_close"):
+    for name in ("weight", "protect_px", "vol_stop", "entry_vol_stop", "atr", "atr_close"):
         first[name] = np.nan
     first["atr_high"], first["atr_low"] = -np.inf, np.inf
+    first["exit_clock"] = _LONG_AGO
     return holding
 
 
@@ -252,7 +279,7 @@ class World:
     ) -> None:
         self.settings, self.feeds, self.times = settings, feeds, times
         self.book, self.holdings, self.logs = book, holdings, logs
-        reads_days = settings["track_day"][0] or settings["tif"][0] in (DAY, OPG, CLS)
+        reads_days = settings["track_day"][0] or settings["flatten"][0] or settings["tif"][0] in (DAY, OPG, CLS)
         if reads_days and not (feeds["day"].all() and feeds["flags"].all()):
             raise ValueError("these rules need the trading day and the session of each bar")
         symbols = len(feeds)
@@ -262,6 +289,11 @@ class World:
         ahead = GATHERED_STEPS if settings["aligned"][0] else 1
         self.signalled = np.zeros((ahead, symbols), dtype=np.int32)
         self.signal_counts = np.zeros(ahead, dtype=np.int32)
+        self.recent_ts, self.recent_px = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64)
+        if settings["track_recent"][0]:
+            self.remember(int(settings["correlation_bars"][0]))
+        self.pace = np.zeros(1 + (PACE_ROOM if settings["track_pace"][0] else 0), dtype=np.int64)
+        self.facts = np.zeros(symbols if settings["track_facts"][0] else 0, dtype=FACTS)
         self.repeats = np.zeros(ROWS_PER_SYMBOL * symbols, dtype=np.int32)
         self.record = np.zeros(1, dtype=WORLD)
         self.handle = address(self.record)  # what the kernel takes
@@ -275,7 +307,8 @@ class World:
             *(address(a) for a in (self.settings, self.book, self.holdings, self.feeds, self.times)),
             *(lists + k * row for k in range(3)),
             *(scratch + k * row for k in range(3)),
-            *(address(a) for a in (self.wanted, self.signalled, self.signal_counts, self.repeats)),
+            *(address(a) for a in (self.wanted, self.signalled, self.signal_counts)),
+            *(address(a) for a in (self.recent_ts, self.recent_px, self.pace, self.facts, self.repeats)),
             *(address(rows[name]) for name in LOGS),
             address(self.logs.equity),
             address(self.logs.daily),
@@ -284,8 +317,26 @@ class World:
             len(self.logs.daily),
             len(self.feeds),
             len(self.times),
+            len(self.recent_ts) // max(len(self.feeds), 1),
             0,
         )
+
+    def remember(self, bars: int) -> None:
+        """Rings of closes for correlations over so many bars; to be bound."""
+        room = 2 * (bars + 1)
+        self.recent_ts = np.zeros(room * len(self.feeds), dtype=np.int64)
+        self.recent_px = np.zeros(room * len(self.feeds), dtype=np.float64)
+
+    def straighten(self, holdings: Records, room: int) -> tuple[Ints, Floats]:
+        """The rings, of `room` closes a symbol, with the oldest close first; `holdings` counts what is kept."""
+        symbols = len(self.feeds)
+        ts, px = self.recent_ts.reshape(symbols, -1), self.recent_px.reshape(symbols, -1)
+        new_ts, new_px = np.zeros((symbols, room), dtype=np.int64), np.zeros((symbols, room), dtype=np.float64)
+        for s, count in enumerate(holdings["recent_n"].tolist()):
+            places = np.arange(max(count - min(room, ts.shape[1]), 0), count) % ts.shape[1]
+            new_ts[s, : len(places)], new_px[s, : len(places)] = ts[s, places], px[s, places]
+            holdings["recent_n"][s] = len(places)
+        return new_ts.ravel(), new_px.ravel()
 
     def make_room(self) -> None:
         """After the kernel has stopped for want of room."""

@@ -6,7 +6,8 @@ equity, bit for bit; also across `trim`, and across `checkpoint` and `resume`.
 
 from __future__ import annotations
 
+from engine.portfolio.gates import Gate, Size
 from engine.portfolio.portfolio import Portfolio
 from engine.portfolio.views import OpenPosition, OutsideExposure, StepLog, WorkingOrder
 
-__all__ = ["OpenPosition", "OutsideExposure", "Portfolio", "StepLog", "WorkingOrder"]
+__all__ = ["Gate", "OpenPosition", "OutsideExposure", "Portfolio", "Size", "StepLog", "WorkingOrder"]

@@ -10,7 +10,7 @@ import numpy as np
 from engine import exchange
 from engine.bars import COLUMNS, Bars
 from engine.signals import Signals
-from engine.types import SESSION_FIRST, SESSION_LAST, SESSION_OVER, SIGNAL, Records
+from engine.types import SESSION_CLOSING, SESSION_FIRST, SESSION_LAST, SESSION_OVER, SIGNAL, Records
 from engine.world import SymbolFeed
 
 ROW: Final = np.dtype(
@@ -39,7 +39,7 @@ class Columns:
         if self.day is None or not self.day.start <= ts < self.day.end:
             self.day = _TradingDay.at(ts, market.calendar)
         before = int(self.columns["ts"][self.n - 1]) if self.n else int(_UNSET["ts"])
-        return self.day.number, self.day.flags(before, ts, market.timeframe)
+        return self.day.number, self.day.flags(before, ts, market)
 
     def append(self, ts: int, prices: tuple[float, ...], signal: int | Signals, *, closes: bool) -> bool:
         """One more bar; `closes`: a decision bar ends with it. True if the columns moved."""
@@ -118,11 +118,16 @@ class _TradingDay:
         start = min(ts, int(table.starts[row]))
         return cls(start, end, int(table.day[row]), int(table.opens[row]), int(table.closes[row]))
 
-    def flags(self, before: int, ts: int, timeframe: str) -> int:
+    def flags(self, before: int, ts: int, market: Bars) -> int:
         """The session flags of a bar, given when the bar before it opened; as Bars.session_flags has them."""
+        length = exchange.timeframe_ns(market.timeframe)
         regular = self.opens <= ts < self.closes
-        is_over = ts + exchange.timeframe_ns(timeframe) >= self.closes
+        is_over = ts + length >= self.closes
         had_first = before >= self.start and self.opens <= before < self.closes
+        is_closing = market.calendar != exchange.ROUND_THE_CLOCK and ts + length + length >= self.closes
         return (
-            (regular and not had_first) * SESSION_FIRST + (regular and is_over) * SESSION_LAST + is_over * SESSION_OVER
+            (regular and not had_first) * SESSION_FIRST
+            + (regular and is_over) * SESSION_LAST
+            + is_over * SESSION_OVER
+            + is_closing * SESSION_CLOSING
         )

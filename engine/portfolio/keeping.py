@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine.errors import Fault, InputError
+from engine.guards import PACE_NS, PACE_ROOM
 from engine.portfolio.columns import ROW
 from engine.rules import Costs, Rules
 from engine.state import HOLDING
@@ -28,6 +29,9 @@ _DTYPES: Final[dict[str, np.dtype[Any]]] = {
     "serials": np.dtype(np.int64),
     "denials": DENIAL,
     "daily": DAILY,
+    "recent_ts": np.dtype(np.int64),
+    "recent_px": np.dtype(np.float64),
+    "pace": np.dtype(np.int64),
     "bars": ROW,
 }
 # Counts of rows that nothing refers back to.
@@ -38,8 +42,9 @@ _FORGOTTEN: Final = ("n_fills", "n_trips", "n_equity")
 class Essence:
     """A portfolio without its past: working orders, each symbol's last denial and last bar, the last daily mark.
 
-    holdings: their row numbers and bar numbers are those of what is kept. bars: ROW, at most one a symbol, in name
-    order; last_ts: of the last step, None before the first. counts: numbers of Portfolio that are no arrays.
+    holdings: their row numbers and bar numbers are those of what is kept. recent_ts, recent_px: closes for
+    correlations. pace: how many entries the last minute had, and when. bars: ROW, at most one a symbol, in name order.
+    last_ts: of the last step, None before the first. counts: numbers of Portfolio that are no arrays.
     """
 
     book: Records
@@ -49,6 +54,9 @@ class Essence:
     serials: Records
     denials: Records
     daily: Records
+    recent_ts: Records
+    recent_px: Records
+    pace: Records
     bars: list[Records]
     last_ts: int | None
     counts: dict[str, float | int | None]
@@ -76,7 +84,7 @@ def essence(
             has = holdings[field] >= 0
             holdings[field][has] = np.searchsorted(rows, holdings[field][has])
         book[f"n_{name}"] = len(rows)
-    for field in ("next_at", "entry_at") + (() if finer else ("entry_clock",)):
+    for field in ("next_at", "entry_at") + (() if finer else ("entry_clock", "exit_clock")):
         holdings[field] -= dropped
     for field in ("at", "volume_t", "opened_inside"):
         holdings[field] = -1
@@ -92,10 +100,20 @@ def essence(
         serials[kept["orders"]],
         world.logs.rows["denials"][kept["denials"]],
         world.logs.daily[max(days - 1, 0) : days].copy(),
+        *world.straighten(holdings, len(world.recent_ts) // len(holdings)),
+        _last_minute(world.pace, last_ts),
         bars,
         last_ts,
         counts,
     )
+
+
+def _last_minute(pace: Records, last_ts: int | None) -> Records:
+    """The part of World.pace that still counts, the oldest entry first."""
+    count = int(pace[0])
+    times = pace[1 + np.arange(max(count - PACE_ROOM, 0), count) % PACE_ROOM]
+    times = times[times > (last_ts or 0) - PACE_NS]
+    return np.concatenate(([len(times)], times))
 
 
 def pack(state: Essence, kind: Mapping[str, Any], rules: Rules, costs: Costs) -> bytes:

@@ -13,22 +13,25 @@ from engine.errors import Fault, InputError
 from engine.exchange import ROUND_THE_CLOCK, periods_per_year
 from engine.interventions import ALL_SYMBOLS, CANCEL_ENTRY, intervene
 from engine.portfolio.columns import FIRST_CAPACITY, Columns
+from engine.portfolio.gates import Gate, Size, facts_of, gates_of, size_of
 from engine.portfolio.inputs import check_step, read_blocks
 from engine.portfolio.keeping import Essence, essence, pack, unpack
 from engine.portfolio.reports import Reports
+from engine.portfolio.settings import refuse_change, stepped_settings, switch
 from engine.portfolio.views import OpenPosition, OutsideExposure, StepLog, WorkingOrder
 from engine.result import Result
 from engine.rules import Costs, Rules
 from engine.step import advance
 from engine.types import (
-    CLS,
+    BUY,
     NANOS_PER_DAY,
     REASON_NAMES,
     REQUEST_REASONS,
+    SELL,
     Records,
 )
 from engine.windows import TradingWindow
-from engine.world import Logs, World, feed_records, fresh_book, fresh_holdings, settings_record
+from engine.world import Logs, World, feed_records, fresh_book, fresh_holdings
 
 _TRIM_AFTER: Final = FIRST_CAPACITY - 1  # steps; before any column would grow
 
@@ -75,6 +78,7 @@ class Portfolio:
         self._equity = book["equity"]
         self._day_start = float(self._equity[0])
         self._surrounded = False
+        self._outside = OutsideExposure()
         self._reports = Reports(self._world, self.symbols)
 
     def step(
@@ -131,7 +135,7 @@ class Portfolio:
         another `fill_at`, which would turn the meaning of the working orders; then nothing was done.
         """
         costs = costs or self.costs
-        _refuse_change(self.rules, rules)
+        refuse_change(self.rules, rules)
         old, self.rules = self.rules, rules
         if old == rules and costs == self.costs:
             return
@@ -146,7 +150,11 @@ class Portfolio:
             world.book["rebalance_period"] = np.iinfo(np.int64).min
         if old.atr_period != rules.atr_period:
             world.holdings["atr"], world.holdings["atr_sum"], world.holdings["atr_count"] = np.nan, 0.0, 0
-        self._switch()
+        if old.correlation_bars != rules.correlation_bars:
+            room = 2 * (rules.correlation_bars + 1)
+            world.recent_ts, world.recent_px = world.straighten(world.holdings, room)
+        world.facts["side"] = 0
+        switch(self._world.settings, self._world.holdings)
         self._rebind()
 
     def request_exit(self, symbol: str | None, reason: str) -> StepLog:
@@ -174,6 +182,22 @@ class Portfolio:
     def working_orders(self) -> list[WorkingOrder]:
         """Working orders by serial."""
         return [WorkingOrder.of(row, self.symbols) for row in self._reports.orders(self._reports.working())]
+
+    def gates(self, symbol: str, side: int = 1) -> list[Gate]:
+        """What an entry of `symbol` meets, gate by gate in the order in which they are asked: the entry that the last
+        step decided upon, or one on this side (+1, -1) decided at its close. Only gates that are switched on, and cash;
+        empty before the symbol's first bar. The first gate that is not ok names the denial. Raises InputError."""
+        facts = self._facts(symbol, side)
+        return [] if facts is None else gates_of(facts, self.rules, self._outside, symbol)
+
+    def size(self, symbol: str, side: int = 1) -> Size | None:
+        """The size of such an entry; None before the symbol's first bar. Raises InputError."""
+        facts = self._facts(symbol, side)
+        return None if facts is None else size_of(facts)
+
+    def exits_due(self) -> dict[str, str]:
+        """The symbols whose position has an exit order at work, and why."""
+        return {order.symbol: order.reason for order in self.working_orders() if not order.entry}
 
     @property
     def equity(self) -> float:
@@ -236,7 +260,7 @@ class Portfolio:
         """
         state, rules, costs = unpack(data, self._kind())
         own, own_costs = self.rules, self.costs
-        _refuse_change(rules, own)
+        refuse_change(rules, own)
         self.rules, self.costs = rules, costs
         self._world.settings[:] = self._settings()
         self._install(state)
@@ -272,6 +296,11 @@ class Portfolio:
         for name, rows in (("orders", state.orders), ("denials", state.denials)):
             logs.rows[name][: len(rows)] = rows
         logs.daily[: len(state.daily)] = state.daily
+        if len(state.recent_ts) != len(world.recent_ts):
+            world.recent_ts, world.recent_px = state.recent_ts, state.recent_px
+            self._rebind()
+        world.recent_ts[:], world.recent_px[:] = state.recent_ts, state.recent_px
+        world.pace[: len(state.pace)] = state.pace
         for columns, rows in zip(self._columns, state.bars, strict=True):
             columns.restart(rows)
         self._steps = int(state.last_ts is not None)
@@ -281,40 +310,32 @@ class Portfolio:
         world.settings["track_day"] = counts["track_day"]
         self._surrounded = True  # as far as is known
         self._reports.number(state.serials, counts["next_serial"])
-        self._switch()
+        switch(self._world.settings, self._world.holdings)
 
     def _settings(self) -> Records:
-        settings = settings_record(
-            self.rules,
-            self.costs,
-            symbols=len(self.symbols),
-            timeframe=self._markets[0].timeframe,
-            one_calendar=self._one_calendar,
-            aligned=False,
+        timeframe = self._markets[0].timeframe
+        return stepped_settings(
+            self.rules, self.costs, symbols=len(self.symbols), timeframe=timeframe, one_calendar=self._one_calendar
         )
-        settings["track_atr"] = settings["track_repeats"] = 1
-        return settings
 
-    def _switch(self) -> None:
-        """Switches of the kernel that what was decided by earlier rules still needs."""
-        settings, holdings = self._world.settings, self._world.holdings
-        held, entering = holdings["qty"] != 0.0, holdings["entry_order"] >= 0
-        leaving = holdings["exit_order"] >= 0
-        for name, of_position, of_entry in (
-            ("trailing", ~np.isnan(holdings["trail_pct"]), ~np.isnan(holdings["entry_trail_pct"])),
-            ("timed", holdings["longest"] > 0, holdings["entry_longest"] > 0),
-            ("shorts", holdings["qty"] < 0.0, holdings["entry_side"] < 0),
-        ):
-            settings[name] |= bool((held & of_position).any() or (entering & of_entry).any())
-        closing = (entering & (holdings["entry_tif"] == CLS)) | (leaving & (holdings["exit_tif"] == CLS))
-        settings["auctions"] |= bool(closing.any())
+    def _number(self, symbol: str) -> int:
+        if symbol not in self._index:
+            raise InputError(Fault("symbol", "unknown_field", f"this portfolio does not trade {symbol!r}"))
+        return self._index[symbol]
+
+    def _facts(self, symbol: str, side: int) -> Any:
+        s, last_ts = self._number(symbol), self.last_ts
+        if side not in (BUY, SELL):
+            raise InputError(Fault("side", "unknown_choice", f"{side!r} is no side", "+1 or -1"))
+        if last_ts is None or self._columns[s].n == 0:
+            return None
+        return facts_of(self._world, s, side, last_ts)
 
     def _intervene(self, symbol: str | None, reason: int) -> StepLog:
-        if symbol is not None and symbol not in self._index:
-            raise InputError(Fault("symbol", "unknown_field", f"this portfolio does not trade {symbol!r}"))
+        s = ALL_SYMBOLS if symbol is None else self._number(symbol)
         before, ts = self._reports.before(), self.last_ts
         if ts is not None:
-            s = ALL_SYMBOLS if symbol is None else self._index[symbol]
+            self._world.facts["side"] = 0  # they may be other ones now
             while not intervene(self._world.handle, ts, s, reason):
                 self._reports.make_room()
         return self._reports.log(before)
@@ -325,7 +346,7 @@ class Portfolio:
         holdings["blocked"], holdings["outside"] = -1, 0.0
         for s, code in blocks.items():
             holdings["blocked"][s] = code
-        held = outside or OutsideExposure()
+        self._outside = held = outside or OutsideExposure()
         settings["outside_gross"], settings["outside_net"] = held.gross, held.net
         for symbol, money in held.symbols.items():
             if symbol in self._index:
@@ -365,8 +386,3 @@ class Portfolio:
 
 def _doubled(column: Records) -> Records:
     return np.concatenate((column, np.zeros(len(column), dtype=column.dtype)))
-
-
-def _refuse_change(old: Rules, new: Rules) -> None:
-    if new.fill_at != old.fill_at:  # the working orders were decided for the other one
-        raise InputError(Fault("fill_at", "conflict", "cannot change while a portfolio runs", "start a new session"))

@@ -20,17 +20,17 @@ from strategies.params import (
     RatioParam,
     TimeParam,
 )
+from strategies.session_settings.limits import Limits
 
 _EXIT = "Stops and targets"
-_LIMITS = "Limits"
 _SIZE = "Position size"
 _ORDERS = "Orders"
 _COSTS = "Costs"
 _HOURS = "Trading hours"
 
 
-class _Declared:
-    """The declaration; read through `SETTINGS`."""
+class _Position:
+    """When a position is closed, and how large it is."""
 
     stop_loss_pct = PctParam(
         None,
@@ -58,6 +58,16 @@ class _Declared:
         group=_EXIT,
         label="Trailing stop",
         help="Close a position this far below the highest price since its entry.",
+    )
+    vol_stop_atr = FloatParam(
+        None,
+        min=0.01,
+        max=1_000,
+        step=0.25,
+        unit="×",
+        group=_EXIT,
+        label="Volatility stop",
+        help="Close a position this many ATRs below its entry fill; beside a stop loss the nearer one counts.",
     )
     max_holding_time = IntParam(
         None,
@@ -143,69 +153,9 @@ class _Declared:
         help="When open positions are brought back to their target size.",
     )
 
-    max_position_size_pct = PctParam(
-        25,
-        min=0.01,
-        max=100,
-        step=1,
-        group=_LIMITS,
-        label="Largest position",
-        help="No position is opened larger than this share of equity.",
-    )
-    max_symbol_concentration_pct = PctParam(
-        None,
-        min=0.01,
-        max=100,
-        step=1,
-        group=_LIMITS,
-        label="Largest share of one symbol",
-        help="Entries that would lift one symbol above this share of equity are cut.",
-    )
-    max_open_positions = IntParam(
-        None, min=1, max=10_000, group=_LIMITS, label="Open positions", help="Most positions open at one time."
-    )
-    daily_loss_limit_pct = PctParam(
-        None,
-        min=0.01,
-        max=100,
-        step=0.5,
-        group=_LIMITS,
-        label="Daily loss limit",
-        help="No entry for the rest of a trading day that has lost this share of its opening equity.",
-    )
-    daily_loss_limit_abs = MoneyParam(
-        None,
-        min=0.01,
-        max=1e12,
-        step=100,
-        group=_LIMITS,
-        label="Daily loss limit, amount",
-        help="No entry for the rest of a trading day that has lost this much money.",
-    )
-    max_drawdown_pct = PctParam(
-        None,
-        min=0.01,
-        max=100,
-        step=1,
-        group=_LIMITS,
-        label="Drawdown limit",
-        help="Close everything and enter no more once equity is this far below its peak.",
-    )
-    min_confidence = RatioParam(
-        0.0,
-        min=0,
-        max=1,
-        step=0.05,
-        group=_LIMITS,
-        label="Least confidence",
-        help="Signals less sure than this are not traded.",
-    )
-    allow_short = BoolParam(
-        False,
-        group=_LIMITS,
-        label="Short selling",
-        help="Let a sell signal open a short position, where the strategy does.",
-    )
+
+class _Execution:
+    """How entries are placed, what trading costs, when; and the figures."""
 
     order_type_default = ChoiceParam(
         "market",
@@ -365,7 +315,13 @@ class _Declared:
     )
 
 
-SETTINGS: dict[str, Param[Any]] = {name: value for name, value in vars(_Declared).items() if isinstance(value, Param)}
+# In the order of forms.
+SETTINGS: dict[str, Param[Any]] = {
+    name: value
+    for part in (_Position, Limits, _Execution)
+    for name, value in vars(part).items()
+    if isinstance(value, Param)
+}
 
 # What each preset sets; every other setting has its declared default.
 PRESETS: dict[str, dict[str, Any]] = {

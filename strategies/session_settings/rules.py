@@ -32,7 +32,9 @@ RULES_FIELDS = {
         "kelly_cap_pct", "atr_period", "atr_multiple", "max_position_size_pct", "max_symbol_concentration_pct",
         "max_open_positions", "daily_loss_limit_pct", "daily_loss_limit_abs", "max_drawdown_pct", "time_in_force",
         "allow_partial_fills", "allow_scale_in", "fill_at", "latency_ms", "allow_fractional", "min_confidence",
-        "close_at_end",
+        "close_at_end", "vol_stop_atr", "max_gross_exposure_pct", "max_net_exposure_pct", "account_gross_cap",
+        "account_net_cap", "account_symbol_cap", "max_correlated_positions", "correlation_threshold",
+        "correlation_bars", "max_orders_per_minute", "price_collar_pct", "cooldown_bars", "flatten_at_session_end",
     )
 }  # fmt: skip
 COSTS_FIELDS = {"slippage_model": "slippage"} | {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine import Portfolio, Rules
 from engine.bars import COLUMNS
-from engine.portfolio import StepLog
+from engine.portfolio import OutsideExposure, StepLog
 from engine.resample import last_fine_bar
 from engine.types import BLOCK_NAMES, REQUEST_REASONS
 from tests.engine.cases import Case, costs_of, rules_of
@@ -78,14 +78,14 @@ def drive(
     for n, step in enumerate(steps_of(case)):
         portfolio = between(n, portfolio)
         logs += [log for request in plan.before.get(n, ()) if (log := heed(portfolio, request)) is not None]
-        blocked = plan.blocked.get(n)
-        logs.append(portfolio.step(step.ts, step.bars, step.signals, last=step.last, blocked=blocked))
+        around = {"blocked": plan.blocked.get(n), "outside": plan.outside.get(n)}
+        logs.append(portfolio.step(step.ts, step.bars, step.signals, last=step.last, **around))
     return portfolio, logs
 
 
 @st.composite
 def plans(draw: st.DrawFn, case: Case) -> Plan:
-    """Requests before a few random steps, of which some are other rules; blocks in others."""
+    """Requests before a few random steps, of which some are other rules; blocks and holdings elsewhere in others."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     count = sum(1 for _ in steps_of(case))
     names = sorted(case.bars)
@@ -102,11 +102,20 @@ def plans(draw: st.DrawFn, case: Case) -> Plan:
         n: {name: draw(st.sampled_from(BLOCK_NAMES)) for name in names if draw(st.booleans())}
         for n in draw(st.lists(st.integers(0, count - 1), max_size=5))
     }
-    return Plan(before, blocked)
+    outside = {n: draw(elsewhere(names)) for n in draw(st.lists(st.integers(0, count - 1), max_size=5))}
+    return Plan(before, blocked, outside)
+
+
+@st.composite
+def elsewhere(draw: st.DrawFn, names: list[str]) -> OutsideExposure:
+    money = st.sampled_from([0.0, 250.0, 3_000.0])
+    symbols = {name: draw(money) for name in [*names, "ELSE"] if draw(st.booleans())}
+    return OutsideExposure(draw(money), draw(money) * draw(st.sampled_from([-1, 1])), symbols)
 
 
 def other_rules(draw: st.DrawFn, rules: Rules, steps: int, rng: np.random.Generator) -> Rules:
     """Rules that fill at the same place: this cannot change."""
     if rules.fill_at == "this_close":
         return draw(rules_of(steps, rng, "this_close"))
-    return replace(draw(rules_of(steps, rng)), fill_at="next_open")
+    focus = draw(st.sampled_from(["", "guards"]))
+    return replace(draw(rules_of(steps, rng, focus)), fill_at="next_open")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine import Bars, Costs, Rules
+from engine.portfolio import OutsideExposure
 from tests.engine.reference.decide import Decisions
 from tests.engine.reference.fills import Desk, shifted
 from tests.engine.reference.market import markets_of, portfolio_day
@@ -60,6 +61,7 @@ class Reference:
             for request in plan.before.get(step, ()):
                 self.heed(request, self.timeline[step - 1] if step else None, day)
             blocked = plan.blocked.get(step, {})
+            self.desk.outside = plan.outside.get(step, OutsideExposure())
             self.decisions.blocked = {m.index: blocked[m.name] for m in self.markets if m.name in blocked}
             today = self.day_of(ts)
             if today != day:  # phase 0
@@ -98,6 +100,8 @@ class Reference:
                 self.decisions.new_day(day)
         for market in self.markets:
             market.fractional = rules.allow_fractional and market.fractionable
+            if rules.correlation_bars != old.correlation_bars:
+                market.closes = market.closes[-2 * (old.correlation_bars + 1) :]
             if rules.atr_period != old.atr_period:
                 market.ranges, market.atr = [], math.nan
 
@@ -114,6 +118,7 @@ class Reference:
         self.closing_auction()
         self.expire_at_close()
         self.protect(ts)
+        self.flatten(ts)
         self.decisions.decide(self.now, ts, step)
         if self.rules.fill_at == "this_close":
             self.fill_at_this_close()
@@ -191,11 +196,15 @@ class Reference:
 
     # --- Phase 3
     def entries_at_open(self) -> None:
-        for order, market, bar in self.live_entries():
-            if order.tif == "cls" or (order.tif == "opg" and not bar.first):
-                continue
-            if not self.waits(order, market):
+        entries = [
+            (order, market, bar)
+            for order, market, bar in self.live_entries()
+            if order.tif != "cls" and (order.tif != "opg" or bar.first)
+        ]
+        for order, market, bar in entries:
+            if order.working and not self.waits(order, market):
                 self.try_at_open(order, bar)
+        for order, _, bar in entries:
             if order.tif in ("ioc", "fok"):
                 self.desk.end(order, "cancelled", bar.ts)
             elif order.tif == "opg":
@@ -313,6 +322,9 @@ class Reference:
                 position.bars += bar.decides is not None
             if bar.decides is not None:
                 self.update_atr(market, bar)
+                market.closes.append((bar.ts, bar.close))
+                if market.since_exit is not None:
+                    market.since_exit += 1
 
     def update_atr(self, market: Market, bar: Bar) -> None:
         if math.isnan(bar.true_range):
@@ -378,6 +390,13 @@ class Reference:
         if fall >= self.top * rules.max_drawdown_pct / 100.0:
             decisions.run_halted = True
             decisions.close_everything("max_drawdown", ts)
+
+    def flatten(self, ts: int) -> None:
+        for market, bar in self.now:
+            if self.rules.flatten_at_session_end and bar.closing:
+                self.desk.end(market.entry, "cancelled", ts)
+                if market.position is not None:
+                    self.decisions.protective_exit(market, "session_end", ts)
 
     # --- Phase 12
     def fill_at_this_close(self) -> None:

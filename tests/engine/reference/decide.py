@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Decisions:
         self.day_halted = self.run_halted = False
         self.periods: dict[str, int | tuple[int, int]] = {}
         self.due_by_date = False
+        self.decided: list[int] = []  # times of all entries
         self.blocked: Mapping[int, str] = {}  # by symbol, in this step
 
     def new_day(self, day: int) -> None:
@@ -127,28 +129,96 @@ class Decisions:
             return self.deny(c, "outside_window", ts)
         if market.index in self.blocked:
             return self.deny(c, self.blocked[market.index], ts)
+        if rules.flatten_at_session_end and c.bar.closing:
+            return self.deny(c, "session_end", ts)
         if self.run_halted:
             return self.deny(c, "drawdown_halt", ts)
         if self.day_halted:
             return self.deny(c, "daily_loss_halt", ts)
+        if rules.cooldown_bars is not None and self.cooling(market):
+            return self.deny(c, "cooldown", ts)
+        recent = [then for then in self.decided if then > ts - 60_000_000_000]
+        if rules.max_orders_per_minute is not None and len(recent) >= rules.max_orders_per_minute:
+            return self.deny(c, "order_rate", ts)
         needs_slot = market.position is None or self.whole_exit(market)
         if needs_slot and rules.max_open_positions is not None and self.slots_in_use() >= rules.max_open_positions:
             return self.deny(c, "no_slot", ts)
+        if rules.max_correlated_positions is not None and self.correlated(c) >= rules.max_correlated_positions:
+            return self.deny(c, "correlated", ts)
         order = self.order_of(c, ts)
+        if rules.price_collar_pct is not None and self.farthest(order, c.bar.close, market) > rules.price_collar_pct:
+            return self.deny(c, "price_collar", ts)
+        if rules.vol_stop_atr is not None:
+            if math.isnan(order.protective) and not market.atr > 0.0:
+                return self.deny(c, "no_volatility", ts)
+            order.vol_stop = rules.vol_stop_atr * market.atr
         if not math.isnan(c.units):
-            order.qty = c.units
+            qty, reason = c.units, ""
+            for cap, name in self.desk.exposure_caps(market, c.side, c.bar.close, self.desk.equity()):
+                if qty > cap:
+                    qty, reason = cap, name
+            if reason:
+                qty = market.lots(qty)
+                row = len(self.desk.orders) if qty > 0.0 else -1
+                self.desk.deny(market.index, c.side, reason, ts, asked=c.units, allowed=qty, row=row)
+            if qty <= 0.0:
+                return None
+            order.qty = qty
         elif rules.size_at == "fill":
             order.sized = False
         else:
             px = c.bar.close
-            qty, reason, asked = self.desk.size(market, market.index, c.side, px, order.protective, order.weight, rules)
+            qty, reason, asked = self.desk.size(
+                market, market.index, c.side, px, order.protective, order.weight, rules, order.vol_stop
+            )
             if qty <= 0.0:
                 return self.deny(c, reason, ts, asked)
             order.qty = qty
             if reason:
                 self.desk.deny(market.index, c.side, reason, ts, asked=asked, allowed=qty, row=len(self.desk.orders))
         market.entry = self.desk.place(order)
+        self.decided.append(ts)
         return None
+
+    # --- Guards (§16)
+    def cooling(self, market: Market) -> bool:
+        since = 0 if self.whole_exit(market) else market.since_exit
+        return since is not None and since <= self.rules.cooldown_bars
+
+    def correlated(self, c: Candidate) -> int:
+        count = 0
+        for other in self.desk.markets:
+            if other is c.market:
+                continue
+            stays = self.desk.staying(other)
+            way = (1 if stays > 0.0 else -1) if stays else other.entry.side if other.entry is not None else 0
+            if way and self.correlation(c.market, other) * (c.side * way) >= self.rules.correlation_threshold:
+                count += 1
+        return count
+
+    def correlation(self, one: Market, other: Market) -> float:
+        """Pearson's of the last returns over common times, summed from the latest to the first."""
+        n = self.rules.correlation_bars
+        room = 2 * (n + 1)
+        ours, theirs = dict(one.closes[-room:]), dict(other.closes[-room:])
+        common = sorted(ours.keys() & theirs.keys(), reverse=True)[: n + 1]
+        if len(common) <= n:
+            return math.nan
+        sx = sy = sxx = syy = sxy = 0.0
+        for later, ts in itertools.pairwise(common):
+            x, y = ours[later] / ours[ts] - 1.0, theirs[later] / theirs[ts] - 1.0
+            sx, sy = sx + x, sy + y
+            sxx, syy, sxy = sxx + x * x, syy + y * y, sxy + x * y
+        over_x, over_y = n * sxx - sx * sx, n * syy - sy * sy
+        if over_x <= 0.0 or over_y <= 0.0:
+            return math.nan
+        return (n * sxy - sx * sy) / math.sqrt(over_x * over_y)
+
+    def farthest(self, order: Order, close: float, market: Market) -> float:
+        distances = [abs(px - close) / close * 100.0 for px in (order.limit_px, order.stop_px) if not math.isnan(px)]
+        if market.close_before is not None:
+            distances.append(abs(close - market.close_before) / market.close_before * 100.0)
+        return max(distances, default=0.0)
 
     def deny(self, c: Candidate, reason: str, ts: int, asked: float = math.nan) -> None:
         self.desk.deny(c.market.index, c.side, reason, ts, asked=asked)
@@ -166,7 +236,7 @@ class Decisions:
         order = Order(
             c.market.index, side, kind, rules.time_in_force, c.reason, True, ts, self.live_from(ts), c.bar.index
         )
-        order.by = rules
+        order.by, order.reference = rules, close
         order.confidence = c.confidence
         order.decided_day = c.bar.day
         order.day = None if c.bar.over else c.bar.day
@@ -188,20 +258,19 @@ class Decisions:
 
     # --- Rebalancing
     def rebalance(self, now: list[tuple[Market, Bar]], ts: int, candidates: dict[int, Candidate]) -> None:
-        halted = self.day_halted or self.run_halted
+        equity = self.desk.equity()
+        if self.day_halted or self.run_halted or equity <= 0.0:
+            return
         for market, bar in now:
             weight = self.target(market)
             spoke = market.index in candidates
-            if weight is None or halted or spoke or self.whole_exit(market):
+            if weight is None or spoke or self.whole_exit(market):
                 continue
-            equity = self.desk.equity()
             side = -1 if weight < 0.0 else 1
             if weight < 0.0 and not self.rules.allow_short:
                 self.desk.deny(market.index, side, "short_not_allowed", ts)
                 weight = 0.0
             self.desk.end(market.entry, "cancelled", ts)
-            if equity <= 0.0:
-                continue
             want = self.wanted(market, side, abs(weight) * equity / bar.close, bar.close, equity, ts)
             position = market.position
             held = position.qty if position is not None and position.side == side else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from engine.portfolio import OutsideExposure
 from engine.rules import Costs, Rules
 from tests.engine.reference.model import Bar, Denial, Fill, Market, Order, Position, Trip
 
@@ -25,6 +26,7 @@ class Desk:
         self.denials: list[Denial] = []
         self.returns: list[float] = []  # of the closed round trips, for Kelly
         self.ambiguous_bars = 0
+        self.outside = OutsideExposure()
 
     # --- Accounts (§8)
     def held(self) -> list[Position]:
@@ -71,6 +73,7 @@ class Desk:
         return max(fee, self.costs.commission_min)
 
     def begin_bar(self, market: Market, bar: Bar) -> None:
+        market.close_before = None if market.last_bar is None else market.last_bar.close
         market.last_bar = bar
         ratio = self.costs.volume_cap_ratio
         market.volume_left = math.inf if ratio is None else market.lots(ratio * bar.volume)
@@ -149,7 +152,9 @@ class Desk:
         self, market: Market, position: Position | None, order: Order, qty: float, px: float, ts: int
     ) -> Position:
         if position is None:
-            position = Position(order.symbol, order.side, qty, px, px, px, ts, order.by, entered=qty, entry_px=px)
+            position = Position(
+                order.symbol, order.side, qty, px, px, px, ts, order.by, order.vol_stop, entered=qty, entry_px=px
+            )
             market.position = position
         else:
             position.average = (position.average * position.qty + px * qty) / (position.qty + qty)
@@ -161,11 +166,21 @@ class Desk:
             position.protective = order.protective
         if not math.isnan(position.protective):
             position.stop = position.protective
-        elif position.by.stop_loss_pct is not None:
-            position.stop = shifted(average, -side, position.by.stop_loss_pct)
+        else:
+            position.stop = self._nearer_stop(position)
         if position.by.take_profit_pct is not None:
             position.target = shifted(average, side, position.by.take_profit_pct)
         return position
+
+    def _nearer_stop(self, position: Position) -> float:
+        levels = []
+        if position.by.stop_loss_pct is not None:
+            levels.append(shifted(position.average, -position.side, position.by.stop_loss_pct))
+        if not math.isnan(position.vol_stop):
+            levels.append(position.average - position.side * position.vol_stop)
+        if not levels:
+            return math.nan
+        return max(levels) if position.side > 0 else min(levels)
 
     def _leave(self, market: Market, position: Position, order: Order, qty: float, px: float, ts: int) -> None:
         if position.exited == 0.0:
@@ -185,6 +200,7 @@ class Desk:
         )  # fmt: skip
         self.returns.append(p.flow / (p.entry_px * p.entered))
         market.position = None
+        market.since_exit = 0
         if market.entry is not None and market.entry.side == p.side:
             self.end(market.entry, "cancelled", ts)
 
@@ -253,7 +269,9 @@ class Desk:
         if px <= 0.0:
             self._refuse(order, "no_cash", bar.ts)
             return False
-        qty, reason, asked = self.size(market, order.symbol, order.side, px, order.protective, order.weight, order.by)
+        qty, reason, asked = self.size(
+            market, order.symbol, order.side, px, order.protective, order.weight, order.by, order.vol_stop
+        )
         if qty <= 0.0:
             self._refuse(order, reason, bar.ts, asked=asked)
             return False
@@ -264,7 +282,15 @@ class Desk:
         return True
 
     def size(
-        self, market: Market, symbol: int, side: int, px: float, protective: float, weight: float, by: Rules
+        self,
+        market: Market,
+        symbol: int,
+        side: int,
+        px: float,
+        protective: float,
+        weight: float,
+        by: Rules,
+        vol_stop: float,
     ) -> tuple[float, str, float]:
         """Units, the reason of a refusal or of the last cut ("" if neither), and the units before the caps.
 
@@ -273,7 +299,7 @@ class Desk:
         equity = self.equity()
         if equity <= 0.0:
             return 0.0, "no_equity", math.nan
-        units, reason = self._units(market, side, px, protective, weight, equity, by)
+        units, reason = self._units(market, side, px, protective, weight, equity, by, vol_stop)
         if reason:
             return 0.0, reason, math.nan
         return self._capped(market, side, px, units, equity)
@@ -289,7 +315,7 @@ class Desk:
             caps.append((equity * rules.max_position_size_pct / 100.0 / px, "position_cap"))
         if rules.max_symbol_concentration_pct is not None:
             caps.append((max(equity * rules.max_symbol_concentration_pct / 100.0 / px - held, 0.0), "symbol_cap"))
-        for cap, name in caps:
+        for cap, name in caps + self.exposure_caps(market, side, px, equity):
             if units > cap:
                 units, reason = cap, name
         units = market.lots(units)
@@ -297,8 +323,55 @@ class Desk:
             return 0.0, reason or "size_zero", asked
         return units, reason, asked
 
+    # --- Exposure (§16)
+    def committed(self, market: Market) -> tuple[float, float, float]:
+        """Gross, net, and that of this symbol: positions that stay, then working entries of other symbols."""
+        gross = net = own = 0.0
+        for m in self.markets:
+            if m.position is not None:
+                worth = self.staying(m) * m.position.mark
+                gross, net = gross + abs(worth), net + worth
+                own = abs(worth) if m is market else own
+        for m in self.markets:
+            if m.entry is not None and m is not market:
+                worth = m.entry.rest * m.entry.reference * m.entry.side
+                gross, net = gross + abs(worth), net + worth
+        return gross, net, own
+
+    def staying(self, market: Market) -> float:
+        """The signed quantity without what a working exit will take."""
+        if market.position is None:
+            return 0.0
+        leaving = 0.0 if market.exit is None else market.exit.rest
+        return market.position.side * (market.position.qty - leaving)
+
+    def exposure_caps(self, market: Market, side: int, px: float, equity: float) -> list[tuple[float, str]]:
+        rules, outside = self.rules, self.outside
+        gross, net, own = self.committed(market)
+        rooms = []
+        if rules.max_gross_exposure_pct is not None:
+            rooms.append((equity * rules.max_gross_exposure_pct / 100.0 - gross, "gross_cap"))
+        if rules.max_net_exposure_pct is not None:
+            rooms.append((equity * rules.max_net_exposure_pct / 100.0 - net * side, "net_cap"))
+        if rules.account_gross_cap is not None:
+            rooms.append((rules.account_gross_cap - (gross + outside.gross), "account_cap"))
+        if rules.account_net_cap is not None:
+            rooms.append((rules.account_net_cap - (net + outside.net) * side, "account_cap"))
+        if rules.account_symbol_cap is not None:
+            elsewhere = outside.symbols.get(market.name, 0.0)
+            rooms.append((rules.account_symbol_cap - (own + elsewhere), "account_cap"))
+        return [(max(room, 0.0) / px, name) for room, name in rooms]
+
     def _units(
-        self, market: Market, side: int, px: float, protective: float, weight: float, equity: float, by: Rules
+        self,
+        market: Market,
+        side: int,
+        px: float,
+        protective: float,
+        weight: float,
+        equity: float,
+        by: Rules,
+        vol_stop: float,
     ) -> tuple[float, str]:
         rules, value = self.rules, self.rules.size_value
         if not math.isnan(weight):
@@ -315,8 +388,12 @@ class Desk:
         if rules.sizing == "risk":
             if not math.isnan(protective):
                 distance = (px - protective) * side
+            elif by.stop_loss_pct is not None and not math.isnan(vol_stop):
+                distance = min(px * by.stop_loss_pct / 100.0, vol_stop)
             elif by.stop_loss_pct is not None:
                 distance = px * by.stop_loss_pct / 100.0
+            elif not math.isnan(vol_stop):
+                distance = vol_stop
             elif by.trailing_stop_pct is not None:
                 distance = px * by.trailing_stop_pct / 100.0
             else:

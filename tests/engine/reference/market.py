@@ -48,14 +48,16 @@ def plain_bars(bars: Bars) -> list[Bar]:
     columns = zip(*(getattr(bars, name).tolist() for name in ("open", "high", "low", "close", "volume")), strict=True)
     for i, (start, ohlcv) in enumerate(zip(ts.tolist(), columns, strict=True)):
         first = last = over = True
+        closing = False
         if bars.timeframe != "1d":
             regular = bool(opens[i] <= start < closes[i])
             first = regular and day[i] not in seen
             last = bool(regular and start + length >= closes[i])
             over = bool(start + length >= closes[i])
+            closing = bars.calendar != "24/7" and bool(start + length + length >= closes[i])
             if regular:
                 seen.add(day[i])
-        out.append(Bar(i, start, *ohlcv, day[i], first, last, over))
+        out.append(Bar(i, start, *ohlcv, day[i], first, last, over, closing))
     return out
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine import Costs, Rules
+from engine.portfolio import OutsideExposure
 
 NAN = math.nan
 
@@ -26,6 +27,7 @@ class Bar:
     first: bool
     last: bool
     over: bool
+    closing: bool
     decides: Signal | None = None
     true_range: float = NAN  # of the decision bar that closes with this bar; NaN on the first one
 
@@ -56,6 +58,8 @@ class Order:
     limit_px: float = NAN
     stop_px: float = NAN
     protective: float = NAN
+    vol_stop: float = NAN  # price units
+    reference: float = NAN  # the close at its decision, at which it is reserved
     extreme: float = NAN
     weight: float = NAN
     confidence: float = 1.0
@@ -88,7 +92,8 @@ class Position:
     peak: float
     entry_ts: int
     by: Rules  # what the entry that opened it was decided with
-    protective: float = NAN  # the stop_px of a signal, which takes the place of stop_loss_pct
+    vol_stop: float = NAN
+    protective: float = NAN  # the stop_px of a signal, which takes the place of every other stop
     stop: float = NAN
     target: float = NAN
     bars: int = 0
@@ -161,10 +166,14 @@ class Market:
     exit: Order | None = None
     weight: float = NAN  # the remembered target weight (§11)
     last_bar: Bar | None = None
+    close_before: float | None = None  # of the bar before the last
     volume_left: float = math.inf  # of the bar, for this portfolio
     ranges: list[float] = field(default_factory=list)
     atr: float = NAN
     last_denial: Denial | None = None
+    closes: list[tuple[int, float]] = field(default_factory=list)  # (time, close) of its decision bars
+    since_exit: int | None = None  # decision bars that have closed since its last position was closed
+    outside: float = 0.0  # what the account holds of it elsewhere, money
 
     def lots(self, qty: float) -> float:
         """Rounded down to whole lots (§7)."""
@@ -201,6 +210,7 @@ class Plan:
 
     before: Mapping[int, Sequence[Request]] = field(default_factory=dict)
     blocked: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    outside: Mapping[int, OutsideExposure] = field(default_factory=dict)
 
 
 NOTHING = Plan()
