@@ -182,7 +182,7 @@ class ReplayFeed(Feed):
         if any(spans_of(calendar).is_open(now) for calendar in calendars):
             return
         due = self._due()
-        begin = min(self._series[s].span(self._subscribed[s]).first for s in due)
+        begin = min((self._series[s].span(self._subscribed[s]).first for s in due), default=now)
         if begin > now:
             following = self._next
             self._set_clock(begin)

@@ -67,12 +67,15 @@ class ClosedBar:
 class BarBatch:
     """All bars of one listener that closed at one instant, of every symbol and timeframe.
 
-    ts_close: that instant, ns UTC. received_ns: wall clock of the latest of them.
+    ts_close: that instant, ns UTC. received_ns: wall clock of the latest of them. late: bars of this instant or a later
+    one were delivered before, because nobody could know then that these were missing (their ticks were lost and the
+    silence was shorter than its limit). They belong into the history; nothing can be decided on them any more.
     """
 
     ts_close: int
     bars: Mapping[tuple[str, str], ClosedBar]
     received_ns: int
+    late: bool = False
 
     def of(self, timeframe: str) -> dict[str, ClosedBar]:
         """The bars of one timeframe by symbol, in the order of symbols."""
