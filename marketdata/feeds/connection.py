@@ -143,7 +143,7 @@ class Connection:
             if track.lacks(until_ns):
                 self._work.set()
             elif not track.held:
-                closed += track.builder.close_until(until_ns, received)
+                closed += track.close_until(until_ns, received)
         if closed:
             self._deliver(closed)
 

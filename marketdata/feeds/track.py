@@ -26,6 +26,7 @@ class Track:
         self._gate = BarGate(jump_ratio=feed.jump_ratio)
         self._whole = 0  # all bars that closed up to here have come, and those that the gate let through
         self._asked_to = 0  # what did not come up to here was never there
+        self._settled = now_ns  # bars that ended up to here were handed out, if there were any
         self._missing_from = now_ns  # where the hole begins
         self._waiting: list[ClosedBar] = []
 
@@ -45,11 +46,10 @@ class Track:
         if self.held:
             return
         self.held = True
+        last = self.builder.last_ts
         if self._gives_bars:
-            self._missing_from = max(self._whole, self._gate.last_close)
-        else:
-            last = self.builder.last_ts
-            self._missing_from = min(self.builder.frontier, last - last % SECOND) if last else self.builder.frontier
+            last = max(self._whole, self._gate.last_close)
+        self._missing_from = min(self._settled, last - last % SECOND) if last else self._settled
 
     def take(self, bar: ClosedBar) -> bool:
         """A bar of the feed; returns whether the track is held now because bars before it may be missing."""
@@ -62,6 +62,11 @@ class Track:
         elif self._gate.admit(bar):
             self.builder.add_bar(bar)
         return False
+
+    def close_until(self, until_ns: int, received_ns: int) -> list[ClosedBar]:
+        """As `BarBuilder.close_until`."""
+        self._settled = max(self._settled, until_ns)
+        return self.builder.close_until(until_ns, received_ns)
 
     def lacks(self, until_ns: int) -> bool:
         """Whether a coarser bar would end by `until_ns` without its last bars, which may have got lost; the track is
