@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from engine.types import TIMEFRAMES
-
 FeedStatus = Literal["connecting", "live", "silent", "ended", "failed"]
 """connecting: not (or not yet again) connected. live: data comes, or the market is closed. silent: connected, the
 market is open, nothing comes. ended: a replay is over. failed: it will not try again; `reason` says why."""
@@ -107,8 +105,3 @@ class FeedState:
     reason: str
     last_ts: int
     since: int
-
-
-def by_length(timeframe: str) -> int:
-    """Sort key: the length of a timeframe in ns."""
-    return TIMEFRAMES[timeframe]
