@@ -107,6 +107,7 @@ class BarBuilder:
         self._levels: dict[str, _Coarse] = {}
         self._wanted: set[str] = set()
         self._out: list[ClosedBar] = []
+        self._handed: dict[str, int] = {}  # timeframe → ts_open of the last bar that was handed out
         self.want(timeframes)
 
     @property
@@ -183,7 +184,7 @@ class BarBuilder:
         self.last_ts = max(self.last_ts, bar.ts_close)
         self.frontier = max(self.frontier, bar.ts_close)
         if self.base in self._wanted:
-            self._out.append(bar)
+            self._hand_out(bar)
         self._fold(self.base, bar.values(), bar.received_ns, bar.backfilled)
 
     def fill(self, timeframe: str, bars: BarColumns, received_ns: int) -> None:
@@ -196,7 +197,7 @@ class BarBuilder:
         for ts, *rest in zip(bars.ts.tolist(), *columns, strict=True):
             values, end = (ts, *rest), place(ts, timeframe).ts_close
             if wanted:
-                self._out.append(_closed(self.symbol, timeframe, end, values, received_ns, True))
+                self._hand_out(_closed(self.symbol, timeframe, end, values, received_ns, True))
             self._fold(timeframe, values, received_ns, True)
 
     def restart(self, since_ns: int) -> None:
@@ -205,7 +206,6 @@ class BarBuilder:
         for level in self._levels.values():
             level.clear()
             level.done = 0
-        self._out.clear()
         self.frontier = max(self.frontier, since_ns)
 
     def open_since(self, ts: int, timeframe: str) -> int:
@@ -246,7 +246,7 @@ class BarBuilder:
             volume = fsum(second.sizes)  # exact, so that the order in which ticks came does not matter
             values = (start, second.open, second.high, second.low, second.close, volume)
             if "1s" in self._wanted:
-                self._out.append(_closed(self.symbol, "1s", start + SECOND, values, received_ns, False))
+                self._hand_out(_closed(self.symbol, "1s", start + SECOND, values, received_ns, False))
             self._fold("1s", values, received_ns, False)
 
     def _fold(
@@ -277,6 +277,12 @@ class BarBuilder:
                 level.open, level.high, level.low, level.close = open_, high, low, close
                 level.volumes.append(volume)
 
+    def _hand_out(self, bar: ClosedBar) -> None:
+        """Once each and in order, also when a hole is filled from further back than it needed to be."""
+        if bar.ts_open > self._handed.get(bar.timeframe, -1):
+            self._handed[bar.timeframe] = bar.ts_open
+            self._out.append(bar)
+
     def _emit(self, level: _Coarse, received_ns: int, backfilled: bool) -> None:
         # The same ufunc as engine.resample's, because the order of a floating-point sum is part of its result.
         volume = float(np.add.reduceat(np.array(level.volumes), _FIRST)[0])
@@ -284,7 +290,7 @@ class BarBuilder:
         end = level.done = level.end
         level.clear()
         if level.wanted:
-            self._out.append(_closed(self.symbol, level.timeframe, end, values, received_ns, backfilled))
+            self._hand_out(_closed(self.symbol, level.timeframe, end, values, received_ns, backfilled))
         self._fold(level.timeframe, values, received_ns, backfilled)
 
 

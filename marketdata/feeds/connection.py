@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 _PULSE_S = 0.25
 _LOOK_S = 0.05
 _AGAIN_S = 2.0
+MOST_HISTORY = 50_000
+"""How many bars of a timeframe a listener that was away gets at most."""
 
 
 class Connection:
@@ -88,6 +90,10 @@ class Connection:
     def listeners(self) -> Sequence[Subscription]:
         return self._listeners
 
+    def is_behind(self, symbols: Sequence[str]) -> bool:
+        """Whether something is missing of one of these, so that the bars of the others have to wait for it."""
+        return any(self.tracks[symbol].held for symbol in symbols if symbol in self.tracks)
+
     def wake(self) -> None:
         """A listener may take more: look again."""
         self._room.set()
@@ -137,7 +143,7 @@ class Connection:
             if track.lacks(until_ns):
                 self._work.set()
             elif not track.held:
-                closed += track.builder.close_until(until_ns, received)
+                closed += track.close_until(until_ns, received)
         if closed:
             self._deliver(closed)
 
@@ -233,7 +239,7 @@ class Connection:
             await self._clock.sleep(self._until_next_close())
             if self._flowing:
                 self.advance(self.feed.watermark())
-                self._watch()
+                self._is_silent()
 
     def _until_next_close(self) -> float:
         """Seconds to sleep, so that a bar that ends by time alone is known at once."""
@@ -241,18 +247,21 @@ class Connection:
         left_s = (ends - self.feed.watermark()) / SECOND
         return left_s if 0.0 < left_s < _PULSE_S else _PULSE_S
 
-    def _watch(self) -> None:
-        limit = self.feed.silence_ns
+    def _is_silent(self) -> bool:
+        """Nothing for too long although a market is open; if so, it is said, and nothing closes any more."""
+        limit, now = self.feed.silence_ns, self._clock.monotonic_ns()
         if limit is None:
-            return
-        now = self._clock.monotonic_ns()
+            return False
         if not any(self._market_open(c, self.feed.now()) for c in {t.calendar for t in self.tracks.values()}):
             self._last_data = now
-        elif now - self._last_data > limit:
-            self._stop_flow()
-            self._mute = True
+        if now - self._last_data <= limit:
+            return False
+        self._stop_flow()
+        self._mute = True
+        if self.state.status != "silent":
             reason = f"Nothing has come for more than {limit / SECOND:g} s although the market is open."
             self._set("silent", reason)
+        return True
 
     # --- Holes and newcomers -----------------------------------------------------------------------------------------
     async def _catch_up(self) -> None:
@@ -278,25 +287,32 @@ class Connection:
     async def _serve(self, waiting: Sequence[Subscription]) -> None:
         for listener in waiting:
             await self._admit(listener)
-        await asyncio.gather(*(self._fill(s, t) for s, t in list(self.tracks.items()) if t.held))
+        fills = [self._fill(symbol, track) for symbol, track in self.tracks.items() if track.held]
+        for fault in await asyncio.gather(*fills, return_exceptions=True):  # one after the other would take too long
+            if isinstance(fault, BaseException):
+                raise fault
         for listener in waiting:
-            if not listener.closed:
+            if not listener.closed and not self.is_behind(listener.symbols):
                 listener.begin(await self._history(listener) if listener.since_ns is not None else ())
-        if self._up.is_set() and not self._mute and not any(track.held for track in self.tracks.values()):
+        whole = not any(track.held for track in self.tracks.values())
+        if whole and self._up.is_set() and not self._mute and not self._is_silent():
             self._flowing = True
-            self._last_data = self._clock.monotonic_ns()
             if self.state.status != "live":
                 self._set("live", "")
             self.advance(self.feed.watermark())
+        for listener in list(self._listeners):
+            listener.take([])  # what waited for what is filled now
         self.wake()
 
     async def _admit(self, listener: Subscription) -> None:
         try:
             await self.feed.prepare(listener.symbols)
+            if listener.closed:
+                return
             for symbol in listener.symbols:
                 track = self.tracks.get(symbol)
                 if track is None:
-                    track = self.tracks[symbol] = Track(self.feed, symbol)
+                    track = self.tracks[symbol] = Track(self.feed, symbol, self.feed.now())
                 track.want(listener.timeframes)
         except InputError as error:
             listener.tell(FeedState("failed", str(error), self.state.last_ts, self._clock.now_ns()))
@@ -323,11 +339,12 @@ class Connection:
     async def _history(self, listener: Subscription) -> list[ClosedBar]:
         """Bars that closed since the last one the listener has."""
         since, received, found = listener.since_ns or 0, self._clock.now_ns(), []
+        until = self.feed.watermark()  # one for all, so that the bars of its last instant stay together
         for symbol in listener.symbols:
             spans = spans_of(self.feed.calendar(symbol))
             for timeframe in listener.timeframes:
-                start = since - TIMEFRAMES[timeframe]
-                columns = await self.feed.backfill(symbol, timeframe, start, self.feed.watermark())
+                start = max(since, until - MOST_HISTORY * TIMEFRAMES[timeframe]) - TIMEFRAMES[timeframe]
+                columns = await self.feed.backfill(symbol, timeframe, start, until)
                 rows = zip(columns.ts.tolist(), *(a.tolist() for a in columns.arrays()), strict=True)
                 for ts, *values in rows:
                     end = spans.place(ts, timeframe).ts_close
@@ -336,6 +353,10 @@ class Connection:
         return found
 
     # --- State -------------------------------------------------------------------------------------------------------
+    def last_ts(self, symbol: str) -> int:
+        track = self.tracks.get(symbol)
+        return track.builder.last_ts if track else 0
+
     def _set(self, status: FeedStatus, reason: str) -> None:
         last = max((track.builder.last_ts for track in self.tracks.values()), default=0)
         self.state = FeedState(status, reason, last, self._clock.now_ns())

@@ -57,7 +57,8 @@ class FeedHub:
         """Hear the closed bars of `symbols` in `timeframes`, all that closed at one instant in one batch.
 
         since_ns: the close of the last bar the listener has (feed's clock): everything after it is delivered, what is
-        past already first. None: what closes from now on. Bars come in the order of time, each once, whole ones only.
+        past already first (of each timeframe the last 50,000 bars at most). None: what closes from now on. Bars come in
+        the order of time, each once, whole ones only.
         on_state: at once, then with each change. on_tick: believed prints, duplicates left out. Callbacks must be quick
         and are called on the loop; one that raises is logged, counted, and called again next time.
 

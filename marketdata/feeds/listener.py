@@ -43,6 +43,7 @@ class Subscription:
         self._on_bars, self._on_state, self.on_tick = on_bars, on_state, on_tick
         self._after = since_ns
         self._last: dict[tuple[str, str], int] = {}
+        self._newest = 0
         self._queue: deque[ClosedBar] = deque()
 
     @property
@@ -53,6 +54,10 @@ class Subscription:
     def now(self) -> int:
         """The feed's clock, ns UTC."""
         return self._connection.feed.now()
+
+    def last_ts(self, symbol: str) -> int:
+        """When the newest data of one symbol is from, ns UTC on the feed's clock; 0 before the first."""
+        return self._connection.last_ts(symbol)
 
     def close(self) -> None:
         """Hear no more. Safe to call twice, and from a callback."""
@@ -89,7 +94,10 @@ class Subscription:
         """Bars of its symbols and timeframes, in the order of their closes."""
         if self.closed:
             return
+        waited = bool(self._queue)
         self._queue.extend(bars)
+        if waited:
+            self._queue = deque(sorted(self._queue, key=lambda bar: bar.ts_close))
         self._flush()
 
     def tell(self, state: FeedState) -> None:
@@ -101,8 +109,10 @@ class Subscription:
             self._call(self.on_tick, tick)
 
     def _flush(self) -> None:
+        if not self.ready or self._connection.is_behind(self.symbols):
+            return  # one of its symbols has older bars still to come
         queue = self._queue
-        while queue and self.ready and not self.paused and not self.closed:
+        while queue and not self.paused and not self.closed:
             ts_close = queue[0].ts_close
             batch: dict[tuple[str, str], ClosedBar] = {}
             while queue and queue[0].ts_close == ts_close:
@@ -114,7 +124,8 @@ class Subscription:
             if batch:
                 self.delivered += 1
                 received = max(bar.received_ns for bar in batch.values())
-                self._call(self._on_bars, BarBatch(ts_close, batch, received))
+                self._call(self._on_bars, BarBatch(ts_close, batch, received, ts_close <= self._newest))
+                self._newest = max(self._newest, ts_close)
 
     def _call(self, callback: Callable, value: object) -> None:
         try:

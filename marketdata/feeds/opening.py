@@ -132,10 +132,11 @@ def _stored_history(stored: _Stored, symbol: str, timeframe: str, count: int, be
 def _replay(options: dict[str, Any]) -> Feed:
     known = {"source", "timeframe", "start", "end", "adjustment", "owner", "speed", "keep_gaps", "resume_at", "run"}
     _refuse_unknown(options, known)
-    resume = options.get("resume_at")
+    resume, stored = options.get("resume_at"), _Stored.of(options)
     return ReplayFeed(
-        _Stored.of(options).load,
-        options["timeframe"],
+        stored.load,
+        stored.timeframe,
+        start_ns=to_ns(_instant(stored.start)),
         speed=_number(options, "speed", 0.0, 0.0, 100_000.0),
         keep_gaps=bool(options.get("keep_gaps", False)),
         resume_at_ns=_ns(resume, "resume_at") if resume else 0,

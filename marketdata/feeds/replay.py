@@ -54,9 +54,10 @@ class Series:
 class ReplayFeed(Feed):
     """A feed of bars whose clock is market time.
 
-    load(symbol): its series; blocking, called in a thread, once per symbol; may raise InputError. speed: market seconds
-    per second; 0: as fast as listeners take them. keep_gaps: wait through nights and weekends too. resume_at_ns: what
-    closes up to then was seen already. The clock starts with the first bar of those symbols that are subscribed first.
+    load(symbol): its series; blocking, called in a thread, once per symbol; may raise InputError. start_ns: what the
+    clock shows until it runs, so that history can be asked for up to there. speed: market seconds per second; 0: as
+    fast as listeners take them. keep_gaps: wait through nights and weekends too. resume_at_ns: what closes up to then
+    was seen already. The clock starts with the first bar of those symbols that are subscribed first.
     """
 
     provider = "replay"
@@ -68,6 +69,7 @@ class ReplayFeed(Feed):
         load: Callable[[str], Series],
         timeframe: str,
         *,
+        start_ns: int = 0,
         speed: float = 0.0,
         keep_gaps: bool = False,
         resume_at_ns: int = 0,
@@ -75,13 +77,12 @@ class ReplayFeed(Feed):
     ) -> None:
         self.timeframe = timeframe
         self._load, self._speed, self._keep_gaps = load, speed, keep_gaps
-        self._resume_at = resume_at_ns
         self._clock = clock or WallClock()
         self._series: dict[str, Series] = {}
         self._subscribed: dict[str, int] = {}  # symbol → index of its next bar
-        self._pushed = resume_at_ns
+        self._pushed = max(start_ns, resume_at_ns)
         self._next = 0  # the next instant at which bars close; 0: not known
-        self._market, self._began = resume_at_ns, self._clock.monotonic_ns()
+        self._market, self._began = self._pushed, self._clock.monotonic_ns()
 
     def now(self) -> int:
         if not self._speed:
@@ -93,9 +94,8 @@ class ReplayFeed(Feed):
         return max(self._pushed, min(self.now(), self._next - 1)) if self._next else self._pushed
 
     def resume(self, after_ns: int) -> None:
-        self._resume_at = max(self._resume_at, after_ns)
-        self._set_clock(self._resume_at)
-        self._pushed = self._resume_at
+        self._pushed = max(self._pushed, after_ns)
+        self._set_clock(self._pushed)
 
     async def prepare(self, symbols: Iterable[str]) -> None:
         for symbol in symbols:
@@ -182,7 +182,7 @@ class ReplayFeed(Feed):
         if any(spans_of(calendar).is_open(now) for calendar in calendars):
             return
         due = self._due()
-        begin = min(self._series[s].span(self._subscribed[s]).first for s in due)
+        begin = min((self._series[s].span(self._subscribed[s]).first for s in due), default=now)
         if begin > now:
             following = self._next
             self._set_clock(begin)

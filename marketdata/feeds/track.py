@@ -16,7 +16,7 @@ from marketdata.feeds.types import ClosedBar
 class Track:
     """held: nothing closes, because something before it is missing. seam: ticks before it come with the fill."""
 
-    def __init__(self, feed: Feed, symbol: str) -> None:
+    def __init__(self, feed: Feed, symbol: str, now_ns: int) -> None:
         self.calendar = feed.calendar(symbol)
         self.builder = BarBuilder(symbol, (), base=feed.base_timeframe, calendar=self.calendar, closes_by_ticks=False)
         self.held = True
@@ -26,7 +26,8 @@ class Track:
         self._gate = BarGate(jump_ratio=feed.jump_ratio)
         self._whole = 0  # all bars that closed up to here have come, and those that the gate let through
         self._asked_to = 0  # what did not come up to here was never there
-        self._missing_from: int | None = None  # where the hole begins; None: nothing has come yet
+        self._settled = now_ns  # bars that ended up to here were handed out, if there were any
+        self._missing_from = now_ns  # where the hole begins
         self._waiting: list[ClosedBar] = []
 
     def want(self, timeframes: Iterable[str]) -> None:
@@ -45,11 +46,10 @@ class Track:
         if self.held:
             return
         self.held = True
+        last = self.builder.last_ts
         if self._gives_bars:
-            self._missing_from = max(self._whole, self._gate.last_close)
-        else:
-            last = self.builder.last_ts
-            self._missing_from = min(self.builder.frontier, last - last % SECOND) if last else self.builder.frontier
+            last = max(self._whole, self._gate.last_close)
+        self._missing_from = min(self._settled, last - last % SECOND) if last else self._settled
 
     def take(self, bar: ClosedBar) -> bool:
         """A bar of the feed; returns whether the track is held now because bars before it may be missing."""
@@ -63,12 +63,18 @@ class Track:
             self.builder.add_bar(bar)
         return False
 
+    def close_until(self, until_ns: int, received_ns: int) -> list[ClosedBar]:
+        """As `BarBuilder.close_until`."""
+        self._settled = max(self._settled, until_ns)
+        return self.builder.close_until(until_ns, received_ns)
+
     def lacks(self, until_ns: int) -> bool:
         """Whether a coarser bar would end by `until_ns` without its last bars, which may have got lost; the track is
         held then. A feed of ticks cannot tell: seconds without a trade are nothing unusual."""
+        if self.held or not self._gives_bars or not self._may_lose:
+            return False
         due = self.builder.next_close()
-        known = max(self._whole, self._gate.last_close, self._asked_to)
-        if self.held or not self._gives_bars or not self._may_lose or not known < due <= until_ns:
+        if not max(self._whole, self._gate.last_close, self._asked_to) < due <= until_ns:
             return False
         self.hold()
         return True
@@ -78,7 +84,7 @@ class Track:
         and what closed since. Until `fill`, ticks before the seam are not needed."""
         self.seam = seam
         builder = self.builder
-        begin = seam if self._missing_from is None else min(self._missing_from, seam)
+        begin = min(self._missing_from, seam)
         start = min((builder.open_since(begin, timeframe) for timeframe in builder.timeframes), default=begin)
         builder.restart(seam)
         if self._gives_bars:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from engine.types import TIMEFRAMES
-
 FeedStatus = Literal["connecting", "live", "silent", "ended", "failed"]
 """connecting: not (or not yet again) connected. live: data comes, or the market is closed. silent: connected, the
 market is open, nothing comes. ended: a replay is over. failed: it will not try again; `reason` says why."""
@@ -67,12 +65,15 @@ class ClosedBar:
 class BarBatch:
     """All bars of one listener that closed at one instant, of every symbol and timeframe.
 
-    ts_close: that instant, ns UTC. received_ns: wall clock of the latest of them.
+    ts_close: that instant, ns UTC. received_ns: wall clock of the latest of them. late: bars of this instant or a later
+    one were delivered before, because nobody could know then that these were missing (their ticks were lost and the
+    silence was shorter than its limit). They belong into the history; nothing can be decided on them any more.
     """
 
     ts_close: int
     bars: Mapping[tuple[str, str], ClosedBar]
     received_ns: int
+    late: bool = False
 
     def of(self, timeframe: str) -> dict[str, ClosedBar]:
         """The bars of one timeframe by symbol, in the order of symbols."""
@@ -104,8 +105,3 @@ class FeedState:
     reason: str
     last_ts: int
     since: int
-
-
-def by_length(timeframe: str) -> int:
-    """Sort key: the length of a timeframe in ns."""
-    return TIMEFRAMES[timeframe]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterable
-from itertools import count
+from itertools import count, pairwise
 
 import numpy as np
 
@@ -111,9 +111,10 @@ def rows(columns: BarColumns) -> list[tuple[float, ...]]:
 
 
 def assert_in_order(listener: Listener) -> None:
-    """Batches by time, and no bar twice."""
-    closes = [batch.ts_close for batch in listener.batches]
-    assert closes == sorted(set(closes))
+    """Batches by time (but for those that say they are late), and no bar twice."""
+    closes = [batch.ts_close for batch in listener.batches if not batch.late]
+    back = [pair for pair in pairwise(closes) if pair[0] >= pair[1]]
+    assert not back, back
     keys = [bar.key for batch in listener.batches for bar in batch.bars.values()]
     assert len(keys) == len(set(keys))
 
@@ -273,3 +274,15 @@ def run(scene: Callable[[Rig], Awaitable[None]], **options: object) -> None:
             await asyncio.gather(hub, return_exceptions=True)
 
     asyncio.run(play())
+
+
+def assert_whole(rig: Rig, listener: Listener, frames: tuple[str, ...], symbols: tuple[str, ...] = ("X",)) -> None:
+    """What was heard is, from its first bar on, everything that happened."""
+    assert_in_order(listener)
+    for frame in frames:
+        for symbol in symbols:
+            heard = listener.values(frame, symbol)
+            assert heard, (frame, symbol)
+            true = [row for row in rows(rig.feed.truth(symbol, frame)) if row[0] >= heard[0][0]]
+            wrong = set(heard) ^ set(true)
+            assert not wrong, (symbol, frame, sorted(wrong)[:6])

@@ -366,7 +366,7 @@ def test_a_minute_that_comes_after_its_hour_has_closed_does_not_begin_the_hour_a
 def test_a_tick_costs_less_than_twenty_microseconds() -> None:
     ticks = [tick(i / 10, 100 + i % 7, 1.0) for i in range(20_000)]
     builder = BarBuilder("X", FRAMES)
-    began = time.perf_counter()
+    began = time.process_time()
     for one in ticks:
         builder.add(one)
-    assert (time.perf_counter() - began) / len(ticks) < 100e-6  # five times the goal: the machine is shared
+    assert (time.process_time() - began) / len(ticks) < 100e-6  # five times the goal: the machine is shared

