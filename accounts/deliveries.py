@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import F
 from django.utils import timezone
 
@@ -19,15 +22,45 @@ log = logging.getLogger(__name__)
 WAITS = (timedelta(seconds=10), timedelta(seconds=60))
 # A worker that died while it tried: the claim ends after this, well above what any reporter takes.
 CLAIM = timedelta(seconds=60)
-BATCH = 50
+# One run at a time, and not for long: it holds a thread that housekeeping and trading share.
+BUDGET_S = 20.0
+# Of one user in one round, so that a channel that lets us wait holds up its owner's messages and nobody else's.
+ROUND = 5
 KEEP = timedelta(days=30)
+_RUNNING = "accounts.deliveries.running"
+
+
+def run_alone() -> int:
+    """`run_due`, unless another worker is at it."""
+    if not cache.add(_RUNNING, 1, timeout=BUDGET_S + 2 * CLAIM.total_seconds()):
+        return 0
+    try:
+        return run_due()
+    finally:
+        cache.delete(_RUNNING)
 
 
 def run_due() -> int:
-    """Try what is due, oldest first, up to 50; how many were tried."""
-    now = timezone.now()
+    """Try what is due, in rounds of a few of each user's oldest, for up to 20 seconds; how many were tried."""
+    began, tried = time.monotonic(), 0
+    while time.monotonic() - began < BUDGET_S and (due := _round(timezone.now())):
+        for delivery_id in due:
+            tried += attempt(delivery_id)
+            if time.monotonic() - began >= BUDGET_S:
+                break
+    return tried
+
+
+def _round(now: datetime) -> list[Any]:
+    """Ids of what is due: at most five of each user, oldest first."""
+    taken: Counter[int] = Counter()
+    ids = []
     due = Delivery.objects.filter(state=Delivery.State.WAITING, next_try_at__lte=now).order_by("next_try_at")
-    return sum(attempt(pk) for pk in list(due.values_list("pk", flat=True)[:BATCH]))
+    for delivery_id, owner_id in due.values_list("pk", "owner_id").iterator():
+        taken[owner_id] += 1
+        if taken[owner_id] <= ROUND:
+            ids.append(delivery_id)
+    return ids
 
 
 def attempt(delivery_id: Any) -> bool:

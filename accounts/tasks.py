@@ -24,4 +24,4 @@ def forget_expired() -> None:
 @shared_task(name="accounts.deliver_waiting")
 def deliver_waiting() -> None:
     """Send the deliveries that are due. Sent on commit of each, and by beat for what that missed."""
-    deliveries.run_due()
+    deliveries.run_alone()
