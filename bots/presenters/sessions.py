@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from django.utils import timezone
 
 from bots import words
 from bots.models import TradingSession
@@ -20,6 +23,8 @@ SECONDS = {"1s": 1, "1m": 60, "5m": 300, "15m": 900, "1h": 3_600, "4h": 14_400, 
 LATE_BARS, LATE_SECONDS = 2, 10
 CLOCKED = (_S.RUNNING, _S.DEGRADED, _S.PAUSED)
 MOST_SYMBOLS = 4
+# below so many seconds → (seconds in one, word)
+AGES = ((90, (1, "s")), (5_400, (60, "min")), (172_800, (3_600, "h")), (math.inf, (86_400, "d")))
 SPARK_WIDTH, SPARK_HEIGHT = 120.0, 36.0
 
 
@@ -80,6 +85,15 @@ class SessionHead:
     @property
     def heard_at(self) -> datetime | None:
         return getattr(self.session, "heard_at", None)
+
+    @property
+    def heard_words(self) -> str:
+        """How old its values are, in the words that `js/freshness.js` goes on with."""
+        if self.heard_at is None or self.stale_after is None:
+            return "No bar yet"
+        age = max(0.0, (timezone.now() - self.heard_at).total_seconds())
+        unit = next((unit for limit, unit in AGES if age < limit), AGES[-1][1])
+        return f"{'Stale: last' if age > self.stale_after else 'Last'} bar {age / unit[0]:.0f} {unit[1]} ago"
 
     @property
     def equity(self) -> Decimal:

@@ -1,4 +1,5 @@
-// Search over pages, symbols and backtests: Ctrl/⌘ K. Pages come from the rail, the rest from the server as one types.
+// Search over pages, symbols, backtests, sessions and bots: Ctrl/⌘ K. Pages come from the rail, the rest from the server
+// as one types. What a result does by itself (pause a session) is sent as a form, never followed as a link.
 const WAIT_MS = 140;
 
 export function startPalette() {
@@ -6,7 +7,8 @@ export function startPalette() {
   const input = document.getElementById("palette-input");
   const list = document.getElementById("palette-list");
   const pages = [...document.querySelectorAll(".rail-links a")].map((link) => ({ label: link.textContent.trim(), kind: "Page", url: link.href }));
-  if (dialog.dataset.new) pages.unshift({ label: "New backtest", kind: "Page", url: dialog.dataset.new });
+  pages.unshift({ label: "New backtest", kind: "Page", url: dialog.dataset.new }, { label: "Start a session", kind: "Page", url: dialog.dataset.start });
+  const sources = dialog.dataset.urls.split(" ");
   let chosen = 0;
   let timer = 0;
   let asked = 0;
@@ -27,6 +29,7 @@ export function startPalette() {
         option.id = `palette-option-${i}`;
         option.setAttribute("role", "option");
         option.dataset.url = item.url;
+        if (item.post) option.dataset.post = "";
         for (const [text, quiet] of [[item.label, false], [item.kind, true]]) {
           const span = document.createElement("span");
           span.textContent = text;
@@ -50,14 +53,17 @@ export function startPalette() {
     const found = pages.filter((page) => page.label.toLowerCase().includes(words.toLowerCase()));
     show(found);
     clearTimeout(timer);
-    if (!words || !dialog.dataset.url) return;
+    if (!words) return;
     timer = setTimeout(async () => {
       const turn = ++asked;
-      const answer = await fetch(`${dialog.dataset.url}?q=${encodeURIComponent(words)}`, { headers: { Accept: "application/json" } }).catch(() => null);
-      if (!answer?.ok || turn !== asked) return;
-      const { results } = await answer.json();
-      if (turn === asked) show([...found, ...results]);
+      const answers = await Promise.all(sources.map((source) => ask(source, words)));
+      if (turn === asked) show([...found, ...answers.flat()]);
     }, WAIT_MS);
+  }
+
+  async function ask(source, words) {
+    const answer = await fetch(`${source}?q=${encodeURIComponent(words)}`, { headers: { Accept: "application/json" } }).catch(() => null);
+    return answer?.ok ? (await answer.json()).results : [];
   }
 
   function open() {
@@ -70,7 +76,15 @@ export function startPalette() {
   }
 
   function go(option) {
-    if (option?.dataset.url) location.assign(option.dataset.url);
+    if (!option?.dataset.url) return;
+    if (option.dataset.post === undefined) {
+      location.assign(option.dataset.url);
+      if (location.pathname === new URL(option.dataset.url, location).pathname) dialog.close();
+      return;
+    }
+    const form = dialog.querySelector("form");
+    form.action = option.dataset.url;
+    form.requestSubmit();
   }
 
   document.addEventListener("keydown", (event) => {

@@ -71,4 +71,11 @@ document.body.addEventListener("htmx:oobAfterSwap", (event) => {
   if (event.detail.target.id === "session-notices" && event.detail.target.textContent.trim()) flash(event.detail.target);
 });
 startFreshness();
+
+function asked() {
+  if (location.hash === "#stop" && document.getElementById("session-actions").querySelector("[data-testid=stop]")) document.getElementById("stop-dialog").showModal();
+}
+
+addEventListener("hashchange", asked);
+asked();
 document.getElementById("form-refused")?.focus();

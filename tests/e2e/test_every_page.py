@@ -10,6 +10,7 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from accounts.models import User
+from tests.e2e.trading_world import trading_pages  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -39,6 +40,20 @@ def test_pages_are_readable_and_fit(
 ) -> None:
     page = visit(alice, width=width, theme=theme)
     faults = [f"{name}: {fault}" for name, address in pages.items() for fault in look(page, address)]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.row("N11")
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+def test_pages_of_trading_are_readable_and_fit(
+    visit: Callable[..., Page],
+    alice: User,
+    trading_pages: dict[str, str],  # noqa: F811
+    width: int,
+    theme: str,
+) -> None:
+    page = visit(alice, width=width, theme=theme)
+    faults = [f"{name}: {fault}" for name, address in trading_pages.items() for fault in look(page, address)]
     assert not faults, "\n".join(faults)
 
 

@@ -39,13 +39,15 @@ def test_from_signing_up_to_the_csv(
     page.get_by_role("main").get_by_role("button", name=re.compile("sign up|create", re.I)).click()
 
     # the first visit: steps that can be skipped, and do not come back
-    expect(page.get_by_role("heading", name="Backtests", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="Dashboard", level=1)).to_be_visible()
     expect(page.get_by_text("See a finished backtest")).to_be_visible()
+    expect(page.get_by_text("Start a paper bot")).to_be_visible()
     page.get_by_role("button", name=re.compile("Skip")).click()
     expect(page.get_by_text("See a finished backtest")).to_have_count(0)
-    page.goto("/backtests/")
+    page.goto("/")
     expect(page.get_by_text("See a finished backtest")).to_have_count(0)
 
+    page.goto("/backtests/")
     page.get_by_role("link", name="New backtest").first.click()
     page.get_by_label("Symbols", exact=True).fill("aap")
     page.get_by_role("option", name=re.compile("^AAPL")).first.click()

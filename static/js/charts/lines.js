@@ -106,7 +106,7 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
     return texts.map((text, i) => {
       const [day, time] = text.split(" ");
       if (step >= 86_400) return day;
-      return i && texts[i - 1].startsWith(day) ? time : `${time}\n${day}`;
+      return i && texts[i - 1].startsWith(day) ? time : `${time}\n${day.slice(5)}`;
     });
   }
 

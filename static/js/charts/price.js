@@ -84,6 +84,12 @@ export function priceChart(id, data, settings, reasons) {
     ]);
   }
 
+  /** What stands on the time axis: in the person's zone, as the legend has it. kind: 0 year, 1 month, 2 day, 3 time, 4 seconds. */
+  function tick(time, kind) {
+    const [day, clock] = moment(time, { ...zone, seconds: kind === 4 }).split(" ");
+    return kind >= 3 ? clock : kind === 2 ? day.slice(5) : kind === 1 ? day.slice(0, 7) : day.slice(0, 4);
+  }
+
   function markers() {
     return data.trades.map((trade) => ({
       time: trade.time,
@@ -151,7 +157,7 @@ export function priceChart(id, data, settings, reasons) {
       },
       grid: { vertLines: { color: colour("chart-grid") }, horzLines: { color: colour("chart-grid") } },
       rightPriceScale: { borderColor: colour("line") },
-      timeScale: { borderColor: colour("line"), timeVisible: !zone.daily, secondsVisible: Boolean(zone.seconds), minBarSpacing: 0.05 },
+      timeScale: { borderColor: colour("line"), timeVisible: !zone.daily, secondsVisible: Boolean(zone.seconds), minBarSpacing: 0.05, ...(zone.daily ? {} : { tickMarkFormatter: tick }) },
       localization: { timeFormatter: (time) => moment(time, zone) },
       crosshair: { mode: 0 },
     });
