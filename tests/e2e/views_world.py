@@ -51,7 +51,7 @@ def trading(alice: User) -> dict[str, Any]:
     return {"running": running, "second": second, "ended": ended}
 
 
-def PAGES(trading: dict[str, Any]) -> dict[str, str]:
+def addresses(trading: dict[str, Any]) -> dict[str, str]:
     fill = trading["ended"].trades.filter(realised_pnl__isnull=False).first()
     return {
         "trades": "/trades/",
