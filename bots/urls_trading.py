@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots.views import analytics, orders, positions, trades
+from bots.views import analytics, orders, positions, risk, trades
 
 urlpatterns = [
     path("trades/", trades.trade_list, name="trades"),
@@ -16,4 +16,10 @@ urlpatterns = [
     path("positions/<int:position_id>/close/", positions.close, name="position-close"),
     path("analytics/", analytics.analytics, name="analytics"),
     path("analytics/data/", analytics.data, name="analytics-data"),
+    path("risk/", risk.risk, name="risk"),
+    path("risk/stop/", risk.stop, name="risk-stop"),
+    path("risk/allow/", risk.allow, name="risk-allow"),
+    path("risk/progress/", risk.progress, name="risk-progress"),
+    path("risk/limits/", risk.limits, name="risk-limits"),
+    path("risk/limits/check/", risk.check_limits, name="risk-check"),
 ]

@@ -33,7 +33,7 @@ def set_envelope(user: User, values: Mapping[str, Any], *, actor: User | None = 
     ({name: {"symbols": […], "cap": Decimal}}); None takes a limit away. actor: who changes it, by default the user.
     Raises InputError with every fault.
     """
-    clean = _cleaned(values)
+    clean = clean_envelope(values)
     with transaction.atomic():
         envelope = _locked(user)
         before = _limits(envelope)
@@ -98,7 +98,8 @@ def _limits(envelope: RiskEnvelope) -> dict[str, Any]:
     return {name: getattr(envelope, name) for name in _FIELDS}
 
 
-def _cleaned(values: Mapping[str, Any]) -> dict[str, Any]:
+def clean_envelope(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits as `set_envelope` would store them, without storing them. Raises InputError with every fault."""
     faults = [
         Fault(name, "unknown_field", f"{name!r:.60} is no limit.", f"Known: {', '.join(_FIELDS)}.")
         for name in values

@@ -135,7 +135,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
 ) -> None:
     for number in range(3):
         fill_session(make_session(alice, bot=make_bot(alice)), bars=40, seed=number)
-    with django_assert_num_queries(10):  # login 2, bots, sessions, count, rows, closing, summary, realised, topics
+    with django_assert_num_queries(11):  # login 3, filters 2, count, rows, closing, summary, realised, topics
         assert len(rows(browser)) == 4
 
 
