@@ -197,6 +197,8 @@ class Runner:
         if instant.ts <= self.cursor_ns:
             return None
         blocked, outside = self.blocked(), self.outside
+        if blocked == "degraded_feed" and instant.backfilled:
+            blocked = None  # nothing is missing any more: on paper, bars that come late are decided as if in time
         verdict = self.desk.decide(instant.ts, instant.bars, instant.deciding, blocked=blocked, outside=outside)
         closed_at = mapping.moment(instant.closed_ns)
         absorbed = self._absorb(verdict.log, closed_at, instant, verdict)

@@ -91,6 +91,11 @@ class TradingDesk:
             caps = self.envelopes.caps(runner.session.owner_id)
             runner.kill_switch = caps.blocked
             runner.outside = self.envelopes.outside(runner.session.owner_id, runner.session.pk)
+            if runner.state == SessionState.DEGRADED:
+                # The feed is back before the rows are looked at: the bars that it brings count in full.
+                self._guarded(runner, gone, lambda r=runner: self._heed(r))
+                if runner.session.pk in gone:
+                    continue
             done = self._guarded(runner, gone, lambda r=runner, i=instant: r.work(i))
             if done is not None:
                 dones.append((runner, done))
@@ -191,7 +196,7 @@ class TradingDesk:
         """See what owners want of these sessions, and do it. idle: those for which no bar waits."""
         by_id = {runner.session.pk: runner for runner in runners}
         gone: set[int] = set()
-        self._read_wishes(by_id)
+        self._read_wishes(by_id, idle)
         self.envelopes.refresh({runner.session.owner_id for runner in runners}, by_id)
         newest = {
             row.session_id: row
@@ -221,13 +226,14 @@ class TradingDesk:
                     self._guarded(runner, gone, functools.partial(self._end, runner, gone))
         return gone
 
-    def _read_wishes(self, runners: dict[int, Runner]) -> None:
+    def _read_wishes(self, runners: dict[int, Runner], idle: set[int]) -> None:
         now = timezone.now()
         rows = TradingSession.objects.filter(pk__in=runners)
         for row in rows.only("pk", "wanted", "stop_policy", "stop_reason", "scheduled_end_time"):
             runner = runners[row.pk]
             due = row.scheduled_end_time is not None and row.scheduled_end_time <= now
-            ended = runner.feed is not None and runner.feed.status == "ended"
+            # A replay may have told its end while its last bars still wait here.
+            ended = runner.feed is not None and runner.feed.status == "ended" and row.pk in idle
             if row.wanted != "STOP" and (due or ended):
                 reason = "scheduled_end" if due else "feed_ended"
                 asked = TradingSession.objects.filter(pk=row.pk).exclude(wanted="STOP")
