@@ -196,7 +196,7 @@ class TradingDesk:
         """See what owners want of these sessions, and do it. idle: those for which no bar waits."""
         by_id = {runner.session.pk: runner for runner in runners}
         gone: set[int] = set()
-        self._read_wishes(by_id, idle)
+        self._read_wishes(by_id)
         self.envelopes.refresh({runner.session.owner_id for runner in runners}, by_id)
         newest = {
             row.session_id: row
@@ -226,15 +226,13 @@ class TradingDesk:
                     self._guarded(runner, gone, functools.partial(self._end, runner, gone))
         return gone
 
-    def _read_wishes(self, runners: dict[int, Runner], idle: set[int]) -> None:
+    def _read_wishes(self, runners: dict[int, Runner]) -> None:
         now = timezone.now()
         rows = TradingSession.objects.filter(pk__in=runners)
         for row in rows.only("pk", "wanted", "stop_policy", "stop_reason", "scheduled_end_time"):
             runner = runners[row.pk]
             due = row.scheduled_end_time is not None and row.scheduled_end_time <= now
-            # A replay may have told its end while its last bars still wait here.
-            ended = runner.feed is not None and runner.feed.status == "ended" and row.pk in idle
-            if row.wanted != "STOP" and (due or ended):
+            if row.wanted != "STOP" and (due or runner.drained):
                 reason = "scheduled_end" if due else "feed_ended"
                 asked = TradingSession.objects.filter(pk=row.pk).exclude(wanted="STOP")
                 if asked.update(wanted="STOP", stop_reason=reason):
@@ -263,7 +261,7 @@ class TradingDesk:
         if runner.state != SessionState.STOPPING:
             return
         if not runner.is_flat():
-            if runner.feed is None or runner.feed.status != "ended":
+            if not runner.drained:
                 return
             leftover = runner.give_up_orders()
             if leftover is not None:
