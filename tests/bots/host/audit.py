@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from bots.host.account import Account
@@ -112,7 +113,7 @@ def check(session: TradingSession) -> None:
 def assert_no_bar_is_missing(session: TradingSession, step_ns: int) -> None:
     """For a market that never closes: cycles follow each other without a hole, with a decision for each symbol."""
     times = list(session.cycles.order_by("ts_ns").values_list("ts_ns", flat=True))
-    holes = [(a, b) for a, b in zip(times, times[1:], strict=False) if b - a != step_ns]
+    holes = [(a, b) for a, b in pairwise(times) if b - a != step_ns]
     assert not holes, f"{len(holes)} holes, the first at {holes[0]}"
     assert session.decisions.filter(decides=True).count() == len(times) * len(session.symbols)
 

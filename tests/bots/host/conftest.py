@@ -1,4 +1,4 @@
-"""What the tests of faults share: a made market, hosts in processes of their own, and the run that nothing disturbed."""
+"""What the tests of faults share: a made market, hosts in processes of their own, the run that nothing disturbed."""
 
 from __future__ import annotations
 

@@ -134,3 +134,8 @@ def eventually(what: Any, why: str, timeout_s: float = 60.0) -> Any:
         assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain for {why}"
         time.sleep(0.02)
     return answer
+
+
+def reach(session: Any, cycles: int, timeout_s: float = 60.0) -> None:
+    """Wait until a session has worked through so many bars."""
+    eventually(lambda: session.cycles.count() >= cycles, f"session {session.pk} at bar {cycles}", timeout_s)
