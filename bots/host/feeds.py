@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 
 from django.utils import timezone
@@ -28,9 +29,13 @@ def key_of(session: TradingSession) -> FeedKey:
 
 def warmup(key: FeedKey, desk: Desk) -> tuple[dict[str, BarColumns], int]:
     """Decision bars before the first decision, by symbol, and the instant (ns UTC) after which bars are traded on."""
-    since = feeds.open_feed(key).now()
-    wanted = max(2 * desk.warmup, LEAST_WARMUP)
     plan = desk.plan
+    feed = feeds.open_feed(key)
+    # A replay's clock stands at its first bar, which it knows once it has the bars.
+    asyncio.run(feed.prepare(plan.symbols))
+    feed.subscribe(plan.symbols)
+    since = feed.now()
+    wanted = max(2 * desk.warmup, LEAST_WARMUP)
     bars = {symbol: feeds.warmup(key, symbol, plan.timeframe, wanted, since) for symbol in plan.symbols}
     return bars, since
 

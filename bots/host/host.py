@@ -138,6 +138,10 @@ class Host:
                 await self._take(lease)
             runners = [seat.runner for seat in self.seats.values()]
             idle = {seat.runner.session.pk for seat in self.seats.values() if not seat.waiting}
+            for seat in self.seats.values():
+                # Both at one moment: a replay tells its end while its last bars still wait.
+                feed = seat.runner.feed
+                seat.runner.drained = not seat.waiting and feed is not None and feed.status == "ended"
             if runners:
                 self._leave(await self._in_trading(self.desk.look, runners, idle))
             with contextlib.suppress(TimeoutError):

@@ -67,6 +67,7 @@ class Runner:
         self.kill_switch: str | None = None
         self.outside: OutsideExposure | None = None
         self.feed: FeedState | None = None
+        self.drained = False  # the feed has ended, and none of its bars waits for us
         self.wanted, self.policy, self.stop_reason = session.wanted, session.stop_policy, session.stop_reason
         self.version = 0
         self.equity = session.equity or session.initial_cash
@@ -197,6 +198,8 @@ class Runner:
         if instant.ts <= self.cursor_ns:
             return None
         blocked, outside = self.blocked(), self.outside
+        if blocked == "degraded_feed" and instant.backfilled:
+            blocked = None  # nothing is missing any more: on paper, bars that come late are decided as if in time
         verdict = self.desk.decide(instant.ts, instant.bars, instant.deciding, blocked=blocked, outside=outside)
         closed_at = mapping.moment(instant.closed_ns)
         absorbed = self._absorb(verdict.log, closed_at, instant, verdict)

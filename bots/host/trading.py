@@ -91,6 +91,11 @@ class TradingDesk:
             caps = self.envelopes.caps(runner.session.owner_id)
             runner.kill_switch = caps.blocked
             runner.outside = self.envelopes.outside(runner.session.owner_id, runner.session.pk)
+            if runner.state == SessionState.DEGRADED:
+                # The feed is back before the rows are looked at: the bars that it brings count in full.
+                self._guarded(runner, gone, lambda r=runner: self._heed(r))
+                if runner.session.pk in gone:
+                    continue
             done = self._guarded(runner, gone, lambda r=runner, i=instant: r.work(i))
             if done is not None:
                 dones.append((runner, done))
@@ -227,8 +232,7 @@ class TradingDesk:
         for row in rows.only("pk", "wanted", "stop_policy", "stop_reason", "scheduled_end_time"):
             runner = runners[row.pk]
             due = row.scheduled_end_time is not None and row.scheduled_end_time <= now
-            ended = runner.feed is not None and runner.feed.status == "ended"
-            if row.wanted != "STOP" and (due or ended):
+            if row.wanted != "STOP" and (due or runner.drained):
                 reason = "scheduled_end" if due else "feed_ended"
                 asked = TradingSession.objects.filter(pk=row.pk).exclude(wanted="STOP")
                 if asked.update(wanted="STOP", stop_reason=reason):
@@ -257,7 +261,7 @@ class TradingDesk:
         if runner.state != SessionState.STOPPING:
             return
         if not runner.is_flat():
-            if runner.feed is None or runner.feed.status != "ended":
+            if not runner.drained:
                 return
             leftover = runner.give_up_orders()
             if leftover is not None:
