@@ -95,6 +95,14 @@ def parity(session_id: int) -> None:
     realtime.publish(session.topic, "parity_made", {"session": session.pk, "identical": report.identical})
 
 
+@shared_task(name="bots.record_performance", ignore_result=True)
+def record_performance() -> None:
+    """Write the performance records of sessions that have ended and have none yet."""
+    from bots.services import performance
+
+    performance.record_ended()
+
+
 def _not_compared_today() -> list[int]:
     """Sessions that run and have no parity report of this UTC day; each is named once a day."""
     from bots.models import ParityReport, TradingSession

@@ -211,6 +211,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "accounts-deliver": {"task": "accounts.deliver_waiting", "schedule": 10.0, "options": {"expires": 10}},
     "marketdata-tidy": {"task": "marketdata.tidy", "schedule": 60.0, "options": {"expires": 60}},
     "bots-tick": {"task": "bots.tick", "schedule": 5.0, "options": {"expires": 10}},
+    "bots-record-performance": {"task": "bots.record_performance", "schedule": 10.0, "options": {"expires": 10}},
     "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},
     **{
         f"heartbeat-{queue}": {

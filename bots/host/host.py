@@ -176,6 +176,8 @@ class Host:
             self._leave(await self._in_trading(self.desk.fail, runner, f"Its prices cannot be had: {error}"))
 
     def _on_bars(self, seat: Seat, batch: BarBatch) -> None:
+        if batch.late:
+            return  # found after bars behind it were worked through: a gap in the tape stays one
         seat.waiting.extend(seat.runner.instants(batch))
         if len(seat.waiting) >= MOST_WAITING and seat.subscription is not None:
             seat.subscription.pause()
