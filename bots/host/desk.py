@@ -115,7 +115,7 @@ class Desk:
 
     def gates(self, symbol: str, side: int) -> list[Any]:
         """Every gate that an entry of this symbol meets now; `engine.Portfolio.gates`."""
-        return self.portfolio.gates(symbol, side) if hasattr(self.portfolio, "gates") else []
+        return self.portfolio.gates(symbol, side)
 
     def decide(
         self,
