@@ -77,6 +77,12 @@ class Plan:
         )
 
 
+def capped(settings: Mapping[str, Any], caps: Mapping[str, float]) -> dict[str, Any]:
+    """Settings under the owner's limits over all bots: the tighter of the two counts. caps: by name of the setting."""
+    own = {name: settings.get(name) for name in caps}
+    return {**settings, **{name: cap if own[name] is None else min(own[name], cap) for name, cap in caps.items()}}
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What one bar time led to. signals: of the symbols whose decision bar closed."""

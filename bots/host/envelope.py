@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts import selectors as accounts
-from accounts.models import RiskEnvelope, User
 from bots.models import Order, Position
 from bots.orders import WORKING
 from bots.states import ACTIVE
@@ -55,10 +54,13 @@ class Envelopes:
 
     def refresh(self, owners: Iterable[int], ours: Iterable[int]) -> None:
         """Read the caps of these owners, and what their sessions beside `ours` hold."""
-        for owner_id in set(owners):
-            caps = self._caps[owner_id] = _caps_of(owner_id)
+        mine = set(ours)
+        for owner_id, (envelope, blocked) in accounts.envelopes(owners).items():
+            amounts = (envelope.gross_cap, envelope.net_cap, envelope.symbol_cap)
+            caps = Caps(*(None if amount is None else float(amount) for amount in amounts), blocked)
+            self._caps[owner_id] = caps
             if caps.any:
-                known, mine = self._held.setdefault(owner_id, {}), set(ours)
+                known = self._held.setdefault(owner_id, {})
                 for session_id in [pk for pk in known if pk not in mine]:
                     del known[session_id]
                 known.update(_holdings_of(owner_id, mine))
@@ -94,16 +96,6 @@ class Envelopes:
                 net += value
                 symbols[symbol] = symbols.get(symbol, 0.0) + abs(value)
         return OutsideExposure(gross=gross, net=net, symbols=symbols)
-
-
-def _caps_of(owner_id: int) -> Caps:
-    user = User.objects.filter(pk=owner_id).first()
-    if user is None:
-        return Caps(blocked="This account is gone.")
-    envelope: RiskEnvelope = accounts.risk_envelope(user)
-    amounts = (envelope.gross_cap, envelope.net_cap, envelope.symbol_cap)
-    gross, net, symbol = (None if amount is None else float(amount) for amount in amounts)
-    return Caps(gross, net, symbol, accounts.entries_blocked(user))
 
 
 def _holdings_of(owner_id: int, ours: set[int]) -> dict[int, Held]:

@@ -18,7 +18,7 @@ from django.conf import settings as site
 from bots import failpoints, mapping
 from bots.host import feeds, history, ledger, outcomes
 from bots.host.account import Absorbed, Account, LedgerMismatch
-from bots.host.desk import Desk, Verdict
+from bots.host.desk import Desk, Verdict, capped
 from bots.host.lease import Lease, LostLease
 from bots.host.plans import plan_of
 from bots.models import Cycle, Order, PortfolioSnapshot, SessionCommand, SessionEvent, SessionSettings, TradingSession
@@ -32,6 +32,7 @@ from marketdata.feeds import BarBatch, FeedState
 
 log = logging.getLogger(__name__)
 _S = SessionState
+STOPS = ("stop_loss_pct", "trailing_stop_pct", "vol_stop_atr")  # settings that each declare one
 LIVE_STATES = (_S.RUNNING, _S.DEGRADED, _S.PAUSED, _S.STOPPING)
 
 
@@ -90,8 +91,9 @@ class Runner:
         versions = list(self.session.settings_versions.order_by("version"))
         memory = getattr(self.session, "memory", None)
         # Positions keep what they were opened with (the checkpoint holds it), so only the rules of today are needed.
-        self.version, today = versions[-1].version, versions[-1]
-        self.settings = from_columns(today)
+        self.versions = {row.version: from_columns(row) for row in versions}
+        self.version = versions[-1].version
+        self.settings = self.versions[self.version]
         self.desk = Desk(plan_of(self.session, self.settings))
         self.market_days = next(iter(self.desk.plan.markets.values())).calendar
         if memory is None or not memory.history:
@@ -283,8 +285,9 @@ class Runner:
         if row.version <= self.version:
             return None
         self.settings, self.version = from_columns(row), row.version
+        self.versions[row.version] = self.settings
         try:
-            self.desk.change_settings(self.settings | self.caps)
+            self.desk.change_settings(capped(self.settings, self.caps))
         except InputError as error:
             self._event("settings", f"Version {row.version} cannot be followed: {error}", level="error")
             return None
@@ -295,7 +298,7 @@ class Runner:
         """Take over the owner's limits over all bots, as settings; they go over the session's own."""
         if caps != self.caps:
             self.caps = caps
-            self.desk.change_settings(self.settings | caps)
+            self.desk.change_settings(capped(self.settings, caps))
 
     def obey(self, command: SessionCommand) -> Done | None:
         """Do what a user asked: the orders are decided now and meet the next bar."""
@@ -320,18 +323,22 @@ class Runner:
         return done
 
     def naked(self) -> list[str]:
-        """Open positions that should have a stop and have none working in the engine (W6)."""
-        declared = ("stop_loss_pct", "trailing_stop_pct")
-        if all(self.settings.get(name) is None for name in declared):
-            return []
-        leaving = {order.symbol for order in self.desk.portfolio.working_orders() if not order.entry}
+        """Open positions whose settings declare a stop, with none armed and no exit under way (W6)."""
+        portfolio = self.desk.portfolio
+        leaving = {order.symbol for order in portfolio.working_orders() if not order.entry}
         return [
             position.symbol
-            for position in self.desk.portfolio.positions()
-            if self.account.positions[position.symbol].settings_version == self.version
-            and position.symbol not in leaving
+            for position in portfolio.positions()
+            if position.symbol not in leaving
             and not (np.isfinite(position.stop_px) or np.isfinite(position.trailing_px))
+            and self._declares_stop(position.symbol)
         ]
+
+    def _declares_stop(self, symbol: str) -> bool:
+        """Whether the settings that the position was opened with ask for one."""
+        row = self.account.positions.get(symbol)
+        settings = self.versions.get(row.settings_version) if row is not None else None
+        return settings is not None and any(settings.get(name) is not None for name in STOPS)
 
     def stop(self) -> Done | None:
         """One go at ending: entries are canceled and, to flatten, exits placed. Once for each policy asked for."""

@@ -245,6 +245,10 @@ class TradingDesk:
         runner.heed()
         if runner.state != before:
             self.newsroom.state(runner)
+            held = len(runner.account.positions)
+            if runner.state == SessionState.DEGRADED and held:
+                text = f"{held} open positions: their stops act again when prices come. {runner.session.state_reason}"
+                self._notify(runner, "feed_silent", "warning", f"{runner.session}: no prices", text)
 
     def _cover(self, runner: Runner, symbol: str) -> Done | None:
         text = "Its settings declare a stop and none works; the position is being closed."

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bots.host import history
-from bots.host.desk import Desk, Plan
+from bots.host.desk import Desk, Plan, capped
 from bots.host.plans import plan_of
 from bots.models import Cycle, TradingSession
 from bots.settings_columns import from_columns
@@ -141,7 +141,7 @@ def _stepped(tape: Tape, desk: Desk, scored: Mapping[str, Any]) -> Result:
         caps = outside.pop("caps", {})
         if (cycle.settings_version, caps) != followed:
             followed = (cycle.settings_version, caps)
-            portfolio.change_rules(*plan.rules(tape.versions[cycle.settings_version] | caps, desk.strategy))
+            portfolio.change_rules(*plan.rules(capped(tape.versions[cycle.settings_version], caps), desk.strategy))
         ts = cycle.ts_ns
         portfolio.step(
             ts,
