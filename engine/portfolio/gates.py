@@ -158,16 +158,16 @@ def _of_caps(
     gross, net, own = (float(facts[name]) for name in ("gross", "net", "own"))
     held = float(facts["held"]) * float(facts["px"])
     whole = {
-        "capital_cap": [("of money in one entry", asked, rules.capital_per_trade, 1.0)],
+        "capital_cap": [(" of money in one entry", asked, rules.capital_per_trade, 1.0)],
         "position_cap": [("% of equity in one entry", asked, rules.max_position_size_pct, equity)],
         "symbol_cap": [("% of equity in the symbol", held + asked, rules.max_symbol_concentration_pct, equity)],
         "gross_cap": [("% of equity in all", gross + asked, rules.max_gross_exposure_pct, equity)],
         "net_cap": [("% of equity one way", net * side + asked, rules.max_net_exposure_pct, equity)],
         "account_cap": [
-            ("of money in all of the account", gross + outside.gross + asked, rules.account_gross_cap, 1.0),
-            ("of money one way in the account", (net + outside.net) * side + asked, rules.account_net_cap, 1.0),
+            (" of money in all of the account", gross + outside.gross + asked, rules.account_gross_cap, 1.0),
+            (" of money one way in the account", (net + outside.net) * side + asked, rules.account_net_cap, 1.0),
             (
-                "of the account's money in the symbol",
+                " of the account's money in the symbol",
                 own + outside.symbols.get(symbol, 0.0) + asked,
                 rules.account_symbol_cap,
                 1.0,
@@ -180,7 +180,7 @@ def _of_caps(
             continue
         text, money, limit, base = max(on, key=lambda row: row[1] / row[2])
         value = money if base == 1.0 else money / base * 100.0
-        yield Gate(name, value, limit, refused != name, f"{value:.2f} {text} as asked, at most {limit:g} is allowed")
+        yield Gate(name, value, limit, refused != name, f"{value:.2f}{text} as asked, at most {limit:g} is allowed")
 
 
 def _limit(limit: float) -> str:

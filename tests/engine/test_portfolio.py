@@ -240,14 +240,18 @@ def test_a_checkpoint_that_does_not_fit_is_refused() -> None:
 
 @pytest.mark.row("C14")
 def test_a_portfolio_resumed_with_other_rules_goes_on_by_them() -> None:
-    one = portfolio(rules=Rules(stop_loss_pct=5.0))
+    one = portfolio(rules=Rules(stop_loss_pct=5.0, correlation_bars=9))
     go(one, {"A": 1})
     go(one)
-    heir = portfolio(rules=Rules(stop_loss_pct=1.0))
+    other = Rules(stop_loss_pct=1.0, correlation_bars=4, atr_period=3, allow_fractional=True, rebalance="daily")
+    heir = portfolio(rules=other)
     heir.resume(one.checkpoint())
-    one.change_rules(Rules(stop_loss_pct=1.0))
+    one.change_rules(other)
     assert heir.checkpoint() == one.checkpoint()
     assert heir.positions()[0].stop_px == 95.0
+    logs = [go(each, {"A": -1}) for each in (one, heir)]
+    assert repr(logs[0].orders) == repr(logs[1].orders)
+    assert heir.checkpoint() == one.checkpoint()
 
 
 def test_memory_and_checkpoints_stay_flat_over_a_long_life() -> None:

@@ -159,6 +159,31 @@ def test_any_legal_settings_survive_json_and_make_rules(data: st.DataObject) -> 
     assert costs.commission_rate == cleaned["commission_rate"]
 
 
+@pytest.mark.row("J16", "J17", "W14")
+def test_guards_go_over_to_the_engine_as_they_are() -> None:
+    guards = {
+        "vol_stop_atr": 2.5,
+        "max_gross_exposure_pct": 150.0,
+        "max_net_exposure_pct": 80.0,
+        "account_gross_cap": 90_000.0,
+        "account_net_cap": 50_000.0,
+        "account_symbol_cap": 9_000.0,
+        "max_correlated_positions": 2,
+        "correlation_threshold": 0.7,
+        "correlation_bars": 30,
+        "max_orders_per_minute": 5,
+        "price_collar_pct": 3.0,
+        "cooldown_bars": 4,
+        "flatten_at_session_end": True,
+    }
+    off, _ = settings.to_rules(settings.clean({}), calendar="XNYS", timeframe="1m")
+    on, _ = settings.to_rules(settings.clean(guards), calendar="XNYS", timeframe="1m")
+    assert {name: getattr(on, name) for name in guards} == guards
+    assert not off.flatten_at_session_end
+    switched = [name for name in guards if getattr(off, name) not in (None, False)]
+    assert switched == ["correlation_threshold", "correlation_bars"]  # figures of a guard that is off
+
+
 @pytest.mark.row("J7")
 def test_the_default_hours_are_the_exchanges_own_session() -> None:
     default = settings.clean({})
