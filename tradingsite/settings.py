@@ -306,6 +306,7 @@ SPECTACULAR_SETTINGS = {
         "BacktestStateEnum": "backtests.models.Backtest.State",
         "SessionStateEnum": "bots.states.SessionState",
         "SideEnum": "bots.models.columns.Side",
+        "StrategySlugEnum": "strategies.serializers.SLUGS",
         "StopPolicyEnum": "bots.models.session.TradingSession.StopPolicy",
         "SourceEnum": "marketdata.models.instrument.Source.values",
         "TimeframeEnum": "marketdata.serializers.TIMEFRAMES",
