@@ -1,17 +1,43 @@
-"""Operators' view of trading sessions. Fills and snapshots are history: read, never edited or deleted."""
+"""Operators' view of bots and trading sessions. The ledger is history: read, never edited or deleted.
+
+What an operator may do is to stop a session; that it is done by them stands in the session's log and the audit trail.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from bots.models import PortfolioSnapshot, SessionSettings, Trade, TradingSession
+from bots.models import (
+    Bot,
+    Cycle,
+    DailyStats,
+    Decision,
+    HostSign,
+    Order,
+    PaperOrder,
+    ParityReport,
+    PortfolioSnapshot,
+    Position,
+    SessionCommand,
+    SessionEvent,
+    SessionMemory,
+    SessionSettings,
+    Trade,
+    TradingSession,
+)
+from bots.services import sessions
+from bots.states import OVER
 
 
 class _History(admin.ModelAdmin):
     """Rows that only the platform writes."""
+
+    show_full_result_count = False
+    list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -23,30 +49,112 @@ class _History(admin.ModelAdmin):
         return False
 
 
+@admin.register(Bot)
+class BotAdmin(_History):
+    list_display = ("name", "owner", "strategy", "timeframe", "feed", "run", "capital", "updated_at")
+    list_filter = ("run", "feed", "strategy", "timeframe", "is_demo")
+    search_fields = ("name", "owner__username", "strategy")
+    list_select_related = ("owner",)
+
+
 @admin.register(TradingSession)
 class TradingSessionAdmin(_History):
-    list_display = ("id", "owner", "mode", "state", "strategy", "timeframe", "total_trades", "total_pnl", "created_at")
-    list_filter = ("mode", "state", "strategy", "timeframe", "created_at")
-    search_fields = ("id", "owner__username", "strategy")
-    list_select_related = ("owner",)
+    list_display = (
+        "id", "owner", "bot", "mode", "state", "wanted", "strategy", "timeframe", "host", "lease_expires_at",
+        "total_trades", "total_pnl", "open_positions", "last_bar_at", "created_at",
+    )  # fmt: skip
+    list_filter = ("state", "wanted", "mode", "feed", "strategy", "timeframe", "created_at")
+    search_fields = ("id", "name", "owner__username", "bot__name", "strategy", "host")
+    list_select_related = ("owner", "bot")
     date_hierarchy = "created_at"
+    actions = ("stop_keeping", "stop_flattening")
+
+    @admin.action(description="Halt: stop the chosen sessions, keep their positions", permissions=["halt"])
+    def stop_keeping(self, request: HttpRequest, chosen: QuerySet[TradingSession]) -> None:
+        self._stop(request, chosen, TradingSession.StopPolicy.KEEP)
+
+    @admin.action(description="Halt: stop the chosen sessions, close their positions", permissions=["halt"])
+    def stop_flattening(self, request: HttpRequest, chosen: QuerySet[TradingSession]) -> None:
+        self._stop(request, chosen, TradingSession.StopPolicy.FLATTEN)
+
+    def has_halt_permission(self, request: HttpRequest) -> bool:
+        """Every operator who sees the sessions may stop them."""
+        return self.has_view_permission(request)
+
+    def _stop(self, request: HttpRequest, chosen: QuerySet[TradingSession], policy: str) -> None:
+        going = chosen.exclude(state__in=OVER)
+        for session in going:
+            sessions.end(session, policy, reason="operator", by=request.user)  # type: ignore[arg-type]
+        self.message_user(request, f"{len(going)} sessions are being stopped.", messages.WARNING)
 
 
 @admin.register(SessionSettings)
 class SessionSettingsAdmin(_History):
-    list_display = ("session", "version", "changed_by", "created_at")
+    list_display = ("session", "version", "rolled_back_to", "changed_by", "created_at")
     list_filter = ("order_type_default", "position_sizing_method", "created_at")
-    search_fields = ("session__id", "changed_by__username")
+    search_fields = ("session__id", "session__owner__username", "changed_by__username")
     list_select_related = ("session", "changed_by")
+
+
+@admin.register(Order)
+class OrderAdmin(_History):
+    list_display = (
+        "decided_at", "session_id", "symbol", "side", "kind", "qty", "filled_qty", "avg_fill_px", "state", "reason",
+        "late_fill",
+    )  # fmt: skip
+    list_filter = ("state", "side", "kind", "is_entry", "late_fill", "decided_at")
+    search_fields = ("symbol", "client_order_id", "broker_order_id", "session__id", "session__owner__username")
+    date_hierarchy = "decided_at"
+
+
+@admin.register(PaperOrder)
+class PaperOrderAdmin(_History):
+    list_display = ("accepted_at", "session_id", "symbol", "side", "kind", "qty", "is_working", "client_order_id")
+    list_filter = ("is_working", "side", "kind")
+    search_fields = ("client_order_id", "symbol", "session__id")
 
 
 @admin.register(Trade)
 class TradeAdmin(_History):
-    list_display = ("executed_at", "session_id", "symbol", "side", "qty", "px", "commission", "slippage")
-    list_filter = ("side", "session__mode", "executed_at")
+    list_display = (
+        "executed_at",
+        "session_id",
+        "symbol",
+        "side",
+        "qty",
+        "px",
+        "commission",
+        "slippage",
+        "realised_pnl",
+    )
+    list_filter = ("side", "is_entry", "session__mode", "executed_at")
     search_fields = ("symbol", "execution_id", "client_order_id", "broker_order_id", "session__owner__username")
     date_hierarchy = "executed_at"
-    show_full_result_count = False
+
+
+@admin.register(Position)
+class PositionAdmin(_History):
+    list_display = (
+        "opened_at", "session_id", "symbol", "number", "side", "is_open", "qty", "entry_px", "current_px",
+        "realised_pnl", "unrealised_pnl", "exit_reason",
+    )  # fmt: skip
+    list_filter = ("is_open", "side", "exit_reason", "opened_at")
+    search_fields = ("symbol", "session__id", "session__owner__username")
+    date_hierarchy = "opened_at"
+
+
+@admin.register(Decision)
+class DecisionAdmin(_History):
+    list_display = ("closed_at", "session_id", "symbol", "timeframe", "action", "confidence", "outcome", "detail")
+    list_filter = ("outcome", "action", "timeframe", "decides")
+    search_fields = ("symbol", "session__id", "session__owner__username")
+
+
+@admin.register(Cycle)
+class CycleAdmin(_History):
+    list_display = ("closed_at", "session_id", "equity", "cash", "exposure", "blocked", "caught_up", "settings_version")
+    list_filter = ("caught_up", "blocked")
+    search_fields = ("session__id", "session__owner__username")
 
 
 @admin.register(PortfolioSnapshot)
@@ -55,4 +163,54 @@ class PortfolioSnapshotAdmin(_History):
     list_filter = ("mode", "ts")
     search_fields = ("session__id", "session__owner__username")
     date_hierarchy = "ts"
-    show_full_result_count = False
+
+
+@admin.register(DailyStats)
+class DailyStatsAdmin(_History):
+    list_display = ("day", "session_id", "bot", "trades", "round_trips", "wins", "losses", "realised_pnl", "fees")
+    list_filter = ("day",)
+    search_fields = ("session__id", "session__owner__username", "bot__name")
+    list_select_related = ("bot",)
+    date_hierarchy = "day"
+
+
+@admin.register(SessionEvent)
+class SessionEventAdmin(_History):
+    list_display = ("at", "session_id", "level", "kind", "text", "by")
+    list_filter = ("level", "kind", "at")
+    search_fields = ("text", "session__id", "session__owner__username", "by__username")
+    list_select_related = ("by",)
+    date_hierarchy = "at"
+
+
+@admin.register(SessionCommand)
+class SessionCommandAdmin(_History):
+    list_display = ("requested_at", "session_id", "kind", "symbol", "requested_by", "done_at", "outcome")
+    list_filter = ("kind", "requested_at")
+    search_fields = ("symbol", "session__id", "requested_by__username")
+    list_select_related = ("requested_by",)
+
+
+@admin.register(SessionMemory)
+class SessionMemoryAdmin(_History):
+    list_display = ("session_id", "first_ns")
+    list_filter = ("session__state",)
+    search_fields = ("session__id", "session__owner__username")
+    fields = ("session", "first_ns")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SessionMemory]:
+        return super().get_queryset(request).defer("checkpoint", "history")
+
+
+@admin.register(ParityReport)
+class ParityReportAdmin(_History):
+    list_display = ("made_at", "session_id", "identical", "cycles", "orders_compared", "fills_compared", "counts")
+    list_filter = ("identical", "made_at")
+    search_fields = ("session__id", "session__owner__username")
+
+
+@admin.register(HostSign)
+class HostSignAdmin(_History):
+    list_display = ("name", "started_at", "seen_at", "sessions")
+    list_filter = ("seen_at",)
+    search_fields = ("name",)

@@ -304,6 +304,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "NotificationLevelEnum": "accounts.models.Level",
         "BacktestStateEnum": "backtests.models.Backtest.State",
+        "SessionStateEnum": "bots.states.SessionState",
+        "SideEnum": "bots.models.columns.Side",
+        "StrategySlugEnum": "strategies.serializers.SLUGS",
+        "StopPolicyEnum": "bots.models.session.TradingSession.StopPolicy",
         "SourceEnum": "marketdata.models.instrument.Source.values",
         "TimeframeEnum": "marketdata.serializers.TIMEFRAMES",
     },

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from bots import selectors, services
 from bots.api.reading import KEY, LOCATION, Listing, body, query, started
 from bots.api.serializers import bots as shapes
-from bots.api.serializers.sessions import SessionSerializer, StartRequestSerializer
+from bots.api.serializers.sessions import StartRequestSerializer, TradingSessionSerializer
 from bots.models import Bot
 from tradingsite.lib.schema import errors_for
 
@@ -149,7 +149,7 @@ class StartBot(APIView):
         operation_id="bots_start",
         parameters=[KEY, LOCATION],
         request=StartRequestSerializer,
-        responses={200: SessionSerializer, 201: SessionSerializer, **errors_for(409, 422)},
+        responses={200: TradingSessionSerializer, 201: TradingSessionSerializer, **errors_for(409, 422)},
     )
     def post(self, request: Request, bot_id: int) -> Response:
         """A session with all of the bot's configuration, what is sent over it. 200 with the active one, if there is."""
@@ -159,7 +159,7 @@ class StartBot(APIView):
 
 class _Steer(APIView):
     def answered(self, session: Any) -> Response:
-        return Response(SessionSerializer(session).data)
+        return Response(TradingSessionSerializer(session).data)
 
 
 class StopBot(_Steer):
@@ -168,7 +168,7 @@ class StopBot(_Steer):
     @extend_schema(
         operation_id="bots_stop",
         request=shapes.StopBotSerializer,
-        responses={200: SessionSerializer, **errors_for(409)},
+        responses={200: TradingSessionSerializer, **errors_for(409)},
     )
     def post(self, request: Request, bot_id: int) -> Response:
         """Stop its session. 409 for a bot that was never started."""
@@ -179,7 +179,9 @@ class StopBot(_Steer):
 class PauseBot(_Steer):
     """Pause a bot."""
 
-    @extend_schema(operation_id="bots_pause", request=None, responses={200: SessionSerializer, **errors_for(409)})
+    @extend_schema(
+        operation_id="bots_pause", request=None, responses={200: TradingSessionSerializer, **errors_for(409)}
+    )
     def post(self, request: Request, bot_id: int) -> Response:
         """No new entries of its session; exits go on. 409 while none is active."""
         return self.answered(services.bots.pause(request.user, bot_id))
@@ -188,7 +190,9 @@ class PauseBot(_Steer):
 class ResumeBot(_Steer):
     """Resume a bot."""
 
-    @extend_schema(operation_id="bots_resume", request=None, responses={200: SessionSerializer, **errors_for(409)})
+    @extend_schema(
+        operation_id="bots_resume", request=None, responses={200: TradingSessionSerializer, **errors_for(409)}
+    )
     def post(self, request: Request, bot_id: int) -> Response:
         """Entries again. 409 while no session of it is active."""
         return self.answered(services.bots.resume(request.user, bot_id))

@@ -54,12 +54,12 @@ class StatsPerformance(APIView):
     @extend_schema(
         operation_id="stats_performance",
         parameters=[shapes.PerformanceQuerySerializer],
-        responses={200: shapes.PerformanceSerializer},
+        responses={200: shapes.TradingPerformanceSerializer},
     )
     def get(self, request: Request) -> Response:
         """Sharpe, profit factor, drawdown and more; 1W 1M 3M 6M 1Y ALL."""
         sent = query(shapes.PerformanceQuerySerializer, request)
-        return Response(shapes.PerformanceSerializer(selectors.performance(request.user, **sent)).data)
+        return Response(shapes.TradingPerformanceSerializer(selectors.performance(request.user, **sent)).data)
 
 
 class TradingPerformance(APIView):
@@ -68,12 +68,12 @@ class TradingPerformance(APIView):
     @extend_schema(
         operation_id="trading_performance",
         parameters=[shapes.PerformanceQuerySerializer],
-        responses={200: shapes.PerformanceSerializer},
+        responses={200: shapes.TradingPerformanceSerializer},
     )
     def get(self, request: Request) -> Response:
         """Sharpe, profit factor, drawdown and more; 1W 1M 3M 6M 1Y ALL."""
         sent = query(shapes.PerformanceQuerySerializer, request)
-        return Response(shapes.PerformanceSerializer(selectors.performance(request.user, **sent)).data)
+        return Response(shapes.TradingPerformanceSerializer(selectors.performance(request.user, **sent)).data)
 
 
 class StatsByBot(APIView):

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from accounts.models import User
 from bots import selectors
 from bots.api.serializers import ledger
-from bots.api.serializers.sessions import SessionSerializer
+from bots.api.serializers.sessions import TradingSessionSerializer
 from bots.models import Position, TradingSession
 from tradingsite.lib.errors import NotFound
 from tradingsite.lib.pagination import Pages
@@ -70,7 +70,7 @@ def started(session: TradingSession, new: bool) -> Response:
     """201 for a new session, 200 for one that is there already; its address either way."""
     headers = {"Location": reverse("bots-api:session", args=[session.pk])}
     code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
-    return Response(SessionSerializer(session).data, status=code, headers=headers)
+    return Response(TradingSessionSerializer(session).data, status=code, headers=headers)
 
 
 def positions(rows: list[Position]) -> list[dict[str, Any]]:

@@ -17,8 +17,10 @@ from bots.api.serializers import sessions as shapes
 from tradingsite.lib.schema import errors_for
 
 _STARTED = {
-    200: OpenApiResponse(shapes.SessionSerializer, description="It is there already: same key, or the bot's own"),
-    201: OpenApiResponse(shapes.SessionSerializer, description="Written down; a host takes it up"),
+    200: OpenApiResponse(
+        shapes.TradingSessionSerializer, description="It is there already: same key, or the bot's own"
+    ),
+    201: OpenApiResponse(shapes.TradingSessionSerializer, description="Written down; a host takes it up"),
     **errors_for(404, 409, 422),
 }
 
@@ -98,12 +100,12 @@ class Sessions(Listing):
     @extend_schema(
         operation_id="sessions_list",
         parameters=[shapes.SessionFilterSerializer],
-        responses={200: shapes.SessionSerializer(many=True)},
+        responses={200: shapes.TradingSessionSerializer(many=True)},
     )
     def get(self, request: Request) -> Response:
         """Your sessions, newest first."""
         rows = selectors.sessions(request.user, **query(shapes.SessionFilterSerializer, request))
-        return self.paged(request, rows, shapes.SessionSerializer)
+        return self.paged(request, rows, shapes.TradingSessionSerializer)
 
 
 class SessionsOfUser(Listing):
@@ -112,13 +114,13 @@ class SessionsOfUser(Listing):
     @extend_schema(
         operation_id="sessions_of_user",
         parameters=[shapes.SessionFilterSerializer],
-        responses={200: shapes.SessionSerializer(many=True)},
+        responses={200: shapes.TradingSessionSerializer(many=True)},
     )
     def get(self, request: Request, user_id: int) -> Response:
         """Your sessions; any other user's id answers 404."""
         user = caller(request, user_id)
         rows = selectors.sessions(user, **query(shapes.SessionFilterSerializer, request))
-        return self.paged(request, rows, shapes.SessionSerializer)
+        return self.paged(request, rows, shapes.TradingSessionSerializer)
 
 
 class ActiveSession(APIView):
@@ -154,10 +156,10 @@ class PortfolioOfUser(APIView):
 class SessionDetail(APIView):
     """One session."""
 
-    @extend_schema(operation_id="sessions_get", responses={200: shapes.SessionSerializer})
+    @extend_schema(operation_id="sessions_get", responses={200: shapes.TradingSessionSerializer})
     def get(self, request: Request, session_id: int) -> Response:
         """A session of yours as it stands."""
-        return Response(shapes.SessionSerializer(selectors.session(request.user, session_id)).data)
+        return Response(shapes.TradingSessionSerializer(selectors.session(request.user, session_id)).data)
 
 
 class StopSession(APIView):
@@ -166,34 +168,38 @@ class StopSession(APIView):
     @extend_schema(
         operation_id="sessions_stop",
         request=shapes.StopRequestSerializer,
-        responses={200: shapes.SessionSerializer},
+        responses={200: shapes.TradingSessionSerializer},
     )
     def post(self, request: Request, session_id: int) -> Response:
         """Twice is fine, and one that is over stays as it is. `state` follows `wanted` within about a second."""
         policy = body(shapes.StopRequestSerializer, request)["policy"]
-        return Response(shapes.SessionSerializer(services.sessions.stop(request.user, session_id, policy)).data)
+        return Response(shapes.TradingSessionSerializer(services.sessions.stop(request.user, session_id, policy)).data)
 
 
 class PauseSession(APIView):
     """Pause a session."""
 
     @extend_schema(
-        operation_id="sessions_pause", request=None, responses={200: shapes.SessionSerializer, **errors_for(409)}
+        operation_id="sessions_pause",
+        request=None,
+        responses={200: shapes.TradingSessionSerializer, **errors_for(409)},
     )
     def post(self, request: Request, session_id: int) -> Response:
         """No new entries; exits go on. 409 for one that is being stopped or is over."""
-        return Response(shapes.SessionSerializer(services.sessions.pause(request.user, session_id)).data)
+        return Response(shapes.TradingSessionSerializer(services.sessions.pause(request.user, session_id)).data)
 
 
 class ResumeSession(APIView):
     """Resume a session."""
 
     @extend_schema(
-        operation_id="sessions_resume", request=None, responses={200: shapes.SessionSerializer, **errors_for(409)}
+        operation_id="sessions_resume",
+        request=None,
+        responses={200: shapes.TradingSessionSerializer, **errors_for(409)},
     )
     def post(self, request: Request, session_id: int) -> Response:
         """Entries again. 409 for one that is being stopped or is over."""
-        return Response(shapes.SessionSerializer(services.sessions.resume(request.user, session_id)).data)
+        return Response(shapes.TradingSessionSerializer(services.sessions.resume(request.user, session_id)).data)
 
 
 class SessionSettingsView(APIView):
@@ -265,7 +271,7 @@ class SessionEquity(APIView):
     @extend_schema(
         operation_id="session_equity",
         parameters=[shapes.CurveQuerySerializer],
-        responses={200: shapes.EquitySerializer},
+        responses={200: shapes.SessionEquitySerializer},
     )
     def get(self, request: Request, session_id: int) -> Response:
         """Equity over time, thinned for drawing."""

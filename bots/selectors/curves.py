@@ -47,7 +47,12 @@ def session_equity(
 
 
 def user_pnl(
-    user: User, *, since: datetime | None = None, bot_id: int | None = None, points: int = 500
+    user: User,
+    *,
+    since: datetime | None = None,
+    bot_id: int | None = None,
+    session_id: int | None = None,
+    points: int = 500,
 ) -> dict[str, Any]:
     """Live P&L of all the user's sessions together over time: each adds equity minus initial cash, the last it had.
 
@@ -57,6 +62,8 @@ def user_pnl(
     owned = TradingSession.objects.filter(owner=user)
     if bot_id is not None:
         owned = owned.filter(bot_id=bot_id)
+    if session_id is not None:
+        owned = owned.filter(pk=session_id)
     cash = {pk: float(value) for pk, value in owned.values_list("pk", "initial_cash")}
     cycles = Cycle.objects.filter(session__in=owned)
     value = _before(cycles, since) if since is not None else {}

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from accounts import quotas
 from accounts import selectors as account_selectors
 from accounts.models import User
-from accounts.services import audit
+from accounts.services import audit, notifications
 from bots import selectors
 from bots.models import Bot, Mode, Order, PaperOrder, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.orders import WORKING, OrderState
@@ -90,6 +90,11 @@ def create(user: User, request: SessionRequest, key: str | None = None) -> tuple
         settings = to_columns(session_settings.clean(request.settings))
         SessionSettings.objects.create(session=session, version=1, changed_by=user, **settings)
         log(session, "state", "Scheduled: waits for a host", by=user)
+        facts = {
+            "mode": session.mode, "strategy": session.strategy, "symbols": session.symbols,
+            "timeframe": session.timeframe, "initial_cash": f"{session.initial_cash:f}",
+        }  # fmt: skip
+        notifications.post_event(user, "session_created", facts, title="Session created", session_id=session.pk)
         nudge(session.pk)
     return session, True
 

@@ -199,6 +199,7 @@ def test_pnl_by_day_bot_and_symbol(alice: User, api: Api, session: TradingSessio
     assert Decimal(symbols["SIM-GAMMA"]["realised_pnl"]) == over.total_pnl
     week = client.get("/api/stats/pnl?period=1W&bot_id=" + str(session.bot_id)).json()
     assert week["pnl"][-1] == pytest.approx(float(session.equity - session.initial_cash))
+    assert client.get(f"/api/stats/pnl?session_id={session.pk}").json() == week
 
 
 @pytest.mark.row("B25", "C11")

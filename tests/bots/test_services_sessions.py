@@ -12,8 +12,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
+from accounts import deliveries
 from accounts.models import AuditEvent, Tier, User
-from accounts.services import risk
+from accounts.services import notifications, risk
 from bots.models import Order, PaperOrder, SessionCommand, TradingSession
 from bots.orders import WORKING
 from bots.services import emergency, sessions, settings
@@ -21,6 +22,7 @@ from bots.states import SessionState
 from engine.errors import InputError
 from marketdata import feeds
 from tests.accounts.factories import UserFactory
+from tests.accounts.receiver import receiving
 from tests.bots.factories import fill_session, make_bot, make_session
 from tradingsite.lib.errors import ApiError, Conflict, NotAllowed, NotFound, QuotaExceeded, Unprocessable
 
@@ -154,6 +156,20 @@ def test_nothing_starts_while_a_kill_switch_is_on(alice: User) -> None:
     with pytest.raises(Conflict) as limited:
         sessions.start(alice, START)
     assert limited.value.code == "own_limit_reached"
+
+
+@pytest.mark.row("C5")
+def test_a_new_session_is_posted_to_the_owners_webhook(alice: User, settings: Any) -> None:
+    with receiving() as receiver:
+        settings.WEBHOOK_PORTS, settings.WEBHOOK_PRIVATE_NETWORKS = [receiver.port], True
+        notifications.set_channel(alice, "webhook", address=f"{receiver.url}/hook", secret="her signing secret")
+        session, _ = sessions.start(alice, START, "once")
+        sessions.start(alice, START, "once")
+        deliveries.run_due()
+    assert len(receiver.seen) == 1
+    told = receiver.body()
+    assert (told["event"], told["session_id"]) == ("session_created", str(session.pk))
+    assert told["data"]["symbols"] == ["SIM-ALPHA", "SIM-BETA"]
 
 
 @pytest.mark.row("M4")

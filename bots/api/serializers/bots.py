@@ -10,8 +10,8 @@ from rest_framework import serializers
 from bots.api.serializers.fields import BIGGEST_ID, SYMBOL, DecimalText, ObjectField, SettingsField
 from bots.models import Bot, TradingSession
 from bots.services import bot_requests, bots, feeds, requests
-from strategies import catalogue
 from strategies.params import WEEKDAYS
+from strategies.serializers import SLUGS
 from strategies.session_settings import SETTINGS
 from tradingsite.lib.fields import QuerySerializer, StrictCharField, StrictSerializer
 
@@ -63,7 +63,7 @@ class BotRequestSerializer(StrictSerializer):
         help_text="Seconds between two decisions. Default 60",
     )
     strategy = serializers.ChoiceField(
-        choices=[(s.slug, s.label) for s in catalogue.all()],
+        choices=SLUGS,
         required=False,
         allow_null=True,
         help_text="Slug in the catalogue; needed unless saved_strategy_id is sent",

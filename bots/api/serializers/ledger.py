@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from bots import selectors
 from bots.api.serializers.fields import DecimalText, IdField, ObjectField, SinceUntil, sorts
-from bots.api.serializers.sessions import SessionSerializer
+from bots.api.serializers.sessions import TradingSessionSerializer
 from bots.models import Order, Position, Side, Trade
 from bots.orders import GROUPS
 from tradingsite.lib.fields import QuerySerializer
@@ -191,7 +191,7 @@ class PortfolioSerializer(serializers.Serializer):
     cash = DecimalText()
     exposure = DecimalText()
     unrealised_pnl = DecimalText()
-    sessions = SessionSerializer(many=True)
+    sessions = TradingSessionSerializer(many=True)
     positions = PositionSerializer(many=True)
 
 
@@ -218,7 +218,7 @@ class _TripsSerializer(serializers.Serializer):
     worst_trade = DecimalText(allow_null=True)
 
 
-class PerformanceSerializer(_TripsSerializer):
+class TradingPerformanceSerializer(_TripsSerializer):
     """Trading over a period. Sharpe and the other return-based figures are of daily returns."""
 
     period = serializers.ChoiceField(choices=list(selectors.PERIODS))

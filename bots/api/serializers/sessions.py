@@ -21,6 +21,7 @@ from bots.models import Decision, Mode, ParityReport, SessionCommand, SessionEve
 from bots.services import emergency, feeds, requests
 from bots.settings_columns import from_columns
 from strategies import catalogue, session_settings
+from strategies.serializers import SLUGS
 from tradingsite.lib.fields import (
     QuerySerializer,
     StrictBooleanField,
@@ -61,7 +62,7 @@ class StartRequestSerializer(StrictSerializer):
         choices=requests.TIMEFRAMES, required=False, allow_null=True, help_text="Finer bars to match orders on"
     )
     strategy = serializers.ChoiceField(
-        choices=[(s.slug, s.label) for s in catalogue.all()],
+        choices=SLUGS,
         required=False,
         allow_null=True,
         help_text="Slug in the catalogue; needed unless saved_strategy_id or bot_id is sent",
@@ -146,7 +147,7 @@ class SessionFilterSerializer(QuerySerializer):
     sort = serializers.ChoiceField(required=False, default="-created_at", choices=sorts(selectors.SESSION_SORTS))
 
 
-class SessionSerializer(serializers.ModelSerializer):
+class TradingSessionSerializer(serializers.ModelSerializer):
     """A session: what it runs, how it stands, what it is worth."""
 
     bot_name = serializers.SerializerMethodField(help_text="Null without a bot")
@@ -205,13 +206,13 @@ class SessionSerializer(serializers.ModelSerializer):
 
 
 class ActiveSessionSerializer(serializers.Serializer):
-    session = SessionSerializer(allow_null=True, help_text="The one started last; null when none is active")
+    session = TradingSessionSerializer(allow_null=True, help_text="The one started last; null when none is active")
 
 
 class ProgressSerializer(serializers.Serializer):
     """How far the stop button has come with one session."""
 
-    session = SessionSerializer()
+    session = TradingSessionSerializer()
     working_orders = serializers.IntegerField()
     open_positions = serializers.IntegerField()
     done = serializers.BooleanField(help_text="Nothing more will happen to it by this button")
@@ -332,7 +333,7 @@ class CurveQuerySerializer(QuerySerializer):
     since = serializers.DateTimeField(required=False)
 
 
-class EquitySerializer(serializers.Serializer):
+class SessionEquitySerializer(serializers.Serializer):
     """Columns of equal length; at most 2,000 points, each the last mark of a stretch of time."""
 
     time = serializers.ListField(child=serializers.IntegerField(), help_text="Unix seconds, start of the bar")
