@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# why an order existed, and so why a position was closed
+# why an order existed, and so why a position was closed (engine.types.REASON_NAMES)
 REASONS = {
     "signal": "the strategy’s signal",
     "rebalance": "rebalancing",
@@ -12,18 +12,24 @@ REASONS = {
     "max_holding": "longest holding time",
     "daily_loss": "daily loss limit",
     "max_drawdown": "drawdown limit",
+    "end": "end of the prices",
     "user": "closed by hand",
-    "flatten": "flattened at the stop",
-    "end": "end of the session",
+    "flatten": "closed when it was stopped",
+    "watchdog": "the watchdog: it had no stop",
+    "session_end": "end of the session",
+    "liquidation": "liquidation",
 }
-# what became of one symbol on one bar: an order's reason, the gate that refused, or one of the first three
+# what became of one symbol on one bar: an order, the gate that refused (engine.types.DENIAL_NAMES), or nothing to do
 OUTCOMES = {
+    "entry_order": "Entry order placed",
+    "exit_order": "Exit order placed",
     "no_signal": "No signal",
-    "holding": "Holding",
-    "not_deciding": "Not a bar to decide on",
-    "signal": "Order placed",
+    "warming_up": "Too little history yet",
+    "holding": "Already held",
+    "order_working": "An order works already",
+    "nothing_to_sell": "Nothing to sell",
+    "matching": "Orders are matched only",
     "low_confidence": "Not sure enough",
-    "min_confidence": "Not sure enough",
     "outside_window": "Outside trading hours",
     "daily_loss_halt": "Day’s loss limit reached",
     "drawdown_halt": "Drawdown limit reached",
@@ -40,9 +46,12 @@ OUTCOMES = {
     "no_equity": "No equity left",
     "paused": "Paused",
     "stopping": "Stopping",
-    "feed_stale": "Prices are stale",
-    "warming": "Warming up",
-    "envelope": "Account-wide limit",
+    "degraded_feed": "The feed is disturbed",
+    "stale_data": "Prices are stale",
+    "unreconciled": "Ledger and venue not compared yet",
+    "kill_switch": "Kill switch thrown",
+    "session_end": "The session ends",
+    "no_tradable_hours": "No tradable hours",
 }
 # labels of a parity report's differences
 DIFFERENCES = {
@@ -60,7 +69,8 @@ STOP_REASONS = {
     "scheduled_end": "Its scheduled end came",
     "feed_ended": "Its feed ended",
     "window_end": "Its trading window ended",
-    "kill_switch": "Everything was stopped",
+    "kill_switch": "The kill switch was thrown",
+    "operator": "An operator stopped it",
 }
 
 

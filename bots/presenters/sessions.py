@@ -70,7 +70,9 @@ class SessionHead:
 
     @property
     def ended_words(self) -> str:
-        return words.plain(words.STOP_REASONS, self.session.stop_reason) if self.session.stop_reason else ""
+        """Why it ended; empty where nobody wrote it down."""
+        code = self.session.stop_reason
+        return words.plain(words.STOP_REASONS, code) if code else self.session.state_reason
 
     @property
     def stale_after(self) -> int | None:

@@ -97,6 +97,23 @@ def gate(name: str) -> str:
 
 
 @register.filter
+def sentence(text: str) -> str:
+    """A reason as rows have it, as a sentence: ``the feed is silent`` → ``The feed is silent.``"""
+    plain = text.strip()
+    return f"{plain[0].upper()}{plain[1:]}{'' if plain[-1] in '.!?' else '.'}" if plain else ""
+
+
+@register.filter
+def figure(value: object) -> str:
+    """A value of a gate or an input as it is, numbers with six digits at most."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+@register.filter
 def side_word(side: str) -> str:
     """Long or short, for a position; its arrow comes with it."""
     return "▲ Long" if side == "BUY" else "▼ Short"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from celery import current_app
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from bots import selectors, services
+from bots import services
 from bots.models import TradingSession
 from bots.presenters.session_tabs import TABS
 from engine.errors import InputError
@@ -54,9 +53,14 @@ def close_position(request: HttpRequest, session_id: int, symbol: str) -> HttpRe
 @require_POST
 def compare(request: HttpRequest, session_id: int) -> HttpResponse:
     """Compare it with the backtester: a worker makes the report, and the page shows it when it is there."""
-    session = selectors.session(request.user, session_id)
-    current_app.send_task("bots.parity", args=[session.pk])
-    messages.info(request, "Comparing. The report appears here when it is made.")
+    try:
+        services.parity.ask(request.user, session_id)
+    except NotFound:
+        raise  # nothing to go back to
+    except ApiError as refusal:
+        messages.error(request, refusal.message)
+    else:
+        messages.info(request, "Comparing. The report appears here when it is made.")
     return redirect(reverse("bots:session", args=[session_id]) + "?tab=parity")
 
 

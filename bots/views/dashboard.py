@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
+from accounts.selectors import notifications
 from bots import selectors
 from bots.models import TradingSession
 from bots.presenters import cards
@@ -20,7 +21,7 @@ from bots.services.feeds import EXCHANGE
 from marketdata import selectors as market
 
 MOST_CARDS = 24
-MOST_POSITIONS, MOST_TRADES = 12, 8
+MOST_POSITIONS, MOST_TRADES, MOST_ALERTS = 12, 8, 4
 CHART_MODES = (("pnl", "Profit and loss"), ("equity", "Equity"))
 ATTENTION = ("HALTED", "DEGRADED", "ORPHANED")
 PARTS = {"tiles": "dashboard_tiles", "sessions": "dashboard_sessions", "lists": "dashboard_lists"}
@@ -36,6 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if part not in PARTS or part == "sessions":
         shown["cards"] = cards(live)
         shown["attention"] = [session for session in live if session.state in ATTENTION]
+        shown["alerts"] = notifications(request.user, unread=True)[:MOST_ALERTS]
     if part not in PARTS or part == "lists":
         shown |= _lists(request)
     if part in PARTS:

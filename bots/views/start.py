@@ -20,16 +20,17 @@ from tradingsite.lib.errors import ApiError, QuotaExceeded, Unprocessable
 
 MAX_SUGGESTIONS = 12
 FORMS: dict[str, type[MarketForm]] = {"session": SessionForm, "bot": BotForm}
-# The session behind "start a paper bot": a made market that moves within a minute.
+# The bot behind "start a paper bot": a made market whose averages cross within a minute.
 FIRST = {
+    "name": "My first bot",
+    "description": "Trades a made-up market. Nothing about profit can be learned from it.",
+    "capital": 100_000,
     "strategy": "ma_crossover",
-    "strategy_parameters": {"fast_window": 5, "slow_window": 15},
+    "strategy_parameters": {"fast_window": 5, "slow_window": 20, "min_strength_threshold": 0.0},
     "symbols": ["SIM-ALPHA", "SIM-BETA"],
     "timeframe": "1s",
-    "initial_cash": 100_000,
-    "settings": {"stop_loss_pct": 0.5, "take_profit_pct": 1.0},
+    "settings": {"stop_loss_pct": 0.3, "take_profit_pct": 0.6, "position_size_value": 20.0},
     "feed": "synthetic",
-    "name": "First paper session",
 }
 
 
@@ -146,9 +147,11 @@ def symbols(request: HttpRequest) -> JsonResponse:
 @login_required
 @require_POST
 def first(request: HttpRequest) -> HttpResponse:
-    """The third step of a first visit: a paper session on a made market. Pressed twice, it is one session."""
+    """The third step of a first visit: a bot on a made market, and its session. Pressed twice, it is one session."""
     try:
-        session, _ = services.sessions.start(request.user, FIRST, f"first-session-{request.user.pk}")
+        made = selectors.bots(request.user).filter(name=FIRST["name"]).first()
+        bot = made or services.bots.create(request.user, FIRST)
+        session, _ = services.bots.start(request.user, bot.pk, {"confirm_cautions": True})
     except ApiError as refusal:
         messages.error(request, refusal.message)
         return redirect("bots:sessions")

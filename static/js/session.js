@@ -47,6 +47,7 @@ const HANDLERS = {
   position_updated: position,
   trade_executed: trade,
   price_update: price,
+  parity_made: () => refresh("tab-body"),
   order_updated() {
     refresh("session-head");
     if (LISTS.has(tab)) refresh("tab-body");

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.services.notifications import notify
 from bots.models import Bot, ParityReport, SessionCommand, TradingSession
 from bots.presenters.session_tabs import TABS
 from tests.bots.factories import fill_session, make_bot, make_session
@@ -78,11 +79,12 @@ def test_a_newcomer_sees_three_steps_and_the_third_starts_a_session(
     text = page("home")
     assert "Three steps to start with" in text
     assert "No session runs" in text
-    answer = client.post(reverse("bots:first-session"))
+    answer = client.post(reverse("bots:first"))
     session = TradingSession.objects.get()
     assert answer["Location"] == reverse("bots:session", args=[session.pk])
     assert (session.owner, session.state, session.feed) == (alice, "SCHEDULED", "synthetic")
-    client.post(reverse("bots:first-session"))
+    assert session.bot == Bot.objects.get(owner=alice)
+    client.post(reverse("bots:first"))
     assert TradingSession.objects.count() == 1
     client.post(reverse("backtests:end-welcome"))
     assert "Three steps to start with" not in page("home")
@@ -106,7 +108,7 @@ SAYS = {
 @pytest.mark.parametrize("state", SAYS)
 def test_every_state_says_what_it_means(alice: User, page: Callable[..., str], state: str) -> None:
     wanted = {"wanted": "STOP"} if state == "STOPPING" else {}
-    session = make_session(alice, state=state, state_reason="Because of this & that.", **wanted)
+    session = make_session(alice, state=state, state_reason="because of this & that", **wanted)
     text = page("bots:session", session.pk)
     assert SAYS[state] in text
     assert f'data-state="{state}"' in text
@@ -371,3 +373,22 @@ def test_the_search_finds_sessions_and_what_can_be_done_with_them(client: Client
     assert found[1]["post"] is True
     by_verb = client.get(reverse("bots:palette"), {"q": "pause goose"}).json()["results"]
     assert by_verb[1]["url"] == reverse("bots:pause", args=[session.pk])
+
+
+def test_whatever_becomes_of_a_signal_has_words() -> None:
+    from bots import words
+    from bots.host import outcomes
+    from engine.types import DENIAL_NAMES, REASON_NAMES
+
+    assert {*outcomes.WORDS, *DENIAL_NAMES} == set(words.OUTCOMES)
+    assert set(REASON_NAMES) == set(words.REASONS)
+
+
+@pytest.mark.row("N1")
+def test_unread_alerts_stand_on_the_dashboard(alice: User, bob: User, page: Callable[..., str]) -> None:
+    notify(alice, "session_halted", level="error", title="Gold halted", text="The venue disagrees.", link="/sessions/")
+    notify(bob, "session_halted", level="error", title="Not hers")
+    text = page("home")
+    assert "Gold halted" in text
+    assert "The venue disagrees." in text
+    assert "Not hers" not in text

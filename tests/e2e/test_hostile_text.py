@@ -12,6 +12,7 @@ from accounts.models import User
 from backtests import services
 from backtests.models import Backtest
 from strategies import services as strategy_services
+from tests.bots.factories import fill_session, make_bot, make_session
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -127,3 +128,29 @@ def test_hostile_names_are_only_text(visit: Callable[..., Page], alice: User, ru
 
 def _other(owner: User, shown: Backtest) -> Backtest:
     return services.selectors.for_user(owner).exclude(pk=shown.pk).first()
+
+
+def test_hostile_text_of_sessions_and_bots_is_only_text(visit: Callable[..., Page], alice: User) -> None:
+    for text in HOSTILE:
+        make_session(alice, name=text[:80], state="STOPPED")
+        make_bot(alice, name=text[:80], description=text)
+    for text in (HOSTILE[1], HOSTILE[6], HOSTILE[27]):
+        bot = make_bot(alice, name=f"1{text}"[:80])
+        session = fill_session(make_session(alice, bot=bot, name=text, state="DEGRADED", state_reason=text), bars=20)
+        session.decisions.update(detail=text, reasoning=text, gates=[{"gate": text, "value": text, "ok": False}])
+        session.events.create(kind="fault", level="error", text=text)
+        session.orders.update(state_reason=text)
+        page = visit(alice)
+        one = reverse("bots:session", args=[session.pk])
+        tabs = [f"{one}?tab={tab}" for tab in ("overview", "orders", "decisions", "settings", "log", text)]
+        for address in ("/", "/sessions/", "/bots/", reverse("bots:bot", args=[bot.pk]), *tabs):
+            untouched(page, address)
+        page.goto("/")
+        page.locator(f".session-card[data-session='{session.pk}']").get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("dialog").filter(has_text="Stop “")).to_contain_text(text)
+        page.keyboard.press("Escape")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("pause " + text[:12])
+        page.wait_for_timeout(400)
+        assert page.evaluate("window.__hit") is None
+        session.delete()

@@ -129,7 +129,7 @@ ROUTES = {
     "bots:check-session": USER,
     "bots:form-part": USER,
     "bots:symbols": USER,
-    "bots:first-session": USER,
+    "bots:first": USER,
     "bots:stop-everything": USER,
     "bots:list": USER,
     "bots:new": USER,
