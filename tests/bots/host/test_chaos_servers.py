@@ -100,9 +100,7 @@ def test_a_database_that_is_locked_is_waited_for(
 ) -> None:
     """F21 on SQLite: another process holds the file exclusively for ten seconds."""
     if connection.vendor != "sqlite":
-        pytest.skip(
-            "whole databases are locked on SQLite; connections of PostgreSQL are cut in another test"
-        )
+        pytest.skip("whole databases are locked on SQLite; connections of PostgreSQL are cut in another test")
     expected = undisturbed()
     session = market.session(alice, speed=PACE)
     start_host()
