@@ -50,9 +50,7 @@ def show(name: str, lines: list[Line], out: Path, **about: object) -> int:
     for row in rows:
         sys.stdout.write("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() + "\n")
     now, load = dt.datetime.now(dt.UTC), os.getloadavg()
-    sys.stdout.write(
-        f"{os.cpu_count()} CPUs, load average {load[0]:.1f} at the end: judge a busy machine's figures so\n"
-    )
+    sys.stdout.write(f"{os.cpu_count()} CPUs, load average {load[0]:.1f} at the end (a busy machine is slower)\n")
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"live-{name}-{now:%Y%m%d-%H%M%S}.json"
     machine = {"cpus": os.cpu_count(), "load": load, "python": platform.python_version()}
