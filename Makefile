@@ -1,12 +1,13 @@
 # Everything a person or CI does here. Each target makes its own environment first; nothing needs to be active.
 PYTHON ?= python3
 PROCESSES ?= 2
+ROUNDS ?= 20
 VENV := .venv/bin
 # Compiled kernels are shared by everything that runs from this clone.
 export NUMBA_CACHE_DIR ?= $(CURDIR)/var/numba
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: run test lint bench lock clean dev vendor
+.PHONY: run test lint bench bench-live chaos lock clean dev vendor
 
 run: ## start everything and print the address; Ctrl-C stops it
 	@$(PYTHON) tradingsite/up/bootstrap.py run
@@ -23,6 +24,12 @@ lint: dev ## style, types, import contracts, migrations, deployment checks, secu
 
 bench: dev ## speed of the engine, as ratios to a bare compiled loop
 	@$(VENV)/python -m bench
+
+bench-live: dev ## bars, latencies, websockets, recovery and a soak of live sessions, in real processes (half an hour)
+	@failed=0; for what in bars clients recovery soak; do $(VENV)/python -m bench.live $$what || failed=1; done; exit $$failed
+
+chaos: dev ## every fault at random moments, ROUNDS of each, on both databases (hours): make chaos ROUNDS=2
+	@$(VENV)/python -m bench.chaos --rounds $(ROUNDS) $(ARGS)
 
 lock: dev ## pin every package and its hash anew
 	$(VENV)/python -m uv $(COMPILE) --upgrade requirements.txt -o requirements.lock
