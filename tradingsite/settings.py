@@ -6,6 +6,7 @@ the defaults below. `.env.example` names every variable; `manage.py config` prin
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode
 from datetime import timedelta
 from pathlib import Path
@@ -239,9 +240,38 @@ SESSIONS_PER_HOST = env.int("SESSIONS_PER_HOST", default=100)
 SESSION_SNAPSHOT_SECONDS = env.int("SESSION_SNAPSHOT_SECONDS", default=60)  # of market time; at each fill besides
 # The first letters of every order's id, so that two installations may share a broker account: lower case, at most 4.
 ORDER_ID_PREFIX = env.str("ORDER_ID_PREFIX", default="tw")
-# For the test rig only: FAILPOINTS="after_intent=2" kills a host the second time it comes by there (bots.failpoints).
+if not re.fullmatch("[a-z]{1,4}", ORDER_ID_PREFIX):
+    raise ImproperlyConfigured(
+        "ORDER_ID_PREFIX must be one to four lower-case letters: every order's id begins with it."
+    )
+for _name, _number in (
+    ("SESSION_HOSTS", SESSION_HOSTS),
+    ("SESSIONS_PER_HOST", SESSIONS_PER_HOST),
+    ("SESSION_SNAPSHOT_SECONDS", SESSION_SNAPSHOT_SECONDS),
+):
+    if _number < 1:
+        raise ImproperlyConfigured(f"{_name} must be at least 1, and is {_number}.")
 TEST_RIG = env.bool("TEST_RIG", default=False)
-FAILPOINTS = {name: int(count) for name, count in env.dict("FAILPOINTS", default={}).items()} if TEST_RIG else {}
+
+
+def _failpoints() -> dict[str, int]:
+    """For the test rig only: FAILPOINTS="after_intent=2" kills a host the second time it comes by there.
+
+    An installation that others can reach is no test rig, whatever its settings say.
+    """
+    if TEST_RIG and not set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS):
+        raise ImproperlyConfigured("TEST_RIG is for tests on loopback; ALLOWED_HOSTS names other hosts. Take it out.")
+    points = env.dict("FAILPOINTS", default={})
+    if points and not TEST_RIG:
+        raise ImproperlyConfigured(
+            "FAILPOINTS kill processes on purpose, for tests only (TEST_RIG=true). Take them out."
+        )
+    if not all(count.isdecimal() for count in points.values()):
+        raise ImproperlyConfigured("FAILPOINTS are written name=count, comma-separated, such as after_intent=2.")
+    return {name: int(count) for name, count in points.items()}
+
+
+FAILPOINTS = _failpoints()
 
 # --- Notifications ---------------------------------------------------------------------------------------------------
 TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.org")

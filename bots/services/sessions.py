@@ -15,7 +15,8 @@ from django.db.models.functions import Now
 from accounts import quotas
 from accounts import selectors as account_selectors
 from accounts.models import User
-from accounts.services import audit, notifications
+from accounts.services import audit
+from accounts.services.notifications import post_event
 from bots import selectors
 from bots.models import Bot, Mode, Order, PaperOrder, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.orders import WORKING, OrderState
@@ -90,11 +91,7 @@ def create(user: User, request: SessionRequest, key: str | None = None) -> tuple
         settings = to_columns(session_settings.clean(request.settings))
         SessionSettings.objects.create(session=session, version=1, changed_by=user, **settings)
         log(session, "state", "Scheduled: waits for a host", by=user)
-        facts = {
-            "mode": session.mode, "strategy": session.strategy, "symbols": session.symbols,
-            "timeframe": session.timeframe, "initial_cash": f"{session.initial_cash:f}",
-        }  # fmt: skip
-        notifications.post_event(user, "session_created", facts, title="Session created", session_id=session.pk)
+        _tell_webhook(user, session)
         nudge(session.pk)
     return session, True
 
@@ -197,6 +194,23 @@ def _nudge(session_id: int) -> None:
     from bots import tasks
 
     tasks.nudge(session_id)
+
+
+def _tell_webhook(user: User, session: TradingSession) -> None:
+    """Post the new session to its owner's webhook, where there is one."""
+    facts = {
+        "id": session.pk,
+        "bot": session.bot_id,
+        "name": session.name,
+        "mode": session.mode,
+        "strategy": session.strategy,
+        "strategy_parameters": session.strategy_parameters,
+        "symbols": session.symbols,
+        "timeframe": session.timeframe,
+        "initial_cash": str(session.initial_cash),
+        "feed": session.feed,
+    }
+    post_event(user, "session_created", facts, title=f"{session} was created", session_id=session.pk)
 
 
 def _refuse_where_stopped(user: User, active: int) -> None:

@@ -140,6 +140,32 @@ def test_the_sample_file_names_every_setting_and_nothing_else():
     assert set(sample_names()) - {"POSTGRES_PASSWORD"} == names  # that one is compose.yaml's own
 
 
+@pytest.mark.row("H14")
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"TEST_RIG": "true", "ALLOWED_HOSTS": "trade.example"}, "TEST_RIG is for tests on loopback"),
+        ({"FAILPOINTS": "after_intent=2"}, "FAILPOINTS kill processes on purpose"),
+        ({"TEST_RIG": "true", "FAILPOINTS": "after_intent=soon"}, "FAILPOINTS are written name=count"),
+        ({"ORDER_ID_PREFIX": "Prod-1"}, "ORDER_ID_PREFIX must be"),
+        ({"SESSION_HOSTS": "0"}, "SESSION_HOSTS must be at least 1, and is 0"),
+        ({"SESSION_SNAPSHOT_SECONDS": "-5"}, "SESSION_SNAPSHOT_SECONDS must be at least 1"),
+    ],
+)
+def test_settings_of_sessions_that_cannot_be_meant_are_refused(environment, said):
+    done = manage("config", **environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Settings: {said}")
+
+
+@pytest.mark.row("H14")
+def test_a_test_rig_on_loopback_has_its_failpoints():
+    shown = settings_shown(TEST_RIG="true", FAILPOINTS="after_intent=2,after_send=1")
+    assert shown["FAILPOINTS"]["value"] == "{'after_intent': '2', 'after_send': '1'}"
+    program = "from django.conf import settings; print(settings.FAILPOINTS)"
+    assert run_python(program, TEST_RIG="true", FAILPOINTS="after_intent=2") == "{'after_intent': 2}"
+
+
 def test_the_sample_secret_is_one_that_is_refused(tmp_path):
     sample = (ROOT / ".env.example").read_text(encoding="utf-8")
     env_file = tmp_path / "env"
