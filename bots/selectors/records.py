@@ -56,8 +56,8 @@ def position_chart(found: Position) -> dict[str, Any]:
     """The bars around a position, as its session saw them, for a chart of candles.
 
     time (Unix seconds, bar starts), open, high, low, close, volume; trades [{time, qty (signed), price, reason}] with
-    their number in trades_total; overlays [{label, pane, values}]: entry, stop, target and trailing stop while it was
-    open. At most `MOST_BARS` bars; lists are empty where the session has kept none.
+    their number in trades_total; lines {entry, stop, target, trailing}: its levels, the last ones it had; daily,
+    seconds: how times are written. At most `MOST_BARS` bars; lists are empty where the session has kept none.
     """
     step = TIMEFRAME_NS[found.session.timeframe]
     first = _ns(found.opened_at) - BARS_BEFORE * step
@@ -80,23 +80,20 @@ def position_chart(found: Position) -> dict[str, Any]:
         for fill in found.fills.order_by("executed_at", "pk")
         if times and fill.executed_at.timestamp() >= times[0]
     ]
-    begin, end = found.opened_at.timestamp(), (found.closed_at.timestamp() if found.closed_at else float("inf"))
-    levels = (
-        ("Entry", found.entry_px),
-        ("Stop", found.stop_px),
-        ("Target", found.target_px),
-        ("Trailing stop", found.trailing_px),
-    )
     return {
         "time": times,
         **columns,
         "trades": fills,
         "trades_total": len(fills),
-        "overlays": [
-            {"label": label, "pane": "price", "values": [float(px) if begin <= t <= end else None for t in times]}
-            for label, px in levels
-            if px is not None
-        ],
+        "overlays": [],
+        "daily": found.session.timeframe == "1d",
+        "seconds": found.session.timeframe == "1s",
+        "lines": {
+            "entry": float(found.entry_px),
+            "stop": _number(found.stop_px),
+            "target": _number(found.target_px),
+            "trailing": _number(found.trailing_px),
+        },
     }
 
 
@@ -108,3 +105,7 @@ def live_topics(user: User) -> list[str]:
 
 def _ns(moment: datetime.datetime) -> int:
     return int(moment.timestamp()) * SECOND
+
+
+def _number(px: Decimal | None) -> float | None:
+    return None if px is None else float(px)

@@ -17,7 +17,7 @@ from bots import selectors
 from bots.models import Trade
 from bots.selectors import records
 from bots.views.filters import RecordFilter
-from tradingsite.lib import sheets
+from tradingsite.lib.downloads import csv_response
 
 PAGE_SIZE = 50
 NAMES = ("from", "to", "bot", "session", "symbol", "side", "reason")
@@ -70,11 +70,7 @@ def trades_csv(request: HttpRequest) -> StreamingHttpResponse:
     """All fills that pass the filters of the address, in its order."""
     chosen = _chosen(request)
     found = selectors.trades(request.user, **chosen.selection, sort=chosen.column)
-    response = StreamingHttpResponse(
-        sheets.lines(CSV_COLUMNS, _csv_rows(found)), content_type="text/csv; charset=utf-8"
-    )
-    response["Content-Disposition"] = 'attachment; filename="trades.csv"'
-    return response
+    return csv_response("trades.csv", CSV_COLUMNS, _csv_rows(found))
 
 
 def panel_or_page(request: HttpRequest, panel: str, page: str, shown: dict[str, Any]) -> HttpResponse:

@@ -1,26 +1,19 @@
 // Positions: prices and P&L as they change, marks that grow old, and the chart in the details.
-import { failed, ready, written } from "./charts/card.js";
+import { failed, ready } from "./charts/card.js";
 import { priceChart } from "./charts/price.js";
+import { flash, money, px } from "./figures.js";
 import { follow, refresh } from "./trades.js";
 
 const LOOK_AT_AGE_MS = 5000;
-const money = (value) => written(value, 2);
-const px = (value) => written(value, Math.abs(value) >= 10 ? 2 : Math.abs(value) >= 0.1 ? 4 : 6);
 const row = (id) => document.querySelector(`tr[data-position="${CSS.escape(id)}"]`);
 let chart = null;
 
 function signed(cell, value, unit = "") {
   const span = document.createElement("span");
-  const text = written(value, 2, true);
-  span.className = /^[+]/.test(text) ? "gain" : /^−/.test(text) && !/^−0\.00$/.test(text) ? "loss" : "faint";
+  const text = money(value, true);
+  span.className = text.startsWith("+") ? "gain" : text.startsWith("−") ? "loss" : "faint";
   span.textContent = text + unit;
   cell.replaceChildren(span);
-}
-
-function flash(cell) {
-  cell.classList.remove("flash");
-  void cell.offsetWidth; // the animation begins anew only after the class was really away
-  cell.classList.add("flash");
 }
 
 /** A total moves by as much as one of its parts. */

@@ -65,4 +65,4 @@ if (panel) {
   });
 }
 
-if (document.querySelector("[data-refresh-on='trade_executed']")) follow();
+if (document.querySelector("#live[data-follow]")) follow(); // other pages follow with a module of their own

@@ -109,11 +109,13 @@ def test_the_chart_shows_bars_fills_and_levels(browser: Client, session: Trading
     assert found["time"] == sorted(found["time"])
     assert [fill["qty"] for fill in found["trades"]] == [float(position.entered_qty), -float(position.entered_qty)]
     assert found["trades"][0]["time"] == int(position.opened_at.timestamp())
-    entry = next(line for line in found["overlays"] if line["label"] == "Entry")
-    shown = [time for time, value in zip(found["time"], entry["values"], strict=True) if value is not None]
-    assert shown[0] == int(position.opened_at.timestamp())
-    assert shown[-1] == int(position.closed_at.timestamp())
-    assert {line["label"] for line in found["overlays"]} == {"Entry", "Stop", "Target"}
+    assert found["time"][0] < found["trades"][0]["time"] < found["trades"][1]["time"] < found["time"][-1]
+    assert found["lines"] == {
+        "entry": float(position.entry_px),
+        "stop": float(position.stop_px),
+        "target": float(position.target_px),
+        "trailing": None,
+    }
 
 
 def test_a_position_without_bars_has_an_empty_chart(browser: Client, session: TradingSession) -> None:

@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts.models import User
 from bots.models import Trade, TradingSession
 from tests.bots.factories import fill_session, make_bot, make_session
-from tradingsite.lib import sheets
+from tradingsite.lib import downloads
 
 TRADES = "/trades/"
 
@@ -167,13 +167,13 @@ def test_csv_holds_what_the_filters_leave_and_no_formula(browser: Client, alice:
      "\ufe621", "\u22121", " =1", "\u00a0=1", "\u200b=1", "\ufeff=1", "\u3000\uff1d1"],
 )  # fmt: skip
 def test_text_that_a_spreadsheet_would_compute_is_kept_as_text(text: str) -> None:
-    assert sheets.cell(text) == "'" + text
+    assert downloads.cell(text) == "'" + text
 
 
 @pytest.mark.parametrize("value", ["Alpha", "A=B", "", 5, -5.5, True, None])
 def test_other_cells_stay_as_they_are(value: object) -> None:
-    assert sheets.cell(value) == value
+    assert downloads.cell(value) == value
 
 
 def test_decimals_are_written_plainly() -> None:
-    assert [sheets.cell(Decimal(text)) for text in ("1E+3", "-0.50000000", "0E-8")] == ["1000", "-0.5", "0"]
+    assert [downloads.cell(Decimal(text)) for text in ("1E+3", "-0.50000000", "0E-8")] == ["1000", "-0.5", "0"]

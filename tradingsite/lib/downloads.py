@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -12,8 +13,9 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 CSV = "text/csv"
-# OWASP's list, and the same characters in full width, which spreadsheets read alike.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# What opens a formula in one spreadsheet or another (OWASP's list and more); compared after compatibility forms
+# (full-width "＝", small "﹢") are folded into the plain character.
+_FORMULA = ("=", "+", "-", "@", "|", "%", "\u2212")
 
 
 class Download(APIView):
@@ -45,7 +47,20 @@ def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[st
 
 
 def cell(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula gets a leading apostrophe; numbers stay numbers."""
+    """`value` as it may stand in a cell: text that would be a formula gets a leading apostrophe, numbers stay numbers.
+
+    A tab or line break at the start counts as an opener, and so does an opener behind blanks or characters that show
+    nothing: spreadsheets drop them. Decimals are written plainly, never as 1E+3.
+    """
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
-    return "'" + value if isinstance(value, str) and value[:1] in _FORMULA else value
+    if not isinstance(value, str):
+        return value
+    if value[:1] in ("\t", "\r", "\n"):
+        return "'" + value
+    seen = next((sign for sign in unicodedata.normalize("NFKC", value) if not _unseen(sign)), "")
+    return "'" + value if seen in _FORMULA else value
+
+
+def _unseen(sign: str) -> bool:
+    return sign.isspace() or unicodedata.category(sign) in ("Cf", "Cc", "Mn")
