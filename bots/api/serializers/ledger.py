@@ -38,7 +38,7 @@ class PositionFilterSerializer(_Filter):
     sort = serializers.ChoiceField(required=False, default="-opened_at", choices=sorts(selectors.POSITION_SORTS))
 
 
-class _OfSession(serializers.ModelSerializer):
+class _OfSession(serializers.Serializer):
     session_name = serializers.SerializerMethodField()
     bot = serializers.SerializerMethodField()
 
@@ -50,7 +50,7 @@ class _OfSession(serializers.ModelSerializer):
         return row.session.bot_id
 
 
-class OrderSerializer(_OfSession):
+class OrderSerializer(_OfSession, serializers.ModelSerializer):
     """An order. Prices per unit, quantities in units."""
 
     group = serializers.ChoiceField(choices=list(GROUPS))
@@ -72,7 +72,7 @@ class OrderSerializer(_OfSession):
         read_only_fields = fields
 
 
-class TradeSerializer(_OfSession):
+class TradeSerializer(_OfSession, serializers.ModelSerializer):
     """A trade: one fill. realised_pnl is of the part that closed a position, after costs; null for an entry."""
 
     qty = DecimalText()
@@ -112,7 +112,7 @@ class TradeStatisticsSerializer(serializers.Serializer):
     last_at = serializers.DateTimeField(allow_null=True)
 
 
-class PositionSerializer(_OfSession):
+class PositionSerializer(_OfSession, serializers.ModelSerializer):
     """A holding from its first fill to its last; closed, it is a round trip."""
 
     qty = DecimalText(help_text="Held now; 0 once closed")
