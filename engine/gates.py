@@ -117,6 +117,22 @@ def entry_prices(w: Any, s: Any, i: Any, side: Any, for_rebalance: Any) -> Any:
 
 
 @kernel
+def guard_after_slots(w: Any, s: Any, i: Any, side: Any, for_rebalance: Any) -> Any:
+    """The reason code of the first guard of correlation, price or volatility that refuses an entry, or -1."""
+    world = world_at(w, 0)
+    settings = settings_at(world.settings, 0)
+    if settings.max_correlated > 0 and correlated_with(w, s, side) >= settings.max_correlated:
+        return CORRELATED
+    if settings.price_collar_pct > 0.0 or settings.vol_stop_atr > 0.0:  # NaN = off
+        _, limit_px, stop_px, protect = entry_prices(w, s, i, side, for_rebalance)
+        if collar_distance(w, s, i, limit_px, stop_px) > settings.price_collar_pct:
+            return PRICE_COLLAR
+        if settings.vol_stop_atr > 0.0 and np.isnan(protect) and not holding_at(world.holdings, s).atr > 0.0:
+            return NO_VOLATILITY
+    return -1
+
+
+@kernel
 def gate(w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, for_rebalance: Any, used: Any) -> Any:
     """The reason code of the first gate that refuses an entry, or -1."""
     world = world_at(w, 0)
@@ -130,24 +146,18 @@ def gate(w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, for_rebala
     blocked = holding_at(world.holdings, s).blocked
     if blocked >= 0:
         return np.int64(blocked)
-    if settings.flatten == 1 and session_bits(w, s, i) & SESSION_CLOSING:
+    guarded = settings.guarded == 1
+    if guarded and settings.flatten == 1 and session_bits(w, s, i) & SESSION_CLOSING:
         return SESSION_END
     if book.run_halted == 1:
         return DRAWDOWN_HALT
     if book.day_halted == 1:
         return DAILY_LOSS_HALT
-    if settings.cooldown > 0 and bars_since_exit(w, s, i) <= settings.cooldown:
-        return COOLDOWN
-    if settings.max_rate > 0 and entries_of_minute(w, ts) >= settings.max_rate:
-        return ORDER_RATE
+    if guarded:
+        if settings.cooldown > 0 and bars_since_exit(w, s, i) <= settings.cooldown:
+            return COOLDOWN
+        if settings.max_rate > 0 and entries_of_minute(w, ts) >= settings.max_rate:
+            return ORDER_RATE
     if settings.max_open > 0 and used >= settings.max_open and needs_slot(w, s):
         return NO_SLOT
-    if settings.max_correlated > 0 and correlated_with(w, s, side) >= settings.max_correlated:
-        return CORRELATED
-    if settings.price_collar_pct > 0.0 or settings.vol_stop_atr > 0.0:  # NaN = off
-        _, limit_px, stop_px, protect = entry_prices(w, s, i, side, for_rebalance)
-        if collar_distance(w, s, i, limit_px, stop_px) > settings.price_collar_pct:
-            return PRICE_COLLAR
-        if settings.vol_stop_atr > 0.0 and np.isnan(protect) and not holding_at(world.holdings, s).atr > 0.0:
-            return NO_VOLATILITY
-    return -1
+    return guard_after_slots(w, s, i, side, for_rebalance) if guarded else -1

@@ -183,6 +183,7 @@ SETTINGS: Final = np.dtype(
         ("guards", np.int8),  # a daily loss limit or a drawdown halt is on
         ("track_day", np.int8),  # the portfolio day matters
         ("track_equity", np.int8),  # write a row of equity at each step
+        ("guarded", np.int8),  # some guard of entries beside those caps is on
         ("capped", np.int8),  # some cap of exposure is on
         ("flatten", np.int8),  # before the session ends
         ("track_pace", np.int8),  # remember when entries were decided

@@ -38,6 +38,13 @@ from engine.types import (
 _NEVER: Final = np.iinfo(np.int64).min
 _LONG_AGO: Final = -(1 << 62)  # bars; differences to it are still int64
 _FIRST_ROOM: Final = 4096
+_ENTRY_GUARDS: Final = (
+    "cooldown_bars",
+    "max_orders_per_minute",
+    "max_correlated_positions",
+    "price_collar_pct",
+    "vol_stop_atr",
+)
 _EXPOSURE_CAPS: Final = (
     "max_gross_exposure_pct",
     "max_net_exposure_pct",
@@ -185,6 +192,7 @@ def settings_record(
         guards,
         follows_days(rules),
         track_equity,
+        rules.flatten_at_session_end or any(getattr(rules, name) is not None for name in _ENTRY_GUARDS),
         any(getattr(rules, name) is not None for name in _EXPOSURE_CAPS),
         rules.flatten_at_session_end,
         rules.max_orders_per_minute is not None,
