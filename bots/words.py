@@ -52,6 +52,13 @@ OUTCOMES = {
     "kill_switch": "Kill switch thrown",
     "session_end": "The session ends",
     "no_tradable_hours": "No tradable hours",
+    "gross_cap": "Account’s gross limit reached",
+    "net_cap": "Account’s net limit reached",
+    "account_cap": "Account’s limit for the symbol reached",
+    "correlated": "Too much alike with what is held",
+    "order_rate": "Too many orders in a short time",
+    "price_collar": "Price too far from the last one",
+    "cooldown": "Resting after the last exit",
 }
 # labels of a parity report's differences
 DIFFERENCES = {

@@ -6,6 +6,7 @@ import bisect
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from statistics import median
 from typing import Any
@@ -22,6 +23,7 @@ SECOND = 1_000_000_000
 CANDLES = 1_500
 SPARK_POINTS = 60
 MOST_LINES = 5
+CANDLE = ("open", "high", "low", "close", "volume")
 # An input of a decision is drawn over the prices when its typical value lies this near to theirs; else in its own pane.
 NEAR_PRICE = (0.5, 2.0)
 LIVE = (*ACTIVE, SessionState.HALTED)
@@ -166,8 +168,7 @@ def price_chart(session: TradingSession, symbol: str, *, since: int = 0) -> dict
     return {
         "symbol": symbol,
         "time": times,
-        **{name: [row[place] for row in rows] for place, name in enumerate(("open", "high", "low", "close"), 1)},
-        "volume": [row[5] for row in rows],
+        **{name: [row[place] for row in rows] for place, name in enumerate(CANDLE, 1)},
         "overlays": _overlays([row[6] for row in rows], closes),
         "trades": trades,
         "trades_total": len(trades),
@@ -179,13 +180,15 @@ def price_chart(session: TradingSession, symbol: str, *, since: int = 0) -> dict
 
 def _trades_at(session: TradingSession, symbol: str, times: Sequence[int]) -> list[dict[str, Any]]:
     """The session's trades within the candles, each at the candle in which it happened."""
-    rows = Trade.objects.filter(session=session, symbol=symbol).order_by("executed_at", "pk")
+    if not times:
+        return []
+    begins = datetime.fromtimestamp(times[0], tz=UTC)
+    rows = Trade.objects.filter(session=session, symbol=symbol, executed_at__gte=begins).order_by("executed_at", "pk")
     found = []
     for at, side, qty, px, reason in rows.values_list("executed_at", "side", "qty", "px", "reason"):
         place = bisect.bisect_right(times, int(at.timestamp())) - 1
-        if place >= 0:
-            signed = float(qty) if side == "BUY" else -float(qty)
-            found.append({"time": times[place], "price": float(px), "qty": signed, "reason": reason})
+        signed = float(qty) if side == "BUY" else -float(qty)
+        found.append({"time": times[place], "price": float(px), "qty": signed, "reason": reason})
     return found
 
 
@@ -201,8 +204,9 @@ def _lines(session: TradingSession, symbol: str) -> dict[str, float | None]:
 
 
 def _overlays(inputs: Sequence[dict[str, Any]], closes: Sequence[float]) -> list[dict[str, Any]]:
-    """The first few numbers that decisions were read from, as lines."""
-    names = list(dict.fromkeys(name for each in inputs for name, value in each.items() if _is_number(value)))
+    """The first few numbers that decisions were read from, as lines; those of the candle itself are there already."""
+    known = dict.fromkeys(name for each in inputs for name, value in each.items() if _is_number(value))
+    names = [name for name in known if name not in CANDLE]
     lines = []
     for name in names[:MOST_LINES]:
         values = [each[name] if _is_number(each.get(name)) else None for each in inputs]

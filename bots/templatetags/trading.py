@@ -105,12 +105,12 @@ def sentence(text: str) -> str:
 
 @register.filter
 def figure(value: object) -> str:
-    """A value of a gate or an input as it is, numbers with six digits at most."""
+    """A value of a gate or an input as it is, numbers with eight digits at most."""
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.8g}" if isinstance(value, float) else str(value)
 
 
 @register.filter

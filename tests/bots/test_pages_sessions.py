@@ -380,8 +380,8 @@ def test_whatever_becomes_of_a_signal_has_words() -> None:
     from bots.host import outcomes
     from engine.types import DENIAL_NAMES, REASON_NAMES
 
-    assert {*outcomes.WORDS, *DENIAL_NAMES} == set(words.OUTCOMES)
-    assert set(REASON_NAMES) == set(words.REASONS)
+    assert {*outcomes.WORDS, *DENIAL_NAMES} - set(words.OUTCOMES) == set()
+    assert set(REASON_NAMES) - set(words.REASONS) == set()
 
 
 @pytest.mark.row("N1")

@@ -102,7 +102,7 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
 
   /** Times of day as everywhere else on the page, the date under the first of each day. */
   function hours(_u, splits, _axis, _space, step) {
-    const texts = splits.map((time) => moment(time, zone));
+    const texts = splits.map((time) => moment(time, { ...zone, seconds: step < 60 }));
     return texts.map((text, i) => {
       const [day, time] = text.split(" ");
       if (step >= 86_400) return day;

@@ -50,6 +50,7 @@ function levels(data, { stopPct, targetPct }) {
   return { stop, target };
 }
 
+const LIVE_BARS = 120; // of a live chart, at first: it fills from the right, and a few candles are no wall
 const CANDLE = ["time", "open", "high", "low", "close", "volume"];
 // the open position's levels: what its line is called and its colour
 const LEVELS = { entry: ["Entry", "chart-6"], stop: ["Stop", "loss"], target: ["Target", "gain"], trailing: ["Trailing stop", "warn"] };
@@ -210,6 +211,7 @@ export function priceChart(id, data, settings, reasons) {
       tip.style.top = `${Math.max(4, move.point.y - 40)}px`;
     });
     if (range) chart.timeScale().setVisibleLogicalRange(range);
+    else if (data.lines) chart.timeScale().setVisibleLogicalRange({ from: data.time.length - LIVE_BARS, to: data.time.length + 2 });
     else chart.timeScale().fitContent();
     values(null);
   }
