@@ -222,6 +222,10 @@ class Host:
 def _own_connection(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call it with a database connection that works: one that broke is closed, and the next call opens another."""
     try:
+        if connection.connection is None and connection.vendor == "postgresql":
+            # A host that freezes inside a transaction must not keep its rows locked for longer than its lease.
+            with connection.cursor() as cursor:
+                cursor.execute("SET idle_in_transaction_session_timeout = '10s'")
         return function(*arguments)
     except DatabaseError:
         connection.close()
