@@ -115,7 +115,8 @@ def clients(rig: Rig, chosen: argparse.Namespace) -> int:
     end = due + chosen.minutes * 60
     while due < end:
         realtime.publish(f"user.{owner.pk}", "notification", {"sent": time.time(), "text": "x" * 200})
-        realtime.publish(f"user.{slow.pk}", "notification", {"text": "x" * 60_000})
+        for _ in range(3):  # until the buffers on the way are full
+            realtime.publish(f"user.{slow.pk}", "notification", {"text": "x" * 60_000})
         sent, due = sent + 1, due + 0.2
         time.sleep(max(0.0, due - time.monotonic()))
     time.sleep(2)

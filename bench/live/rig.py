@@ -40,8 +40,7 @@ class Rig:
         os.environ.update(
             DJANGO_SETTINGS_MODULE="tradingsite.settings", ENV_FILE=os.devnull, VAR_DIR=str(self.home),
             DATABASE_URL=url, SECRET_KEY=secrets.token_urlsafe(50), REDIS_URL=servers.start_valkey(self.home),
-            HOST="127.0.0.1",
-            PORT=str(self.port), WEB_PROCESSES="1", LOG_LEVEL="WARNING",
+            HOST="127.0.0.1", PORT=str(self.port), WEB_PROCESSES="1", LOG_LEVEL="WARNING",
         )  # fmt: skip
         os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "var" / "numba"))
         self._processes: list[subprocess.Popen[bytes]] = []

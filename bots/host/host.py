@@ -22,6 +22,8 @@ from typing import Any
 
 from django.conf import settings as site
 from django.db import DatabaseError, connection
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 from django.utils import timezone
 
 from bots.host import lease as leases
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0  # how often rows are asked for new sessions, wishes and commands; a nudge makes it at once
 MOST_WAITING, FEW_WAITING = 16, 4  # instants of one session: its feed is paused at one, resumed at the other
 PRICE_EVERY_S = 2.0
+_THREADS = ("trading", "leases")
 
 
 @dataclass(slots=True)
@@ -59,8 +62,8 @@ class Host:
         self.seats: dict[int, Seat] = {}
         self.newsroom = Newsroom()
         self.desk = trading.TradingDesk(self.newsroom, Envelopes())
-        self._trading = ThreadPoolExecutor(1, thread_name_prefix="trading")
-        self._keeping = ThreadPoolExecutor(1, thread_name_prefix="leases")
+        self._trading = ThreadPoolExecutor(1, thread_name_prefix=_THREADS[0])
+        self._keeping = ThreadPoolExecutor(1, thread_name_prefix=_THREADS[1])
         self._started = timezone.now()
 
     async def run(self) -> None:
@@ -219,6 +222,14 @@ class Host:
 
     async def _in_keeping(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._keeping, _own_connection, function, *arguments)
+
+
+@receiver(connection_created)
+def _end_when_frozen(connection: Any, **_: Any) -> None:
+    """A host that freezes inside a transaction must not keep its rows locked for longer than its lease."""
+    if connection.vendor == "postgresql" and threading.current_thread().name.startswith(_THREADS):
+        with connection.cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = '10s'")
 
 
 def _own_connection(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -51,6 +51,9 @@ def _take(host: str, session_id: int, state: str) -> Lease | None:
         free = TradingSession.objects.filter(pk=session_id, state=state).filter(
             Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
         )
+        # A host that was frozen in the middle of a write holds the row's lock: nobody waits for it here.
+        if not list(free.select_for_update(skip_locked=True).values_list("pk")):
+            return None
         taken = free.update(
             host=host,
             fence=F("fence") + 1,

@@ -7,6 +7,7 @@ why in its log, and leaves the others alone.
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import time
 from collections import deque
@@ -93,7 +94,7 @@ class TradingDesk:
             runner.outside = self.envelopes.outside(runner.session.owner_id, runner.session.pk)
             if runner.state == SessionState.DEGRADED:
                 # The feed is back before the rows are looked at: the bars that it brings count in full.
-                self._guarded(runner, gone, lambda r=runner: self._heed(r))
+                self._patiently(lambda r=runner: self._guarded(r, gone, lambda: self._heed(r)))
                 if runner.session.pk in gone:
                     continue
             done = self._guarded(runner, gone, lambda r=runner, i=instant: r.work(i))
@@ -143,7 +144,7 @@ class TradingDesk:
         held = [(runner, done) for runner, done in pairs if runner.session.pk not in lost]
         intents = [order for _, done in held for order in done.write.orders if order.state == OrderState.INTENT]
         if intents:
-            send(self.venue, intents)
+            self._patiently(lambda: send(self.venue, intents))
             for order in intents:
                 order.state = OrderState.ACCEPTED
             for runner, done in held:
@@ -155,7 +156,7 @@ class TradingDesk:
             if order.state in OVER
         ]
         if ended:
-            self.venue.close(ended)
+            self._patiently(lambda: self.venue.close(ended))
         for runner, done in held:
             if done.write.cycle is not None and not done.write.cycle.caught_up:
                 waited = done.write.cycle.decided_at - done.write.cycle.received_at
@@ -164,22 +165,12 @@ class TradingDesk:
         return lost
 
     def _commit(self, pairs: list[tuple[Runner, Done]]) -> set[int]:
-        """Write all together; where the database refuses, one by one, so that a bad row is its session's own trouble.
-
-        A database that does not answer is waited for: nothing may be decided on before it is written.
-        """
+        """Write all together; where the database refuses, one by one: a bad row is its session's own trouble."""
         writes = [done.write for _, done in pairs]
-        for attempt in range(1_000_000):
-            try:
-                return ledger.commit(writes)
-            except _DOWN:
-                wait = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
-                log.warning("the database does not take the ledger; again in %.1f s", wait, exc_info=attempt == 0)
-                connection.close()
-                time.sleep(wait)
-            except DatabaseError:
-                log.exception("the database refuses %d sessions' rows", len(writes))
-                break
+        try:
+            return self._patiently(lambda: ledger.commit(writes))
+        except DatabaseError:
+            log.exception("the database refuses %d sessions' rows", len(writes))
         lost = set()
         for runner, done in pairs:
             try:
@@ -189,6 +180,19 @@ class TradingDesk:
                 lost.add(runner.session.pk)
                 self._halt(runner, f"Its ledger could not be written: {type(error).__name__}. The log has the details.")
         return lost
+
+    def _patiently(self, do: Callable[[], Any]) -> Any:
+        """`do`, which may be done twice, until the database answers: nothing may be decided on before it is written,
+        and what was written must reach the venue."""
+        waits = itertools.chain(_RETRY_S, itertools.repeat(_RETRY_S[-1]))
+        while True:
+            try:
+                return do()
+            except _DOWN:
+                wait = next(waits)
+                log.warning("the database does not answer; again in %.1f s", wait, exc_info=True)
+                connection.close()
+                time.sleep(wait)
 
     # --- rows -------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -185,6 +186,7 @@ def _without_padding(array: Records) -> bytes:
     return plain.tobytes()
 
 
+@cache
 def _fingerprint() -> str:
     """Changes with every change of a stored record, of the rules or of the costs."""
     parts = [f"{name} {dtype.itemsize} {sorted((dtype.fields or {}).items())}" for name, dtype in _DTYPES.items()]
