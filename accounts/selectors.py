@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from accounts.models import PlatformSwitch, RiskEnvelope, User
+from django.db.models import Q, QuerySet
+
+from accounts.models import Delivery, Notification, NotificationChannel, PlatformSwitch, RiskEnvelope, User
 
 PLATFORM_STOPPED = "An operator has stopped trading for everybody"
 USER_STOPPED = "Your kill switch is on"
@@ -32,10 +34,6 @@ def entries_blocked(user: User) -> str | None:
     return envelopes([user.pk])[user.pk][1]
 
 
-def _with_reason(text: str, reason: str) -> str:
-    return f"{text}: {reason}" if reason else f"{text}."
-
-
 def envelopes(user_ids: Iterable[int]) -> dict[int, tuple[RiskEnvelope, str | None]]:
     """`risk_envelope` and `entries_blocked` of many users at once, by id; three queries."""
     wanted = set(user_ids)
@@ -54,3 +52,37 @@ def envelopes(user_ids: Iterable[int]) -> dict[int, tuple[RiskEnvelope, str | No
             blocked = DISABLED
         found[pk] = (envelope, blocked)
     return found
+
+
+def notifications(user: User, *, unread: bool | None = None, level: str = "") -> QuerySet[Notification]:
+    """What the user was told, newest first. unread: only those that are, or are not; level: only this one."""
+    rows = Notification.objects.filter(owner=user)
+    if unread is not None:
+        rows = rows.filter(read_at__isnull=unread)
+    return rows.filter(level=level) if level else rows
+
+
+def unread_count(user: User) -> int:
+    """How many notifications the user has not read."""
+    return notifications(user, unread=True).count()
+
+
+def old_notifications(now: datetime) -> QuerySet[Notification]:
+    """Those that are kept no longer: read ones after 90 days, others after a year."""
+    return Notification.objects.filter(
+        Q(read_at__lte=now - KEEP_READ) | Q(read_at=None, created_at__lte=now - KEEP_UNREAD)
+    )
+
+
+def channels(user: User) -> dict[str, NotificationChannel]:
+    """The user's channels outside the site, by kind."""
+    return {row.kind: row for row in NotificationChannel.objects.filter(owner=user)}
+
+
+def recent_deliveries(user: User, limit: int = 5) -> list[Delivery]:
+    """The newest messages to the user's channels."""
+    return list(Delivery.objects.filter(owner=user)[:limit])
+
+
+def _with_reason(text: str, reason: str) -> str:
+    return f"{text}: {reason}" if reason else f"{text}."
