@@ -88,8 +88,8 @@ def test_positions_follow_the_prices(visit: Callable[..., Page], alice: User, tr
     expect(total).to_have_text(f"{now:,.2f}")
     news = {
         "id": position.pk, "symbol": position.symbol, "side": "BUY", "qty": str(qty), "is_open": True,
-        "entry_px": str(position.entry_px), "current_px": str(position.entry_px - 1), "stop_px": "90.5", "target_px": None, "trailing_px": None,
-        "unrealised_pnl": str(-qty), "realised_pnl": "0",
+        "entry_px": str(position.entry_px), "current_px": str(position.entry_px - 1), "stop_px": "90.5",
+        "target_px": None, "trailing_px": None, "unrealised_pnl": str(-qty), "realised_pnl": "0",
     }  # fmt: skip
     realtime.publish(session.topic, "position_updated", {"session": session.pk, "position": news})
     expect(row.locator("[data-cell=pnl]")).to_have_text(f"−{qty:,.2f}")

@@ -100,12 +100,12 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
     };
   }
 
-  /** Times of day as everywhere else on the page, the date under the first of each day. */
+  /** Times of day as everywhere else on the page, the date under the first of each day; days with the year under the first. */
   function hours(_u, splits, _axis, _space, step) {
     const texts = splits.map((time) => moment(time, { ...zone, seconds: step < 60 }));
     return texts.map((text, i) => {
       const [day, time] = text.split(" ");
-      if (step >= 86_400) return day;
+      if (step >= 86_400) return i && texts[i - 1].startsWith(day.slice(0, 4)) ? day.slice(5) : `${day.slice(5)}\n${day.slice(0, 4)}`;
       return i && texts[i - 1].startsWith(day) ? time : `${time}\n${day.slice(5)}`;
     });
   }
