@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.booking import affordable, free_cash, value_of
+from engine.booking import affordable, free_cash, round_down, value_of
 from engine.candidates import column_at
 from engine.clock import session_bits
 from engine.gates import entry_prices, gate, needs_slot, slots_in_use, take_rules
@@ -77,6 +77,8 @@ def measure(w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, wanted:
     if for_rebalance:
         asked, qty, reason = wanted, wanted, -1
         qty, reason = exposure_caps(w, s, side, px, facts.equity, qty, reason)
+        if reason >= 0:
+            qty = round_down(feed.lot, qty)
     else:
         qty, reason, asked = size_order(w, s, side, px, protect, column_at(feed.weight, i))
     facts.asked = asked
