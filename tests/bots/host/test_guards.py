@@ -96,3 +96,28 @@ def test_one_bar_late_is_called_timing(alice: User, monkeypatch: pytest.MonkeyPa
     assert not report.identical
     assert set(report.counts) - {"price"} == {"timing"}, report.differences
     assert report.counts["timing"] >= 6
+
+
+@pytest.mark.row("W5", "D16")
+@pytest.mark.parametrize(
+    ("settings", "gate"),
+    [
+        ({"max_open_positions": 1}, "no_slot"),
+        ({"capital_per_trade": 1.0}, "capital_cap"),
+        ({"trading_hours_start": "00:00", "trading_hours_end": "00:01", "trading_days": ["MON"]}, "outside_window"),
+        ({"max_gross_exposure_pct": 1.0, "max_position_size_pct": 100.0, "position_size_value": 50.0}, "gross_cap"),
+    ],
+)
+def test_why_no_trade_names_the_gate_with_its_value_and_limit(alice: User, settings: Any, gate: str) -> None:
+    session = make(alice, settings=settings)
+    with host():
+        wait_for(lambda: session.decisions.filter(outcome=gate).exists())
+    row = session.decisions.filter(outcome=gate).first()
+    assert row.action == "BUY"
+    assert next(one for one in row.gates if not one["ok"])["gate"] == gate
+    refused = next(one for one in row.gates if one["gate"] == gate)
+    assert refused["text"]
+    assert row.detail
+    calm = session.decisions.filter(outcome="no_signal").first()
+    assert calm is not None
+    assert {one["gate"] for one in calm.gates} >= {gate} - {"capital_cap", "outside_window"}
