@@ -142,18 +142,20 @@ class Desk:
         for symbol in sorted(deciding):
             self.histories[symbol].append(*deciding[symbol])
             signals[symbol] = self.strategy.explain(self.histories[symbol].bars(), -1)
-        records = {symbol: _record(signal) for symbol, signal in signals.items() if symbol in bars}
+        records = {
+            symbol: record(signal.action, signal.confidence) for symbol, signal in signals.items() if symbol in bars
+        }
         log = self.portfolio.step(ts, bars, records, blocked=blocked, outside=outside)
         return Verdict(log, signals)
 
 
-def _record(signal: Signal) -> Any:
+def record(action: str, confidence: float) -> Any:
     """The engine's record of a signal."""
-    code = _CODES[signal.action]
+    code = _CODES[action]
     if code == HOLD:
         return 0
-    record = np.zeros((), SIGNAL)
-    record["action"], record["confidence"] = code, signal.confidence
+    row = np.zeros((), SIGNAL)
+    row["action"], row["confidence"] = code, confidence
     for name in ("limit_px", "stop_px", "target_weight"):
-        record[name] = np.nan
-    return record[()]
+        row[name] = np.nan
+    return row[()]

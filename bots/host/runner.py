@@ -16,7 +16,7 @@ import numpy as np
 from django.conf import settings as site
 
 from bots import failpoints, mapping
-from bots.host import feeds, history, ledger, outcomes
+from bots.host import feeds, history, ledger, outcomes, tape
 from bots.host.account import Absorbed, Account, LedgerMismatch
 from bots.host.desk import Desk, Verdict, capped
 from bots.host.lease import Lease, LostLease
@@ -132,13 +132,24 @@ class Runner:
         """A later start: the same warm-up, every bar traded on, and the portfolio as it was after the last of them."""
         for symbol, columns in history.unpack(warmup).items():
             self.desk.histories[symbol].extend(columns)
-        tape = self.session.decisions.filter(decides=True, timeframe=self.session.timeframe).order_by("ts_ns")
-        rows = tape.values_list("symbol", "ts_ns", "open", "high", "low", "close", "volume")
+        decided = self.session.decisions.filter(decides=True, timeframe=self.session.timeframe).order_by("ts_ns")
+        rows = decided.values_list("symbol", "ts_ns", "open", "high", "low", "close", "volume")
         for symbol, ts, *prices in rows.iterator(chunk_size=5_000):
             self.desk.histories[symbol].append(ts, tuple(prices))
         if not checkpoint:
             return first_ns
-        self.desk.portfolio.resume(checkpoint)
+        try:
+            self.desk.portfolio.resume(checkpoint)
+        except InputError as error:
+            if error.faults[0].code not in ("version_changed", "damaged"):
+                raise
+            damaged = error.faults[0].code == "damaged"
+            why = "Its checkpoint is damaged" if damaged else "The engine has changed since"
+            self._event("recovery", f"{why}; the session's own bars are run through the engine again.")
+            run = tape.Tape.of(self.session)
+            self.desk.portfolio.change_rules(*run.plan.rules(run.plan.settings, self.desk.strategy))
+            tape.lead(run, self.desk.portfolio, self.desk.strategy, tape.recorded(run))
+            self.desk.change_settings(self.settings)
         return mapping.nanoseconds(self.session.last_bar_at) if self.session.last_bar_at else first_ns
 
     def _compare_with_engine(self) -> None:

@@ -20,8 +20,9 @@ import numpy as np
 from bots import mapping
 from bots.host import feeds
 from bots.host.outcomes import REFUSALS
+from bots.host.tape import Tape
 from bots.models import ParityReport, TradingSession
-from bots.parity.tape import Again, Tape, run_again
+from bots.parity.again import Again, run_again
 from engine.types import BUY, REASON_NAMES
 from marketdata import feeds as market_feeds
 from strategies.base import ACTIONS

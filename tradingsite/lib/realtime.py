@@ -70,12 +70,14 @@ def publish(topic: str, event: str, payload: Mapping[str, Any]) -> None:
     """
     if not TOPIC.fullmatch(topic):
         raise ValueError(f"not a topic: {topic!r}")
-    transaction.on_commit(functools.partial(_send, topic, event, dict(payload)), robust=True)
+    sent = dict(payload)
+    # No partial: Django's log line of a failed robust hook asks the function for its name.
+    transaction.on_commit(lambda: _send(topic, event, sent), robust=True)
 
 
 def recheck(user_id: int) -> None:
     """Make every open websocket of this user prove its login again (after a logout or a changed password)."""
-    transaction.on_commit(functools.partial(_to_group, user_group(user_id), {"type": "login.recheck"}), robust=True)
+    transaction.on_commit(lambda: _to_group(user_group(user_id), {"type": "login.recheck"}), robust=True)
 
 
 def topic_group(topic: str) -> str:

@@ -9,9 +9,10 @@ import pytest
 from accounts.models import User
 from bots import parity
 from bots.host.account import Account
-from bots.models import Order, SessionSettings, TradingSession
+from bots.models import Order, SessionMemory, SessionSettings, TradingSession
 from bots.orders import OVER
 from bots.services import sessions as services
+from engine.portfolio import keeping
 from strategies import session_settings
 from tests.bots.host.hosting import host, make, wait_for
 from tradingsite.lib.errors import Conflict
@@ -112,3 +113,24 @@ def test_its_scheduled_end_ends_it(alice: User) -> None:
         wait_for(lambda: now(session).state == "STOPPED")
     assert now(session).word == "COMPLETED"
     assert Order.objects.filter(session=session).exclude(state__in=OVER).count() == 0
+
+
+@pytest.mark.row("C6", "W2")
+@pytest.mark.parametrize("why", ["The engine has changed", "Its checkpoint is damaged"])
+def test_without_its_checkpoint_it_runs_the_tape_again_and_goes_on(
+    alice: User, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade in the middle of a session, or a torn page of the database."""
+    session = make(alice, settings={"stop_loss_pct": 0.05, "trailing_stop_pct": 0.1})
+    with host():
+        wait_for(lambda: session.trades.count() >= 6)
+    if why == "The engine has changed":
+        monkeypatch.setattr(keeping, "_fingerprint", lambda: "of-another-engine")
+    else:
+        SessionMemory.objects.filter(session=session).update(checkpoint=b"torn")
+    with host():
+        trades = session.trades.count()
+        wait_for(lambda: session.trades.count() >= trades + 4)
+    assert session.events.filter(kind="recovery", text__startswith=why).exists()
+    report = parity.make(now(session))
+    assert report.identical, report.differences

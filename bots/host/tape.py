@@ -1,33 +1,36 @@
-"""A session's tape: the bars it saw, the signals it read, what acted on it from outside; and the same run again."""
+"""A session's tape: the bars it saw, the signals it read, what acted from outside; and a portfolio led along it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from bots.host import history
-from bots.host.desk import Desk, Plan, capped
+from bots.host.desk import Plan, capped, record
 from bots.host.plans import plan_of
 from bots.models import Cycle, TradingSession
 from bots.settings_columns import from_columns
-from engine import Bars, Portfolio, Result, simulate
+from engine import Portfolio
+from engine.exchange import timeframe_ns
 from engine.portfolio import OutsideExposure
 from marketdata.columns import BarColumns
+from strategies.base import Strategy
 
 
 @dataclass(slots=True)
 class Tape:
     """warmup: decision bars before the first decision. deciding, matched: bars of the run, by symbol (the same without
-    finer matching). signals, outcomes: (symbol, ts_open) → what was recorded. versions: cleaned settings by version."""
+    finer matching). signals, confidence, outcomes: (symbol, ts_open) → what was recorded. versions: of settings."""
 
     plan: Plan
     warmup: dict[str, BarColumns]
     deciding: dict[str, BarColumns]
     matched: dict[str, BarColumns]
     signals: dict[tuple[str, int], str]
+    confidence: dict[tuple[str, int], float]
     outcomes: dict[tuple[str, int], str]
     cycles: list[Cycle]
     versions: dict[int, dict[str, Any]]
@@ -40,18 +43,30 @@ class Tape:
         plan = plan_of(session, versions[first])
         deciding, matched = _Columns(plan.symbols), _Columns(plan.symbols)
         signals: dict[tuple[str, int], str] = {}
+        confidence: dict[tuple[str, int], float] = {}
         outcomes: dict[tuple[str, int], str] = {}
         rows = session.decisions.order_by("ts_ns").values_list(
-            "symbol", "ts_ns", "timeframe", "decides", "action", "outcome", "open", "high", "low", "close", "volume"
+            "symbol",
+            "ts_ns",
+            "timeframe",
+            "decides",
+            "action",
+            "confidence",
+            "outcome",
+            "open",
+            "high",
+            "low",
+            "close",
+            "volume",
         )
-        for symbol, ts, timeframe, decides, action, outcome, *prices in rows.iterator(chunk_size=5_000):
+        for symbol, ts, timeframe, decides, action, sure, outcome, *prices in rows.iterator(chunk_size=5_000):
             if decides:
                 deciding.add(symbol, ts, prices)
-                signals[symbol, ts], outcomes[symbol, ts] = action, outcome
+                signals[symbol, ts], confidence[symbol, ts], outcomes[symbol, ts] = action, sure, outcome
             if timeframe == plan.match_timeframe:
                 matched.add(symbol, ts, prices)
         warmup = history.unpack(bytes(session.memory.history))
-        return cls(plan, warmup, deciding.columns(), matched.columns(), signals, outcomes, cycles, versions)
+        return cls(plan, warmup, deciding.columns(), matched.columns(), signals, confidence, outcomes, cycles, versions)
 
     @property
     def is_undisturbed(self) -> bool:
@@ -83,69 +98,23 @@ class _Columns:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
-    """The run again. signals: (symbol, ts_open) → action code. orders, fills: the engine's logs; equity by ts."""
+def lead(tape: Tape, portfolio: Portfolio, strategy: Strategy, decided: Mapping[int, Mapping[str, Any]]) -> None:
+    """Lead a new portfolio along the tape, bar by bar, with what acted from outside done where it was done.
 
-    signals: dict[tuple[str, int], int]
-    result: Result
-
-
-def run_again(tape: Tape) -> Again:
-    """The backtester's way: signals of the whole series at once, then the simulation over the traded part."""
-    plan = tape.plan
-    desk = Desk(plan)
-    scored, signals = {}, {}
-    for symbol in plan.symbols:
-        before, traded = tape.warmup.get(symbol, BarColumns.empty()), tape.deciding[symbol]
-        whole = _bars(plan, symbol, plan.timeframe, BarColumns.concat([before, traded]))
-        scored[symbol] = desk.strategy.scored_signals(whole)[len(before) :]
-        actions = scored[symbol]["action"].tolist()
-        signals.update({(symbol, ts): action for ts, action in zip(traded.ts.tolist(), actions, strict=True)})
-    run = _simulated if tape.is_undisturbed else _stepped
-    return Again(signals, run(tape, desk, scored))
-
-
-def _simulated(tape: Tape, desk: Desk, scored: Mapping[str, Any]) -> Result:
-    plan = tape.plan
-    rules, costs = plan.rules(plan.settings, desk.strategy)
-    traded = [symbol for symbol in plan.symbols if len(tape.deciding[symbol])]
-    return simulate(
-        {symbol: _bars(plan, symbol, plan.timeframe, tape.deciding[symbol]) for symbol in traded},
-        {symbol: scored[symbol] for symbol in traded},
-        rules=rules,
-        costs=costs,
-        starting_cash=plan.initial_cash,
-        match_bars={symbol: _bars(plan, symbol, plan.match_timeframe, tape.matched[symbol]) for symbol in traded}
-        if desk.finer
-        else None,
-    )
-
-
-def _stepped(tape: Tape, desk: Desk, scored: Mapping[str, Any]) -> Result:
-    """Bar by bar, with what acted on the session from outside done where it was done; by the engine's law the same."""
-    plan = tape.plan
-    rules, costs = plan.rules(plan.settings, desk.strategy)
-    portfolio = Portfolio(
-        {symbol: plan.markets[symbol].bars(symbol, plan.match_timeframe) for symbol in plan.symbols},
-        rules=rules,
-        costs=costs,
-        starting_cash=plan.initial_cash,
-        finer_matching=desk.finer,
-    )
-    rows = {symbol: _by_ts(tape.matched[symbol]) for symbol in plan.symbols}
-    decided = _by_close(tape, scored)
+    decided: start of the matched bars → the records of the symbols whose decision bar closed with them (`by_close`).
+    """
+    rows = {symbol: _by_ts(tape.matched[symbol]) for symbol in tape.plan.symbols}
     followed: tuple[int, dict[str, float]] = (tape.cycles[0].settings_version if tape.cycles else 0, {})
     for cycle in tape.cycles:
         outside = dict(cycle.outside or {})
         caps = outside.pop("caps", {})
         if (cycle.settings_version, caps) != followed:
             followed = (cycle.settings_version, caps)
-            portfolio.change_rules(*plan.rules(capped(tape.versions[cycle.settings_version], caps), desk.strategy))
+            portfolio.change_rules(*tape.plan.rules(capped(tape.versions[cycle.settings_version], caps), strategy))
         ts = cycle.ts_ns
         portfolio.step(
             ts,
-            {symbol: rows[symbol][ts] for symbol in plan.symbols if ts in rows[symbol]},
+            {symbol: rows[symbol][ts] for symbol in tape.plan.symbols if ts in rows[symbol]},
             decided.get(ts, {}),
             blocked=cycle.blocked or None,
             outside=OutsideExposure(**outside) if outside else None,
@@ -155,7 +124,15 @@ def _stepped(tape: Tape, desk: Desk, scored: Mapping[str, Any]) -> Result:
                 portfolio.request_exit(done["symbol"], done["reason"])
             elif done["do"] == "cancel":
                 portfolio.cancel_entry(done["symbol"])
-    return portfolio.result()
+
+
+def recorded(tape: Tape) -> dict[int, dict[str, Any]]:
+    """The signals as they were recorded, for `lead`."""
+    records = {
+        symbol: [record(tape.signals[symbol, ts], tape.confidence[symbol, ts]) for ts in columns.ts.tolist()]
+        for symbol, columns in tape.deciding.items()
+    }
+    return by_close(tape, records)
 
 
 def _by_ts(columns: BarColumns) -> dict[int, tuple[float, ...]]:
@@ -163,27 +140,11 @@ def _by_ts(columns: BarColumns) -> dict[int, tuple[float, ...]]:
     return dict(zip(columns.ts.tolist(), rows, strict=True))
 
 
-def _by_close(tape: Tape, scored: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+def by_close(tape: Tape, records: Mapping[str, Sequence[Any]]) -> dict[int, dict[str, Any]]:
     """Start of the matched bar → the records that its symbols' decision bars, closing with it, gave."""
-    from engine.exchange import timeframe_ns
-
     shift = timeframe_ns(tape.plan.timeframe) - timeframe_ns(tape.plan.match_timeframe)
     found: dict[int, dict[str, Any]] = {}
-    for symbol, records in scored.items():
-        for ts, record in zip(tape.deciding[symbol].ts.tolist(), records, strict=True):
-            found.setdefault(ts + shift, {})[symbol] = record if record["action"] else 0
+    for symbol, series in records.items():
+        for ts, one in zip(tape.deciding[symbol].ts.tolist(), series, strict=True):
+            found.setdefault(ts + shift, {})[symbol] = one
     return found
-
-
-def _bars(plan: Plan, symbol: str, timeframe: str, columns: BarColumns) -> Bars:
-    market = plan.markets[symbol]
-    return Bars.from_arrays(
-        symbol,
-        timeframe,
-        columns.ts,
-        *columns.arrays(),
-        calendar=market.calendar,
-        tick_size=market.tick_size,
-        lot_size=market.lot_size,
-        fractionable=market.fractionable,
-    )

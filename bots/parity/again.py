@@ -1,0 +1,81 @@
+"""A session's tape, run again the backtester's way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bots.host.desk import Desk, Plan
+from bots.host.tape import Tape, by_close, lead
+from engine import Bars, Portfolio, Result, simulate
+from marketdata.columns import BarColumns
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The run again. signals: (symbol, ts_open) → action code. orders, fills: the engine's logs; equity by ts."""
+
+    signals: dict[tuple[str, int], int]
+    result: Result
+
+
+def run_again(tape: Tape) -> Again:
+    """The backtester's way: signals of the whole series at once, then the simulation over the traded part."""
+    plan = tape.plan
+    desk = Desk(plan)
+    scored, signals = {}, {}
+    for symbol in plan.symbols:
+        before, traded = tape.warmup.get(symbol, BarColumns.empty()), tape.deciding[symbol]
+        whole = _bars(plan, symbol, plan.timeframe, BarColumns.concat([before, traded]))
+        scored[symbol] = desk.strategy.scored_signals(whole)[len(before) :]
+        actions = scored[symbol]["action"].tolist()
+        signals.update({(symbol, ts): action for ts, action in zip(traded.ts.tolist(), actions, strict=True)})
+    run = _simulated if tape.is_undisturbed else _stepped
+    return Again(signals, run(tape, desk, scored))
+
+
+def _simulated(tape: Tape, desk: Desk, scored: Mapping[str, Any]) -> Result:
+    plan = tape.plan
+    rules, costs = plan.rules(plan.settings, desk.strategy)
+    traded = [symbol for symbol in plan.symbols if len(tape.deciding[symbol])]
+    return simulate(
+        {symbol: _bars(plan, symbol, plan.timeframe, tape.deciding[symbol]) for symbol in traded},
+        {symbol: scored[symbol] for symbol in traded},
+        rules=rules,
+        costs=costs,
+        starting_cash=plan.initial_cash,
+        match_bars={symbol: _bars(plan, symbol, plan.match_timeframe, tape.matched[symbol]) for symbol in traded}
+        if desk.finer
+        else None,
+    )
+
+
+def _stepped(tape: Tape, desk: Desk, scored: Mapping[str, Any]) -> Result:
+    """Bar by bar, with what acted on the session from outside done where it was done; by the engine's law the same."""
+    plan = tape.plan
+    rules, costs = plan.rules(plan.settings, desk.strategy)
+    portfolio = Portfolio(
+        {symbol: plan.markets[symbol].bars(symbol, plan.match_timeframe) for symbol in plan.symbols},
+        rules=rules,
+        costs=costs,
+        starting_cash=plan.initial_cash,
+        finer_matching=desk.finer,
+    )
+    records = {symbol: [one if one["action"] else 0 for one in series] for symbol, series in scored.items()}
+    lead(tape, portfolio, desk.strategy, by_close(tape, records))
+    return portfolio.result()
+
+
+def _bars(plan: Plan, symbol: str, timeframe: str, columns: BarColumns) -> Bars:
+    market = plan.markets[symbol]
+    return Bars.from_arrays(
+        symbol,
+        timeframe,
+        columns.ts,
+        *columns.arrays(),
+        calendar=market.calendar,
+        tick_size=market.tick_size,
+        lot_size=market.lot_size,
+        fractionable=market.fractionable,
+    )
