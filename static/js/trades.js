@@ -17,6 +17,15 @@ for (const form of document.querySelectorAll("[data-filters]")) {
   });
 }
 
+// under an open dialog, or while a form of it is on its way, the list stays: the form would be gone before it is sent
+const inUse = () => document.querySelector("dialog[open], #live form:is([data-confirmed], [data-sent])") !== null;
+
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target.id !== "live" || !inUse()) return;
+  event.detail.shouldSwap = false; // a dialog was opened after the list had been asked for
+  refresh();
+});
+
 /** Fetches the page again and puts its list in the place of this one; not while a dialog is open, once a second at most. */
 export function refresh() {
   if (waiting !== null) return;
@@ -24,7 +33,7 @@ export function refresh() {
     async () => {
       waiting = null;
       last = Date.now();
-      if (document.querySelector("dialog[open]")) {
+      if (inUse()) {
         refresh();
         return;
       }
