@@ -73,6 +73,7 @@ class RunForm:
         self.errors: dict[str, str] = {}
         self.other_errors: list[str] = []
         self.cautions: list[Fault] = []
+        self.unseen: set[str] = set()  # fields that the page which sent this did not show
         self._saved: UserStrategy | None = None
 
     # --- where it comes from --------------------------------------------------------------------------------------
@@ -100,6 +101,8 @@ class RunForm:
         form = cls(user, values)
         if sent.get("parameters_of") == values["strategy"]:
             form.values |= declared_fields.typed(form.parameters, sent, PARAMETERS)
+        else:
+            form.unseen |= {f"{PARAMETERS}.{name}" for name in form.parameters}
         if sent.get("settings_of") == form.values["preset"]:
             form.values |= declared_fields.typed(session_settings.SETTINGS, sent, SETTINGS)
         return form
@@ -187,11 +190,12 @@ class RunForm:
     @property
     def field_names(self) -> list[str]:
         """Every field that can carry an error."""
-        return [
+        names = [
             *("strategy", "symbols", *self.FLAGS, *self.PLAIN),
             *(f"{PARAMETERS}.{name}" for name in self.parameters),
             *(f"{SETTINGS}.{name}" for name in session_settings.SETTINGS),
         ]
+        return [name for name in names if name not in self.unseen]
 
     @property
     def field_errors(self) -> list[tuple[str, str]]:

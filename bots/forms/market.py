@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
+from django.http import QueryDict
+
+from accounts.models import User
 from bots.models import Bot, TradingSession
 from engine.errors import Fault
 from marketdata.adjust import ADJUSTMENT_LABELS
@@ -67,6 +70,13 @@ class MarketForm(RunForm):
                 options[name] = read_number(path, typed, faults) if name in OPTION_NUMBERS else typed
         body[OPTIONS] = options
         return body, faults
+
+    @classmethod
+    def from_request(cls, user: User, sent: QueryDict) -> Self:
+        """As sent by the page, which shows the options of one feed."""
+        form = super().from_request(user, sent)
+        form.unseen |= {name for name in cls.OPTION_NAMES if name not in sent}
+        return form
 
     @classmethod
     def market_values(cls, row: Bot | TradingSession) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_take_them(
 
     newcomer = visit(bob, width=width, theme=theme)
     for name, address in (
-        ("first visit", pages["list"]),
+        ("first visit", "/"),
         ("no strategies", pages["strategies"]),
         ("no news", pages["notifications"]),
     ):

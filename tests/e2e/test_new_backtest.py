@@ -182,10 +182,10 @@ def test_the_example_of_the_first_visit(
     visit: Callable[..., Page], alice: User, sample_data: None, backtest_worker: subprocess.Popen[bytes]
 ) -> None:
     page = visit(alice)
-    page.goto("/backtests/")
+    page.goto("/")
     page.get_by_role("button", name="Show me").click()
     expect(page.get_by_text("Total return").first).to_be_visible()
-    page.goto("/backtests/")
+    page.goto("/")
     page.get_by_role("button", name="Show me").click()
     expect(page.get_by_text("Total return").first).to_be_visible()
     assert Backtest.objects.count() == 1
