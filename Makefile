@@ -26,7 +26,7 @@ bench: dev ## speed of the engine, as ratios to a bare compiled loop
 	@$(VENV)/python -m bench
 
 bench-live: dev ## bars, latencies, websockets, recovery and a soak of live sessions, in real processes (half an hour)
-	@failed=0; for what in bars clients recovery soak; do $(VENV)/python -m bench.live $$what || failed=1; done; exit $$failed
+	@failed=0; for what in bars clients recovery soak api; do $(VENV)/python -m bench.live $$what || failed=1; done; exit $$failed
 
 chaos: dev ## every fault at random moments, ROUNDS of each, on both databases (hours): make chaos ROUNDS=2
 	@$(VENV)/python -m bench.chaos --rounds $(ROUNDS) $(ARGS)

@@ -1,4 +1,4 @@
-"""`python -m bench.live <bars | clients | recovery | soak>`. Ends with 1 if a target is missed."""
+"""`python -m bench.live <bars | clients | recovery | soak | api>`. Ends with 1 if a target is missed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,16 @@ def main() -> int:
         one.add_argument("--clients" if name == "clients" else "--sessions", type=int, default=count)
         one.add_argument("--minutes", type=float, default=minutes, help="how long, once everything is up")
         one.add_argument("--out", type=Path, default=Path("bench-out"), help="directory of the JSON file")
+    plain = what.add_parser("api", help="the list of sessions against the plainest list of the same rows")
+    plain.add_argument("--database", choices=("postgres", "embedded"), default="postgres")
+    plain.add_argument("--sessions", type=int, default=100)
+    plain.add_argument("--repeats", type=int, default=200)
+    plain.add_argument("--out", type=Path, default=Path("bench-out"), help="directory of the JSON file")
     chosen = options.parse_args()
     rig = Rig(chosen.database)
-    from bench.live import measure
+    from bench.live import lists, measure
 
-    return getattr(measure, chosen.what)(rig, chosen)
+    return (lists.api if chosen.what == "api" else getattr(measure, chosen.what))(rig, chosen)
 
 
 if __name__ == "__main__":

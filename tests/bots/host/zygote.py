@@ -18,9 +18,11 @@ import django
 
 def main() -> None:
     django.setup()
-    from bots.host.host import Host  # noqa: F401 - this is what takes the time
+    from bots.host.host import Host  # noqa: F401 - this and the next take the time
+    from engine.compile import compile_kernels
     from strategies import catalogue
 
+    compile_kernels()
     catalogue.get("ma_crossover")
     _answer({"ready": os.getpid()})
     for line in sys.stdin:
