@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from bots.api import bots, figures, ledger, sessions
+from bots.api import bots, figures, ledger, secrets, sessions
 
 app_name = "bots-api"
 urlpatterns: list[URLPattern] = [
@@ -39,6 +39,7 @@ urlpatterns: list[URLPattern] = [
     path("bots/import", bots.ImportBot.as_view(), name="bot-import"),
     path("bots/<int:bot_id>", bots.BotDetail.as_view(), name="bot"),
     path("bots/<int:bot_id>/config", bots.BotConfig.as_view(), name="bot-config"),
+    path("bots/<int:bot_id>/secrets", secrets.BotSecretsView.as_view(), name="bot-secrets"),
     path("bots/<int:bot_id>/clone", bots.CloneBot.as_view(), name="bot-clone"),
     path("bots/<int:bot_id>/start", bots.StartBot.as_view(), name="bot-start"),
     path("bots/<int:bot_id>/stop", bots.StopBot.as_view(), name="bot-stop"),

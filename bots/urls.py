@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots.views import actions, bots, dashboard, lists, session, settings, start
+from bots.views import actions, bots, dashboard, lists, secrets, session, settings, start
 
 app_name = "bots"
 urlpatterns = [
@@ -32,5 +32,7 @@ urlpatterns = [
     path("bots/<int:bot_id>/edit/", bots.edit_bot, name="edit"),
     path("bots/<int:bot_id>/clone/", bots.clone, name="clone"),
     path("bots/<int:bot_id>/delete/", bots.delete, name="delete"),
+    path("bots/<int:bot_id>/secrets/", secrets.save, name="secrets"),
+    path("bots/<int:bot_id>/secrets/forget/", secrets.forget, name="secrets-forget"),
     path("bots/<int:bot_id>/start/", bots.start, name="start"),
 ]

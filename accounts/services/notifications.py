@@ -75,6 +75,24 @@ def post_event(user: User, event: str, data: Mapping[str, Any], *, title: str, s
         log.exception("user %s was not told of %s", user.pk, event)
 
 
+def send_by(
+    reporters: Iterable[Reporter],
+    user: User,
+    event: str,
+    *,
+    level: str,
+    title: str,
+    text: str = "",
+    link: str = "",
+    session_id: object = "",
+) -> None:
+    """Tell something through these reporters only; nothing is shown on the site. Never raises and never waits."""
+    try:
+        _send_out(_note(user, event, level, title, text, link, str(session_id), "", None), list(reporters))
+    except Exception:
+        log.exception("user %s was not told of %s", user.pk, event)
+
+
 def channel(kind: str, address: str, secret: Secret | str) -> Reporter:
     """A reporter that sends through a channel outside, by a worker: a bot's own Telegram chat, for one."""
     return OutboxReporter(kind, address, secret if isinstance(secret, Secret) else Secret.of(secret))

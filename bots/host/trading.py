@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts.services.notifications import notify
 from bots import failpoints
 from bots.book import CrossingFill
-from bots.host import ending, ledger
+from bots.host import ending, ledger, own_chat
 from bots.host.account import LedgerMismatch
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
@@ -162,6 +162,7 @@ class TradingDesk:
                 waited = done.write.cycle.decided_at - done.write.cycle.received_at
                 self._latencies.append(waited.total_seconds())
             self.newsroom.cycle(runner, done)
+            own_chat.tell_trades(runner, done)
         return lost
 
     def _commit(self, pairs: list[tuple[Runner, Done]]) -> set[int]:
@@ -303,7 +304,9 @@ class TradingDesk:
         session = runner.session
         link = f"/sessions/{session.pk}/"
         key = f"{event}:{session.pk}"
-        notify(session.owner, event, level=level, title=title, text=text, link=link, session_id=session.pk, dedup=key)
+        also = own_chat.reporters(runner)
+        notify(session.owner, event, level=level, title=title, text=text, link=link, session_id=session.pk, dedup=key,
+               also=also)  # fmt: skip
 
     def figures(self) -> dict[str, Any]:
         """How it goes: decision latencies of the last thousand cycles, in milliseconds."""

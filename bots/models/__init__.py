@@ -10,11 +10,13 @@ from bots.models.records import (
     PortfolioSnapshot,
     SessionEvent,
 )
+from bots.models.secrets import BotSecrets
 from bots.models.session import HostSign, SessionCommand, SessionMemory, SessionSettings, TradingSession
 from bots.models.trading import Order, PaperOrder, Position, Trade
 
 __all__ = [
     "Bot",
+    "BotSecrets",
     "Cycle",
     "DailyStats",
     "Decision",

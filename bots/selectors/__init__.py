@@ -22,6 +22,7 @@ from bots.selectors.ledger import (
     trade_statistics,
     trades,
 )
+from bots.selectors.secrets import bot_secrets, own_chat
 from bots.selectors.sessions import (
     SESSION_SORTS,
     active_count,
@@ -47,6 +48,7 @@ __all__ = [
     "active_of_bot",
     "active_session",
     "bot",
+    "bot_secrets",
     "bots",
     "by_bot",
     "by_symbol",
@@ -60,6 +62,7 @@ __all__ = [
     "order",
     "orders",
     "outcome_counts",
+    "own_chat",
     "parity_report",
     "performance",
     "portfolio",

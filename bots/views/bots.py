@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from bots import selectors, services
 from bots.forms import BotForm
+from bots.forms.secrets import SecretsForm
 from bots.models import Bot, TradingSession
 from bots.presenters import cards, heads
 from bots.presenters.bots import BotCard, bot_cards
@@ -40,7 +41,13 @@ def bot_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def detail(request: HttpRequest, bot_id: int) -> HttpResponse:
     """What a bot is, the session that it runs, and those it ran, with their totals."""
+    return page_of(request, bot_id)
+
+
+def page_of(request: HttpRequest, bot_id: int, secrets: SecretsForm | None = None, status: int = 200) -> HttpResponse:
+    """A bot's page; `secrets` is the form that was refused, if one was."""
     bot = selectors.bot(request.user, bot_id)
+    kept = selectors.bot_secrets(request.user, bot_id)
     ran = pages.with_sign(selectors.sessions(request.user, bot_id=bot.pk))
     page = Paginator(ran, SESSIONS_SHOWN).get_page(request.GET.get("page"))
     running = [session for session in page.object_list if session.is_active]
@@ -51,8 +58,10 @@ def detail(request: HttpRequest, bot_id: int) -> HttpResponse:
         "running": cards(running)[0] if running else None,
         "totals": pages.bot_totals(bot),
         "about": BotCard(bot, None),
+        "secrets": kept,
+        "secrets_form": secrets or SecretsForm.of(kept),
     }
-    return render(request, "bots/bot.html", shown)
+    return render(request, "bots/bot.html", shown, status=status)
 
 
 @login_required
