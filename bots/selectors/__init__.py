@@ -31,11 +31,13 @@ from bots.selectors.sessions import (
     active_session,
     bot,
     bots,
+    drawdown_pct,
     events,
     parity_report,
     session,
     sessions,
     settings_history,
+    with_top,
 )
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "correlation",
     "days",
     "decisions",
+    "drawdown_pct",
     "events",
     "exposure",
     "limits",
@@ -80,4 +83,5 @@ __all__ = [
     "trade_statistics",
     "trades",
     "user_pnl",
+    "with_top",
 ]
