@@ -22,7 +22,7 @@ from bots.selectors.ledger import (
     trade_statistics,
     trades,
 )
-from bots.selectors.secrets import bot_secrets, own_chat
+from bots.selectors.secrets import bot_secrets, own_chat, secrets_of
 from bots.selectors.sessions import (
     SESSION_SORTS,
     active_count,
@@ -72,6 +72,7 @@ __all__ = [
     "position",
     "position_summary",
     "positions",
+    "secrets_of",
     "session",
     "session_equity",
     "sessions",
