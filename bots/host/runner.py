@@ -6,6 +6,7 @@ thread and may block on the database; nothing here knows the event loop.
 
 from __future__ import annotations
 
+import datetime
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings as site
 
-from bots import failpoints, mapping
+from bots import mapping
 from bots.host import feeds, history, ledger, outcomes, tape
 from bots.host.account import Absorbed, Account, LedgerMismatch
 from bots.host.desk import Desk, Verdict, capped
@@ -25,7 +26,8 @@ from bots.models import Cycle, Order, PortfolioSnapshot, SessionCommand, Session
 from bots.orders import OrderState
 from bots.settings_columns import from_columns
 from bots.states import SessionState
-from bots.venues.base import Venue, VenueDown
+from bots.venues import preflight
+from bots.venues.base import Venue
 from engine import InputError, exchange
 from engine.portfolio import OutsideExposure, StepLog
 from marketdata.feeds import BarBatch, FeedState
@@ -217,6 +219,7 @@ class Runner:
         verdict = self.desk.decide(instant.ts, instant.bars, instant.deciding, blocked=blocked, outside=outside)
         closed_at = mapping.moment(instant.closed_ns)
         absorbed = self._absorb(verdict.log, closed_at, instant, verdict)
+        denied = self._preflight(absorbed, closed_at)
         write = self._write(absorbed, cursor_ns=instant.ts, last_bar_at=closed_at)
         equity_before, self.equity = self.equity, write.values["equity"]
         write.daily = self.account.day(self._day(instant.ts), equity_before, self.equity, absorbed)
@@ -235,8 +238,10 @@ class Runner:
             received_at=mapping.moment(instant.received_ns),
             decided_at=decided,
             caught_up=instant.backfilled,
+            interventions=[{"do": "cancel", "symbol": symbol} for symbol in denied],
         )
         write.decisions = outcomes.decisions(self.session, self.desk, instant, verdict, blocked, self.account)
+        outcomes.deny(write.decisions, denied)
         if absorbed.trades or instant.closed_ns >= self._snapshot_due_ns:
             self._snapshot_due_ns = instant.closed_ns + site.SESSION_SNAPSHOT_SECONDS * 1_000_000_000
             write.snapshot = self._snapshot(write, closed_at)
@@ -249,6 +254,26 @@ class Runner:
         if verdict is not None:
             inputs = {symbol: signal.metadata.get("values", {}) for symbol, signal in verdict.signals.items()}
         return self.account.absorb(step, decided_at=decided_at, version=self.version, closes=closes, inputs=inputs)
+
+    def _preflight(self, absorbed: Absorbed, at: datetime.datetime) -> dict[str, str]:
+        """Take back the entries that must not be sent: stored as denied, and the engine forgets them. {symbol: why}."""
+        denied: dict[str, str] = {}
+        for order in absorbed.orders:
+            if order.is_entry and order.state == OrderState.INTENT:
+                reason = preflight.refusal(order, self.desk.listing(order.symbol, self.settings))
+                if reason:
+                    self.account.refused(order.seq, OrderState.DENIED, reason)
+                    undone = self._absorb(self.desk.portfolio.cancel_entry(order.symbol), at, None, None)
+                    absorbed.changed |= undone.changed
+                    denied[order.symbol] = reason
+        return denied
+
+    def refused(self, order: Order, reason: str) -> Done:
+        """The venue has rejected an entry: it is booked as that, and the engine forgets it."""
+        self.account.refused(order.seq, OrderState.REJECTED, reason)
+        done = self._between(self.desk.portfolio.cancel_entry(order.symbol), [{"do": "cancel", "symbol": order.symbol}])
+        self._event("order", f"The venue rejected {order}: {reason}", level="warning")
+        return done
 
     def _write(self, absorbed: Absorbed, *, cursor_ns: int, **values: Any) -> ledger.SessionWrite:
         portfolio = self.desk.portfolio
@@ -434,19 +459,6 @@ class Runner:
     def event(self, kind: str, text: str, *, level: str = "info", **detail: Any) -> None:
         """A line in the session's log."""
         self._event(kind, text, level=level, **detail)
-
-
-def send(venue: Venue, orders: list[Order]) -> None:
-    """Bring committed intents to the venue, and its answer into their rows."""
-    failpoints.pass_by("after_intent")
-    try:
-        answers = venue.submit(orders)
-    except VenueDown:
-        log.exception("%d orders may or may not have reached the venue", len(orders))
-        Order.objects.filter(pk__in=[order.pk for order in orders]).update(state=OrderState.UNKNOWN)
-        return
-    failpoints.pass_by("after_ack")
-    ledger.acknowledge(answers)
 
 
 def outside_as_json(outside: OutsideExposure) -> dict[str, Any]:
