@@ -37,6 +37,7 @@ class BotSecretsSerializer(serializers.ModelSerializer):
     api_key = serializers.CharField()
     secret_key = serializers.CharField()
     telegram_token = serializers.CharField()
+    updated_at = serializers.DateTimeField(allow_null=True, help_text="Null before anything was set")
 
     class Meta:
         model = BotSecrets
