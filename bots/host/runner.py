@@ -362,6 +362,15 @@ class Runner:
         step = self.desk.portfolio.cancel_entry(None)
         return self._between(step, [{"do": "cancel", "symbol": None}])
 
+    def rest(self) -> Done | None:
+        """While nothing may be entered, no entry waits at the venue either: pausing takes them back."""
+        if self.state != _S.PAUSED and self.kill_switch is None:
+            return None
+        if not any(order.entry for order in self.desk.portfolio.working_orders()):
+            return None
+        step = self.desk.portfolio.cancel_entry(None)
+        return self._between(step, [{"do": "cancel", "symbol": None}])
+
     def give_up_orders(self) -> Done | None:
         """No bar will come any more: what still works expires. None: nothing did."""
         rows = self.account.expire_all(feeds.wall_time())

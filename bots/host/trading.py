@@ -100,7 +100,7 @@ class TradingDesk:
             done = self._guarded(runner, gone, lambda r=runner, i=instant: r.work(i))
             if done is not None:
                 dones.append((runner, done))
-                if caps.any:
+                if caps.watched:
                     self._note(runner)
         # Intents first: nothing that only keeps the books up to date may delay an order.
         for group in ([pair for pair in dones if pair[1].write.has_orders],
@@ -203,6 +203,7 @@ class TradingDesk:
         gone: set[int] = set()
         self._read_wishes(by_id)
         self.envelopes.refresh({runner.session.owner_id for runner in runners}, by_id)
+        self._watch_groups(runners)
         newest = {
             row.session_id: row
             for row in SessionSettings.objects.filter(session__in=by_id).order_by("session", "version")
@@ -217,7 +218,7 @@ class TradingDesk:
                 todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
             todo.append(lambda r=runner: self._heed(r))
-            todo += [runner.stop]
+            todo += [runner.stop, runner.rest]
             todo += [lambda r=runner, s=symbol: self._cover(r, s) for symbol in runner.naked()]
             for do in todo:
                 done = self._guarded(runner, gone, do)
@@ -230,6 +231,19 @@ class TradingDesk:
                 if pk in idle:
                     self._guarded(runner, gone, functools.partial(self._end, runner, gone))
         return gone
+
+    def _watch_groups(self, runners: Sequence[Runner]) -> None:
+        """Count what every session of ours holds, and tell of groups that hold more than their cap."""
+        owners = {runner.session.owner_id: runner.session.owner for runner in runners}
+        for runner in runners:
+            if self.envelopes.caps(runner.session.owner_id).watched:
+                self._note(runner)
+        for owner_id, owner in owners.items():
+            for name, held, cap in self.envelopes.over(owner_id):
+                title = f"Group {name} is over its limit"
+                text = f"It holds {held:,.2f}; its limit is {cap:,.2f}."
+                key = f"limit_breached:{name}"
+                notify(owner, "limit_breached", level="warning", title=title, text=text, link="/risk/", dedup=key)
 
     def _read_wishes(self, runners: dict[int, Runner]) -> None:
         now = timezone.now()
