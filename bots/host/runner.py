@@ -16,7 +16,7 @@ import numpy as np
 from django.conf import settings as site
 
 from bots import failpoints, mapping
-from bots.host import feeds, history, ledger, outcomes, tape
+from bots.host import feeds, history, ledger, outcomes, recovery
 from bots.host.account import Absorbed, Account, LedgerMismatch
 from bots.host.desk import Desk, Verdict, capped
 from bots.host.lease import Lease, LostLease
@@ -86,7 +86,7 @@ class Runner:
         """
         self.move(_S.RECONCILING)
         self.account = Account.load(self.session)
-        self._reconcile()
+        recovery.reconcile(self)
         self.move(_S.WARMING)
         versions = list(self.session.settings_versions.order_by("version"))
         memory = getattr(self.session, "memory", None)
@@ -97,60 +97,11 @@ class Runner:
         self.desk = Desk(plan_of(self.session, self.settings))
         self.market_days = next(iter(self.desk.plan.markets.values())).calendar
         if memory is None or not memory.history:
-            since = self._warm_up()
+            since = recovery.warm_up(self)
         else:
-            since = self._remember(bytes(memory.history), bytes(memory.checkpoint), memory.first_ns)
+            since = recovery.remember(self, bytes(memory.history), bytes(memory.checkpoint), memory.first_ns)
         self._compare_with_engine()
         return since
-
-    def _reconcile(self) -> None:
-        """Ask the venue for every order of ours that is not over, and for every one that it still works."""
-        open_rows = {tracked.row.client_order_id: tracked.row for tracked in self.account.orders.values()}
-        known = self.venue.find(open_rows)
-        unsent = [row for name, row in open_rows.items() if name not in known]
-        for row in unsent:
-            if OrderState(row.state) not in (OrderState.INTENT, OrderState.SUBMITTED, OrderState.UNKNOWN):
-                raise LedgerMismatch(f"the venue does not know order {row.client_order_id}, which it had accepted")
-        ledger.acknowledge(known.values())
-        if unsent:
-            ledger.acknowledge(self.venue.submit(unsent))
-        foreign = [order.client_order_id for order in self.venue.working(self.session.pk)]
-        self.venue.close([name for name in foreign if name not in open_rows])
-        if open_rows:
-            self._event("recovery", f"{len(known)} working orders found at the venue, {len(unsent)} sent again.")
-            self.account = Account.load(self.session)
-
-    def _warm_up(self) -> int:
-        """First start: the bars before the first decision."""
-        bars, since = feeds.warmup(self.key, self.desk)
-        for symbol, columns in bars.items():
-            self.desk.histories[symbol].extend(columns)
-        ledger.remember_history(self.lease, history.pack(bars), first_ns=since)
-        return since
-
-    def _remember(self, warmup: bytes, checkpoint: bytes, first_ns: int) -> int:
-        """A later start: the same warm-up, every bar traded on, and the portfolio as it was after the last of them."""
-        for symbol, columns in history.unpack(warmup).items():
-            self.desk.histories[symbol].extend(columns)
-        decided = self.session.decisions.filter(decides=True, timeframe=self.session.timeframe).order_by("ts_ns")
-        rows = decided.values_list("symbol", "ts_ns", "open", "high", "low", "close", "volume")
-        for symbol, ts, *prices in rows.iterator(chunk_size=5_000):
-            self.desk.histories[symbol].append(ts, tuple(prices))
-        if not checkpoint:
-            return first_ns
-        try:
-            self.desk.portfolio.resume(checkpoint)
-        except InputError as error:
-            if error.faults[0].code not in ("version_changed", "damaged"):
-                raise
-            damaged = error.faults[0].code == "damaged"
-            why = "Its checkpoint is damaged" if damaged else "The engine has changed since"
-            self._event("recovery", f"{why}; the session's own bars are run through the engine again.")
-            run = tape.Tape.of(self.session)
-            self.desk.portfolio.change_rules(*run.plan.rules(run.plan.settings, self.desk.strategy))
-            tape.lead(run, self.desk.portfolio, self.desk.strategy, tape.recorded(run))
-            self.desk.change_settings(self.settings)
-        return mapping.nanoseconds(self.session.last_bar_at) if self.session.last_bar_at else first_ns
 
     def _compare_with_engine(self) -> None:
         """The fills and the checkpoint must tell of the same positions and the same cash."""
@@ -300,9 +251,9 @@ class Runner:
         try:
             self.desk.change_settings(capped(self.settings, self.caps))
         except InputError as error:
-            self._event("settings", f"Version {row.version} cannot be followed: {error}", level="error")
+            self.event("settings", f"Version {row.version} cannot be followed: {error}", level="error")
             return None
-        self._event("settings", f"Version {row.version} is in force for new entries.")
+        self.event("settings", f"Version {row.version} is in force for new entries.")
         return self._between(None, [{"do": "settings", "version": row.version}])
 
     def follow_caps(self, caps: dict[str, float]) -> None:
@@ -330,7 +281,7 @@ class Runner:
         text = f"{symbol} is held without the stop that its settings declare; it is being closed."
         step = self.desk.portfolio.request_exit(symbol, "watchdog")
         done = self._between(step, [{"do": "exit", "symbol": symbol, "reason": "watchdog"}])
-        self._event("guard", text, level="error")
+        self.event("guard", text, level="error")
         return done
 
     def naked(self) -> list[str]:
@@ -376,7 +327,7 @@ class Runner:
         rows = self.account.expire_all(feeds.wall_time())
         if not rows:
             return None
-        self._event("command", f"The prices ended with {len(rows)} orders still working; they have expired.")
+        self.event("command", f"The prices ended with {len(rows)} orders still working; they have expired.")
         write = self._write(Absorbed(changed={row.seq: row for row in rows}), cursor_ns=self.cursor_ns)
         return Done(write, Absorbed())
 
@@ -436,12 +387,9 @@ class Runner:
             return False
         return self.policy != TradingSession.StopPolicy.FLATTEN or not self.account.positions
 
-    def _event(self, kind: str, text: str, *, level: str = "info", **detail: Any) -> None:
-        SessionEvent(session_id=self.session.pk, kind=kind, level=level, text=text[:500], detail=detail).save()
-
     def event(self, kind: str, text: str, *, level: str = "info", **detail: Any) -> None:
         """A line in the session's log."""
-        self._event(kind, text, level=level, **detail)
+        SessionEvent(session_id=self.session.pk, kind=kind, level=level, text=text[:500], detail=detail).save()
 
 
 def send(venue: Venue, orders: list[Order]) -> None:
