@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from bots.models import (
     Bot,
+    BotSecrets,
     Cycle,
     DailyStats,
     Decision,
@@ -29,6 +30,7 @@ from bots.models import (
     Trade,
     TradingSession,
 )
+from bots.selectors.system import is_alive
 from bots.services import sessions
 from bots.states import OVER
 
@@ -209,8 +211,66 @@ class ParityReportAdmin(_History):
     search_fields = ("session__id", "session__owner__username")
 
 
+@admin.register(BotSecrets)
+class BotSecretsAdmin(_History):
+    """Whether a bot keeps secrets, and nothing of what they are."""
+
+    fields = ("bot", "testnet", "telegram_trades", "updated_at")
+    readonly_fields = fields
+    list_display = fields
+    list_filter = ("testnet", "telegram_trades", "updated_at")
+    search_fields = ("bot__name", "bot__owner__username")
+    list_select_related = ("bot",)
+
+
 @admin.register(HostSign)
 class HostSignAdmin(_History):
-    list_display = ("name", "started_at", "seen_at", "sessions")
+    """What each host measures of itself; times are the median and the 99th of a hundred, in milliseconds."""
+
+    list_display = (
+        "name", "seen_at", "alive", "sessions", "signal", "intent", "ack", "booked", "orders_per_s", "messages_per_s",
+        "memory", "cpu",
+    )  # fmt: skip
     list_filter = ("seen_at",)
     search_fields = ("name",)
+
+    @admin.display(boolean=True)
+    def alive(self, sign: HostSign) -> bool:
+        return is_alive(sign)
+
+    @admin.display(description="signal ms")
+    def signal(self, sign: HostSign) -> str:
+        return _took(sign, "signal")
+
+    @admin.display(description="close to intent ms")
+    def intent(self, sign: HostSign) -> str:
+        return _took(sign, "intent")
+
+    @admin.display(description="intent to venue ms")
+    def ack(self, sign: HostSign) -> str:
+        return _took(sign, "ack")
+
+    @admin.display(description="fill to ledger ms")
+    def booked(self, sign: HostSign) -> str:
+        return _took(sign, "booked")
+
+    @admin.display(description="orders a second")
+    def orders_per_s(self, sign: HostSign) -> str:
+        return str(sign.stats.get("orders_per_s", "–"))
+
+    @admin.display(description="messages a second")
+    def messages_per_s(self, sign: HostSign) -> str:
+        return str(sign.stats.get("messages_per_s", "–"))
+
+    @admin.display(description="memory MB")
+    def memory(self, sign: HostSign) -> str:
+        return str(sign.stats.get("machine", {}).get("memory", {}).get("process_mb", "–"))
+
+    @admin.display(description="% of a core")
+    def cpu(self, sign: HostSign) -> str:
+        return str(sign.stats.get("machine", {}).get("cpu", {}).get("process_pct", "–"))
+
+
+def _took(sign: HostSign, name: str) -> str:
+    times = sign.stats.get("latency_ms", {}).get(name)
+    return f"{times['p50']:.1f} · {times['p99']:.1f}" if times else "–"

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from bots.api import bots, figures, ledger, secrets, sessions
+from bots.api import bots, figures, ledger, secrets, sessions, system
 
 app_name = "bots-api"
 urlpatterns: list[URLPattern] = [
@@ -61,6 +61,7 @@ urlpatterns: list[URLPattern] = [
     path("stats/performance", figures.StatsPerformance.as_view(), name="stats-performance"),
     path("stats/bots", figures.StatsByBot.as_view(), name="stats-bots"),
     path("stats/symbols", figures.StatsBySymbol.as_view(), name="stats-symbols"),
+    path("system", system.System.as_view(), name="system"),
     path("risk/exposure", figures.Exposure.as_view(), name="risk-exposure"),
     path("risk/limits", figures.Limits.as_view(), name="risk-limits"),
     path("risk/correlation", figures.Correlation.as_view(), name="risk-correlation"),

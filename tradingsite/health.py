@@ -43,13 +43,21 @@ def live() -> JsonResponse:
 
 
 def ready() -> JsonResponse:
-    """200 when everything works, else 503; `checks` names what does not."""
+    """200 when everything works, else 503; `checks` names what does not.
+
+    Sessions that wait for a host leave the site usable: degraded, and still 200, so that no load balancer takes the
+    pages away over it.
+    """
     checks = {"database": _database(), "redis": _redis(), "disk": _disk()}
     if checks["redis"] == "ok":
         silent = heartbeat.silent()
         checks |= {f"worker_{queue}": silent.get(queue, "ok") for queue in heartbeat.QUEUES}
     well = all(state == "ok" for state in checks.values())
-    body = {"status": "ok" if well else "unavailable", "version": __version__, "checks": checks}
+    if checks["database"] == "ok":
+        checks["sessions"] = _sessions()
+    hosted = checks.get("sessions", "ok") == "ok"
+    status = "unavailable" if not well else "ok" if hosted else "degraded"
+    body = {"status": status, "version": __version__, "checks": checks}
     return _uncached(JsonResponse(body, status=200 if well else 503))
 
 
@@ -67,6 +75,16 @@ def _database() -> str:
         log.warning("health: the database does not answer: %s", error)
         return "does not answer"
     return "ok"
+
+
+def _sessions() -> str:
+    from bots.selectors.system import hosts_fault  # models are there only once Django is set up
+
+    try:
+        return hosts_fault() or "ok"
+    except Exception as error:  # migrations that wait, a table that is locked: never a fault of the answer
+        log.warning("health: session hosts cannot be looked at: %s", error)
+        return "cannot be looked at"
 
 
 def _redis() -> str:

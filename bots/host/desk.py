@@ -1,10 +1,11 @@
-"""The deciding side of one session: strategy, bars, portfolio. No database, no clock, no network.
+"""The deciding side of one session: strategy, bars, portfolio. No database, no network, and no clock but a stopwatch.
 
 A bar goes in, orders and fills come out, by the very `step` that a backtest runs.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,6 +90,7 @@ class Verdict:
 
     log: StepLog
     signals: dict[str, Signal]
+    signals_s: float = 0.0  # what the strategy took
     gates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
@@ -139,14 +141,16 @@ class Desk:
         Raises InputError for bars that make none; then nothing was done.
         """
         signals: dict[str, Signal] = {}
+        began = time.perf_counter()
         for symbol in sorted(deciding):
             self.histories[symbol].append(*deciding[symbol])
             signals[symbol] = self.strategy.explain(self.histories[symbol].bars(), -1)
+        took = time.perf_counter() - began
         records = {
             symbol: record(signal.action, signal.confidence) for symbol, signal in signals.items() if symbol in bars
         }
         log = self.portfolio.step(ts, bars, records, blocked=blocked, outside=outside)
-        return Verdict(log, signals)
+        return Verdict(log, signals, took)
 
 
 def record(action: str, confidence: float) -> Any:

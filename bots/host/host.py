@@ -33,6 +33,7 @@ from bots.host.news import Newsroom
 from bots.host.runner import Instant, Runner
 from bots.models import HostSign
 from marketdata.feeds import BarBatch, FeedHub, FeedState, Subscription, Tick, open_feed
+from tradingsite.lib.machine import Machine
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Host:
         self._trading = ThreadPoolExecutor(1, thread_name_prefix=_THREADS[0])
         self._keeping = ThreadPoolExecutor(1, thread_name_prefix=_THREADS[1])
         self._started = timezone.now()
+        self._machine = Machine(site.VAR_DIR)
 
     async def run(self) -> None:
         """Host sessions until `stop`. Each part that fails is logged and goes on; nothing here gives up."""
@@ -124,7 +126,13 @@ class Host:
 
     def _renew(self, held: list[leases.Lease]) -> set[int]:
         lost = leases.renew(self.name, held) if held else set()
-        stats = {"sessions": len(held), "dropped_news": self.newsroom.dropped, **self.desk.figures()}
+        stats = {
+            "sessions": len(held),
+            "dropped_news": self.newsroom.dropped,
+            **self.desk.figures(),
+            **self.newsroom.measures.figures(),
+            "machine": self._machine.read(),
+        }
         HostSign.objects.update_or_create(
             name=self.name,
             defaults={
@@ -199,6 +207,7 @@ class Host:
     def _leave(self, session_ids: Iterable[int]) -> None:
         """Sessions that are not ours any more, or over."""
         for session_id in session_ids:
+            self.newsroom.measures.forget([session_id])
             seat = self.seats.pop(session_id, None)
             if seat is not None and seat.subscription is not None:
                 seat.subscription.close()

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from bots import mapping
 from bots.host import outcomes, streams
+from bots.host.measures import Measures
 from bots.host.runner import Done, Runner
 from bots.models import Order, Position, Trade
 from bots.orders import OrderState
@@ -33,6 +34,7 @@ class Newsroom:
 
     def __init__(self) -> None:
         self.dropped = 0
+        self.measures = Measures()
         self._queue: queue.Queue[_Work | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="news", daemon=True)
         self._thread.start()
@@ -44,6 +46,7 @@ class Newsroom:
 
     def tell(self, topic: str, event: str, payload: dict[str, Any]) -> None:
         """Publish an event, later."""
+        self.measures.count("messages")
         self._later(functools.partial(realtime.publish, topic, event, payload))
 
     def _later(self, work: _Work) -> None:

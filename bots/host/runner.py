@@ -55,6 +55,7 @@ class Done:
     write: ledger.SessionWrite
     absorbed: Absorbed
     instant: Instant | None = None
+    signals_s: float | None = None  # what the strategy took; None: it was not asked
 
 
 class Runner:
@@ -191,7 +192,7 @@ class Runner:
             self._snapshot_due_ns = instant.closed_ns + site.SESSION_SNAPSHOT_SECONDS * 1_000_000_000
             write.snapshot = self._snapshot(write, closed_at)
         self.cursor_ns, self.last_bar_at = instant.ts, closed_at
-        return Done(write, absorbed, instant)
+        return Done(write, absorbed, instant, verdict.signals_s if verdict.signals else None)
 
     def _absorb(self, step: StepLog, decided_at: Any, instant: Instant | None, verdict: Verdict | None) -> Absorbed:
         closes = {symbol: prices[3] for symbol, prices in instant.bars.items()} if instant else {}

@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils import timezone
 
 from accounts.services.notifications import notify
-from bots import failpoints
+from bots import failpoints, mapping
 from bots.book import CrossingFill
 from bots.host import ending, ledger, own_chat
 from bots.host.account import LedgerMismatch
@@ -27,7 +27,7 @@ from bots.host.feeds import FeedError
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
 from bots.host.runner import Done, Instant, Runner, send
-from bots.models import SessionCommand, SessionSettings, TradingSession
+from bots.models import Cycle, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
 from bots.states import IllegalMove, SessionState
 from bots.venues.base import Venue, VenueDown
@@ -48,6 +48,7 @@ class TradingDesk:
     def __init__(self, newsroom: Newsroom, envelopes: Envelopes) -> None:
         self.newsroom, self.envelopes = newsroom, envelopes
         self.venue: Venue = PaperVenue()
+        self.measures = newsroom.measures
         self._latencies: deque[float] = deque(maxlen=1_000)
 
     # --- open -------------------------------------------------------------------------------------------------------
@@ -141,6 +142,7 @@ class TradingDesk:
         if any(done.write.trades for _, done in pairs):
             failpoints.pass_by("after_fill_recv")
         lost = self._commit(pairs)
+        committed_ns = time.time_ns()
         held = [(runner, done) for runner, done in pairs if runner.session.pk not in lost]
         intents = [order for _, done in held for order in done.write.orders if order.state == OrderState.INTENT]
         if intents:
@@ -149,6 +151,7 @@ class TradingDesk:
                 order.state = OrderState.ACCEPTED
             for runner, done in held:
                 runner.account.accepted(order.seq for order in done.write.orders)
+        acked_ns = time.time_ns()
         ended = [
             order.client_order_id
             for _, done in held
@@ -158,12 +161,28 @@ class TradingDesk:
         if ended:
             self._patiently(lambda: self.venue.close(ended))
         for runner, done in held:
-            if done.write.cycle is not None and not done.write.cycle.caught_up:
-                waited = done.write.cycle.decided_at - done.write.cycle.received_at
-                self._latencies.append(waited.total_seconds())
+            instant, cycle = done.instant, done.write.cycle
+            if instant is not None and cycle is not None and not cycle.caught_up:
+                self._latencies.append((cycle.decided_at - cycle.received_at).total_seconds())
+                self._measure(runner, done, instant, cycle, (committed_ns, acked_ns))
             self.newsroom.cycle(runner, done)
             own_chat.tell_trades(runner, done)
         return lost
+
+    def _measure(self, runner: Runner, done: Done, instant: Instant, cycle: Cycle, moments: tuple[int, int]) -> None:
+        """Note what one written instant took. moments: when it was committed and the venue had its orders, ns UTC."""
+        session, (committed_ns, acked_ns) = runner.session.pk, moments
+        orders, fills = len(done.write.orders), len(done.write.trades)
+        if done.signals_s is not None:
+            self.measures.took(session, "signal", done.signals_s)
+        if orders:
+            self.measures.took(session, "intent", (committed_ns - instant.received_ns) / 1e9, times=orders)
+            self.measures.took(session, "ack", (acked_ns - committed_ns) / 1e9, times=orders)
+            self.measures.count("orders", orders)
+        if fills:
+            booked_s = (committed_ns - mapping.nanoseconds(cycle.decided_at)) / 1e9
+            self.measures.took(session, "booked", booked_s, times=fills)
+            self.measures.count("fills", fills)
 
     def _commit(self, pairs: list[tuple[Runner, Done]]) -> set[int]:
         """Write all together; where the database refuses, one by one: a bad row is its session's own trouble."""

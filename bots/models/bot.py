@@ -10,6 +10,9 @@ from django.db import models
 from django.db.models import Q
 
 from bots.models.columns import MONEY
+from engine.types import TIMEFRAMES
+
+SECOND = 1_000_000_000  # timeframes are counted in nanoseconds
 
 
 class Bot(models.Model):
@@ -58,3 +61,16 @@ class Bot(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def paced(self) -> tuple[str, str]:
+        """(timeframe that its sessions decide on, finer one to match on or "").
+
+        A bot that is to decide less often than its bars close decides on the largest bars that fit into its trading
+        frequency, and its orders meet its own bars: so a backtest on the same two timeframes does the same.
+        """
+        fitting = [name for name, step in TIMEFRAMES.items() if step <= self.trading_frequency * SECOND]
+        slowest = max(fitting, key=TIMEFRAMES.__getitem__, default=self.timeframe)
+        if TIMEFRAMES[slowest] <= TIMEFRAMES[self.timeframe]:
+            return self.timeframe, self.match_timeframe
+        return slowest, self.match_timeframe or self.timeframe

@@ -28,6 +28,14 @@ class BotCard:
         return symbols_text(self.bot.symbols)
 
     @property
+    def decides_on(self) -> str:
+        return self.bot.paced[0]
+
+    @property
+    def matches_on(self) -> str:
+        return self.bot.paced[1]
+
+    @property
     def changed(self) -> list[tuple[str, object]]:
         """(label, value) of each setting that is not the default."""
         default = session_settings.as_json(session_settings.preset())

@@ -22,7 +22,7 @@ from bots.selectors.ledger import (
     trade_statistics,
     trades,
 )
-from bots.selectors.secrets import bot_secrets, own_chat
+from bots.selectors.secrets import bot_secrets, own_chat, secrets_of
 from bots.selectors.sessions import (
     SESSION_SORTS,
     active_count,
@@ -31,11 +31,13 @@ from bots.selectors.sessions import (
     active_session,
     bot,
     bots,
+    drawdown_pct,
     events,
     parity_report,
     session,
     sessions,
     settings_history,
+    with_top,
 )
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "correlation",
     "days",
     "decisions",
+    "drawdown_pct",
     "events",
     "exposure",
     "limits",
@@ -69,6 +72,7 @@ __all__ = [
     "position",
     "position_summary",
     "positions",
+    "secrets_of",
     "session",
     "session_equity",
     "sessions",
@@ -80,4 +84,5 @@ __all__ = [
     "trade_statistics",
     "trades",
     "user_pnl",
+    "with_top",
 ]

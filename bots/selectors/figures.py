@@ -13,7 +13,7 @@ from accounts.models import User
 from bots.models import Order, Position, Trade, TradingSession
 from bots.orders import WORKING
 from bots.selectors import curves
-from bots.selectors.sessions import between
+from bots.selectors.sessions import between, with_top
 from bots.selectors.sums import settled
 from engine import metrics
 from engine.errors import Fault, InputError
@@ -113,7 +113,7 @@ def summary(user: User) -> dict[str, Any]:
 
 def portfolio(user: User) -> dict[str, Any]:
     """Cash, equity and open positions of the active sessions, together and one by one. Two queries."""
-    rows = list(TradingSession.objects.filter(_ACTIVE, owner=user).select_related("bot").order_by("pk"))
+    rows = list(with_top(TradingSession.objects.filter(_ACTIVE, owner=user).select_related("bot").order_by("pk")))
     held = Position.objects.filter(session__in=rows, is_open=True).select_related("session", "session__bot")
     return {
         "total_value": sum((row.equity or row.initial_cash for row in rows), _NONE),

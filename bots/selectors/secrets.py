@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from accounts.models import User
-from bots.models import BotSecrets
+from bots.models import Bot, BotSecrets
 from bots.selectors.sessions import bot as bot_of
 
 
 def bot_secrets(user: User, bot_id: int) -> BotSecrets:
     """A bot's row of secrets; an empty one, not stored, where nothing was set. Raises NotFound."""
-    bot = bot_of(user, bot_id)
+    return secrets_of(bot_of(user, bot_id))
+
+
+def secrets_of(bot: Bot) -> BotSecrets:
+    """`bot_secrets` of a bot that is at hand."""
     return BotSecrets.objects.filter(bot=bot).first() or BotSecrets(bot=bot)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 
 from accounts.models import User
-from bots.models import Bot, ParityReport, SessionEvent, SessionSettings, TradingSession
+from bots.models import Bot, DailyStats, ParityReport, SessionEvent, SessionSettings, TradingSession
 from tradingsite.lib.errors import NotFound
 
 MAX_ID = 2**63 - 1
@@ -25,11 +25,12 @@ def sessions(
     search: str = "",
     sort: str = "-created_at",
 ) -> QuerySet[TradingSession]:
-    """The user's sessions that pass, with their bots; one query. sort: one of `SESSION_SORTS`, "-" before it falls.
+    """The user's sessions that pass, with their bots and `top_equity`; one query.
 
+    sort: one of `SESSION_SORTS`, "-" before it falls.
     search: words, each part of the name, the bot's name, the strategy or a symbol.
     """
-    rows = TradingSession.objects.filter(owner=user).select_related("bot")
+    rows = with_top(TradingSession.objects.filter(owner=user).select_related("bot"))
     if state:
         rows = rows.filter(state=state)
     if active is not None:
@@ -48,6 +49,31 @@ def sessions(
     if sort.removeprefix("-") not in SESSION_SORTS:
         raise ValueError(f"no sort of sessions: {sort}")
     return rows.order_by(sort, "-pk")
+
+
+def drawdown_pct(session: TradingSession) -> float | None:
+    """How far its equity is below the highest it had at a bar's close, in percent, 0 or less; None before a bar.
+
+    A query, unless `session` came through `with_top`.
+    """
+    if session.equity is None:
+        return None
+    stored = session.top_equity if hasattr(session, "top_equity") else _tops_of(session.pk).first()
+    top = max(session.initial_cash, session.equity, stored or session.equity)
+    return 100 * float(session.equity / top - 1)
+
+
+def with_top(rows: QuerySet[TradingSession]) -> QuerySet[TradingSession]:
+    """These rows with `top_equity`, the highest at a bar's close (Decimal; None before one), in the same query."""
+    return rows.annotate(top_equity=Subquery(_TOPS))
+
+
+def _tops_of(session_id: Any) -> QuerySet[Any]:
+    rows = DailyStats.objects.filter(session=session_id).order_by("-max_equity")
+    return rows.values_list("max_equity", flat=True)[:1]
+
+
+_TOPS = _tops_of(OuterRef("pk"))
 
 
 def trading(rows: QuerySet[TradingSession], symbol: str) -> QuerySet[TradingSession]:

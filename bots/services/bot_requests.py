@@ -63,7 +63,9 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
         "symbols": list(symbols),
         "timeframe": timeframe,
         "match_timeframe": match_timeframe,
-        "trading_frequency": reader.read("trading_frequency", 60, readers.integer, low=1, high=MAX_FREQUENCY),
+        "trading_frequency": reader.read(
+            "trading_frequency", requests.seconds_of(timeframe), readers.integer, low=1, high=MAX_FREQUENCY
+        ),
         "strategy": strategy,
         "strategy_parameters": parameters,
         "saved_strategy": saved,

@@ -61,7 +61,7 @@ def progress(user: User, scope: str, level: str, session_id: int | None = None) 
 def progress_of(ids: list[int], level: str) -> list[Progress]:
     """The progress of these sessions, oldest first. One query."""
     rows = (
-        TradingSession.objects.filter(pk__in=ids)
+        selectors.with_top(TradingSession.objects.filter(pk__in=ids))
         .select_related("owner", "bot")
         .annotate(
             working=Count("orders", filter=Q(orders__state__in=WORKING), distinct=True),

@@ -16,7 +16,7 @@ from bots import selectors
 from bots.models import Bot, Mode
 from bots.services import feeds
 from engine.errors import Fault, InputError
-from marketdata.columns import TIMEFRAME_NS
+from marketdata.columns import SECOND, TIMEFRAME_NS
 from strategies import readers, session_settings
 from strategies import selectors as strategy_selectors
 from strategies.models import UserStrategy
@@ -68,20 +68,21 @@ def clean(user: User, payload: Any) -> SessionRequest:
     refuse_unavailable(user, raw)
     bot, saved = _bot(user, raw), _saved(user, raw)
     if bot is not None:
-        raw = _over(of_bot(bot), raw)
+        raw = _over(of_bot(bot, pace="timeframe" not in raw and "match_timeframe" not in raw), raw)
         saved = saved or bot.saved_strategy
     elif saved is not None:
         raw = with_saved(raw, saved)
     return _read(user, raw, bot, saved)
 
 
-def of_bot(bot: Bot) -> dict[str, Any]:
-    """A bot's configuration as a request."""
+def of_bot(bot: Bot, *, pace: bool = True) -> dict[str, Any]:
+    """A bot's configuration as a request. pace: its bars as its trading frequency has them (`Bot.paced`)."""
+    timeframe, match_timeframe = bot.paced if pace else (bot.timeframe, bot.match_timeframe)
     return {
         "initial_cash": bot.capital,
         "symbols": bot.symbols,
-        "timeframe": bot.timeframe,
-        "match_timeframe": bot.match_timeframe or None,
+        "timeframe": timeframe,
+        "match_timeframe": match_timeframe or None,
         "strategy": bot.strategy,
         "strategy_parameters": bot.strategy_parameters,
         "settings": bot.settings,
@@ -89,6 +90,11 @@ def of_bot(bot: Bot) -> dict[str, Any]:
         "feed_options": bot.feed_options,
         "name": bot.name,
     }
+
+
+def seconds_of(timeframe: str) -> int:
+    """How long a bar of it lasts; 60 where there is no such timeframe."""
+    return TIMEFRAME_NS.get(timeframe, 60 * SECOND) // SECOND
 
 
 def with_saved(raw: dict[str, Any], saved: UserStrategy) -> dict[str, Any]:

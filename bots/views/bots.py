@@ -47,7 +47,7 @@ def detail(request: HttpRequest, bot_id: int) -> HttpResponse:
 def page_of(request: HttpRequest, bot_id: int, secrets: SecretsForm | None = None, status: int = 200) -> HttpResponse:
     """A bot's page; `secrets` is the form that was refused, if one was."""
     bot = selectors.bot(request.user, bot_id)
-    kept = selectors.bot_secrets(request.user, bot_id)
+    kept = selectors.secrets_of(bot)
     ran = pages.with_sign(selectors.sessions(request.user, bot_id=bot.pk))
     page = Paginator(ran, SESSIONS_SHOWN).get_page(request.GET.get("page"))
     running = [session for session in page.object_list if session.is_active]

@@ -55,7 +55,9 @@ def test_health_is_200_with_a_running_worker_and_names_each_part(live_site, sign
     start_worker(queues="backtests,trading,housekeeping")
     status, body = fetch(f"{live_site.url}/health")
     assert (status, body["status"]) == (200, "ok")
-    assert body["checks"] == dict.fromkeys(("database", "redis", "disk", "worker_backtests", "worker_trading"), "ok")
+    assert body["checks"] == dict.fromkeys(
+        ("database", "redis", "disk", "worker_backtests", "worker_trading", "sessions"), "ok"
+    )
     assert body["version"] == __import__("tradingsite").__version__
 
 

@@ -26,6 +26,7 @@ from tests.tradingsite import world
 OPEN = "anyone"
 USER = "whoever is logged in"
 OWN = "its owner; to others it does not exist"
+STAFF = "operators"
 
 ROUTES = {
     "home": OPEN,
@@ -217,6 +218,7 @@ ROUTES = {
     "bots-api:stats-performance": USER,
     "bots-api:stats-bots": USER,
     "bots-api:stats-symbols": USER,
+    "bots-api:system": STAFF,
     "bots-api:risk-exposure": USER,
     "bots-api:risk-limits": USER,
     "bots-api:risk-correlation": USER,
@@ -315,6 +317,8 @@ def test_every_url_and_method_for_every_role(alice, roles):
                     good = False
                 elif rule is not OPEN and role == "anonymous":
                     good = turned_away(response, path)
+                elif rule is STAFF and role != "an operator":
+                    good = status in (403, 405)
                 elif rule is OWN and role != "the owner":
                     good = status == 405
                     if status in (404, 400):  # 400: the body is looked at before the object is

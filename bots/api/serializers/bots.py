@@ -60,7 +60,8 @@ class BotRequestSerializer(StrictSerializer):
         allow_null=True,
         min_value=1,
         max_value=bot_requests.MAX_FREQUENCY,
-        help_text="Seconds between two decisions. Default 60",
+        help_text="Seconds between two decisions; default: as its bars close. Longer than its bars: it decides on the "
+        "largest bars that fit into it, and its orders meet its own finer ones",
     )
     strategy = serializers.ChoiceField(
         choices=SLUGS,

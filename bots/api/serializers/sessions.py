@@ -162,6 +162,7 @@ class TradingSessionSerializer(serializers.ModelSerializer):
     total_pnl = DecimalText(help_text="Realised, after costs")
     unrealised_pnl = DecimalText()
     day_pnl = serializers.SerializerMethodField(help_text="Since the trading day began; null before its first bar")
+    drawdown_pct = serializers.SerializerMethodField(help_text="Equity below its highest, 0 or less; null before a bar")
     cash = DecimalText(allow_null=True)
     equity = DecimalText(allow_null=True)
     exposure = DecimalText()
@@ -175,8 +176,8 @@ class TradingSessionSerializer(serializers.ModelSerializer):
             "stop_policy", "stop_reason", "initial_cash", "symbols", "timeframe", "match_timeframe", "strategy",
             "strategy_label", "saved_strategy", "strategy_parameters", "strategy_version", "feed", "feed_options",
             "synthetic", "scheduled_end_time", "created_at", "started_at", "ended_at", "last_bar_at", "total_trades",
-            "winning_trades", "win_rate_pct", "total_pnl", "unrealised_pnl", "day_pnl", "cash", "equity", "exposure",
-            "open_positions", "final_cash",
+            "winning_trades", "win_rate_pct", "total_pnl", "unrealised_pnl", "day_pnl", "drawdown_pct", "cash",
+            "equity", "exposure", "open_positions", "final_cash",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -199,6 +200,10 @@ class TradingSessionSerializer(serializers.ModelSerializer):
         if session.equity is None or session.day_start_equity is None:
             return None
         return DecimalText().to_representation(session.equity - session.day_start_equity)
+
+    @extend_schema_field({"type": "number", "format": "double", "nullable": True})
+    def get_drawdown_pct(self, session: TradingSession) -> float | None:
+        return selectors.drawdown_pct(session)
 
     @extend_schema_field({"type": "number", "format": "double", "nullable": True})
     def get_win_rate_pct(self, session: TradingSession) -> float | None:
