@@ -72,10 +72,6 @@ class SessionWrite:
     checkpoint: bytes = b""
 
     @property
-    def has_orders(self) -> bool:
-        return bool(self.orders or self.changed)
-
-    @property
     def rows(self) -> list[Any]:
         """Every row that may be inserted."""
         single = [row for row in (self.cycle, self.snapshot, self.daily) if row is not None]

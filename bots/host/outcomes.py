@@ -36,7 +36,6 @@ def decisions(
     desk: Desk,
     instant: Instant,
     verdict: Verdict,
-    blocked: str | None,
     account: Account,
 ) -> list[Decision]:
     """One row for each symbol with a bar. Figures are float64, as the engine had them: the rows are the tape, too."""

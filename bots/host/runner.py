@@ -6,6 +6,7 @@ thread and may block on the database; nothing here knows the event loop.
 
 from __future__ import annotations
 
+import datetime
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,6 +47,23 @@ class Instant:
     deciding: dict[str, tuple[int, history.Prices]]
     received_ns: int
     backfilled: bool
+
+
+@dataclass(slots=True)
+class Decided:
+    """What one instant led to, before its rows are built. blocked, outside: what held when it was decided."""
+
+    instant: Instant
+    verdict: Verdict
+    absorbed: Absorbed
+    blocked: str | None
+    outside: OutsideExposure | None
+    at: datetime.datetime
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether the venue, or a page, waits for what came of it."""
+        return bool(self.absorbed.orders or self.absorbed.changed)
 
 
 @dataclass(slots=True)
@@ -155,8 +173,8 @@ class Runner:
             return "degraded_feed"
         return None
 
-    def work(self, instant: Instant) -> Done | None:
-        """Decide one instant; what is to be written. None: it was worked through before.
+    def decide(self, instant: Instant) -> Decided | None:
+        """Decide one instant and book its fills; None: it was worked through before. `put_down` must follow.
 
         Raises InputError (these bars make none), LedgerMismatch and IllegalMove (the session must halt).
         """
@@ -166,13 +184,18 @@ class Runner:
         if blocked == "degraded_feed" and instant.backfilled:
             blocked = None  # nothing is missing any more: on paper, bars that come late are decided as if in time
         verdict = self.desk.decide(instant.ts, instant.bars, instant.deciding, blocked=blocked, outside=outside)
+        absorbed = self._absorb(verdict.log, mapping.moment(instant.closed_ns), instant, verdict)
+        return Decided(instant, verdict, absorbed, blocked, outside, feeds.wall_time())
+
+    def put_down(self, decided: Decided) -> Done:
+        """The rows of what was decided. Raises LedgerMismatch (the session must halt)."""
+        instant, verdict, absorbed = decided.instant, decided.verdict, decided.absorbed
         closed_at = mapping.moment(instant.closed_ns)
-        absorbed = self._absorb(verdict.log, closed_at, instant, verdict)
         write = self._write(absorbed, cursor_ns=instant.ts, last_bar_at=closed_at)
         equity_before, self.equity = self.equity, write.values["equity"]
         write.daily = self.account.day(self._day(instant.ts), equity_before, self.equity, absorbed)
         write.values["day_start_equity"] = write.daily.start_equity
-        decided = feeds.wall_time()
+        outside = None if decided.outside is None else outside_as_json(decided.outside) | {"caps": self.caps}
         write.cycle = Cycle(
             session_id=self.session.pk,
             ts_ns=instant.ts,
@@ -181,13 +204,13 @@ class Runner:
             cash=self.desk.portfolio.cash,
             exposure=self.desk.portfolio.exposure,
             settings_version=self.version,
-            blocked=blocked or "",
-            outside=None if outside is None else outside_as_json(outside) | {"caps": self.caps},
+            blocked=decided.blocked or "",
+            outside=outside,
             received_at=mapping.moment(instant.received_ns),
-            decided_at=decided,
+            decided_at=decided.at,
             caught_up=instant.backfilled,
         )
-        write.decisions = outcomes.decisions(self.session, self.desk, instant, verdict, blocked, self.account)
+        write.decisions = outcomes.decisions(self.session, self.desk, instant, verdict, self.account)
         if absorbed.trades or instant.closed_ns >= self._snapshot_due_ns:
             self._snapshot_due_ns = instant.closed_ns + site.SESSION_SNAPSHOT_SECONDS * 1_000_000_000
             write.snapshot = self._snapshot(write, closed_at)

@@ -12,7 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
@@ -26,7 +26,7 @@ from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
-from bots.host.runner import Done, Instant, Runner, send
+from bots.host.runner import Decided, Done, Instant, Runner, send
 from bots.models import Cycle, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
 from bots.states import IllegalMove, SessionState
@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
 _RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 _DOWN = (OperationalError, InterfaceError)
+
+
+T = TypeVar("T")
 
 
 class TradingDesk:
@@ -88,7 +91,7 @@ class TradingDesk:
     def work(self, jobs: Sequence[tuple[Runner, Instant]]) -> set[int]:
         """Decide these, at most one instant a session; write, send and tell what came of it."""
         gone: set[int] = set()
-        dones: list[tuple[Runner, Done]] = []
+        decided: list[tuple[Runner, Decided]] = []
         for runner, instant in jobs:
             caps = self.envelopes.caps(runner.session.owner_id)
             runner.kill_switch = caps.blocked
@@ -98,15 +101,19 @@ class TradingDesk:
                 self._patiently(lambda r=runner: self._guarded(r, gone, lambda: self._heed(r)))
                 if runner.session.pk in gone:
                     continue
-            done = self._guarded(runner, gone, lambda r=runner, i=instant: r.work(i))
-            if done is not None:
-                dones.append((runner, done))
+            one = self._guarded(runner, gone, lambda r=runner, i=instant: r.decide(i))
+            if one is not None:
+                decided.append((runner, one))
                 if caps.watched:
                     self._note(runner)
-        # Intents first: nothing that only keeps the books up to date may delay an order.
-        for group in ([pair for pair in dones if pair[1].write.has_orders],
-                      [pair for pair in dones if not pair[1].write.has_orders]):  # fmt: skip
-            gone |= self._settle(group)
+        # Intents first: nothing that only keeps the books up to date may delay an order, not even its rows being built.
+        for has_orders in (True, False):
+            pairs = []
+            for runner, one in decided:
+                if one.has_orders == has_orders:
+                    done = self._guarded(runner, gone, lambda r=runner, d=one: r.put_down(d))
+                    pairs += [(runner, done)] if done is not None else []
+            gone |= self._settle(pairs)
         return gone
 
     def _note(self, runner: Runner) -> None:
@@ -116,7 +123,7 @@ class TradingDesk:
         session = runner.session
         self.envelopes.note(session.owner_id, session.pk, portfolio.positions(), portfolio.working_orders(), marks)
 
-    def _guarded(self, runner: Runner, gone: set[int], do: Callable[[], Done | None]) -> Done | None:
+    def _guarded(self, runner: Runner, gone: set[int], do: Callable[[], T]) -> T | None:
         """`do`, with each kind of fault ending where it belongs. `gone` gets the session where it ends."""
         try:
             return do()
