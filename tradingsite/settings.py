@@ -240,6 +240,8 @@ SESSIONS_PER_HOST = env.int("SESSIONS_PER_HOST", default=100)
 SESSION_SNAPSHOT_SECONDS = env.int("SESSION_SNAPSHOT_SECONDS", default=60)  # of market time; at each fill besides
 # The first letters of every order's id, so that two installations may share a broker account: lower case, at most 4.
 ORDER_ID_PREFIX = env.str("ORDER_ID_PREFIX", default="tw")
+# An entry that is priced further than this from the close that decided it is not sent: nobody can have meant it.
+ORDER_COLLAR_PCT = env.int("ORDER_COLLAR_PCT", default=60)
 if not re.fullmatch("[a-z]{1,4}", ORDER_ID_PREFIX):
     raise ImproperlyConfigured(
         "ORDER_ID_PREFIX must be one to four lower-case letters: every order's id begins with it."
@@ -248,6 +250,7 @@ for _name, _number in (
     ("SESSION_HOSTS", SESSION_HOSTS),
     ("SESSIONS_PER_HOST", SESSIONS_PER_HOST),
     ("SESSION_SNAPSHOT_SECONDS", SESSION_SNAPSHOT_SECONDS),
+    ("ORDER_COLLAR_PCT", ORDER_COLLAR_PCT),
 ):
     if _number < 1:
         raise ImproperlyConfigured(f"{_name} must be at least 1, and is {_number}.")

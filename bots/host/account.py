@@ -247,12 +247,31 @@ class Account:
 
     def accepted(self, seqs: Iterable[int]) -> None:
         """The venue has confirmed these."""
+        self._on_their_way(seqs, OrderState.ACCEPTED)
+
+    def unknown(self, seqs: Iterable[int]) -> None:
+        """Nobody knows whether the venue has these."""
+        self._on_their_way(seqs, OrderState.UNKNOWN)
+
+    def _on_their_way(self, seqs: Iterable[int], after: OrderState) -> None:
         for seq in seqs:
             tracked = self.orders.get(seq)
-            if tracked is not None and tracked.view.state is OrderState.INTENT:
-                for step in (OrderState.SUBMITTED, OrderState.ACCEPTED):
+            if tracked is not None and tracked.view.state in (OrderState.INTENT, OrderState.UNKNOWN):
+                for step in (OrderState.SUBMITTED, after):
                     tracked.view = apply(tracked.view, Moved(step))
                 tracked.row.state = tracked.view.state
+
+    def refused(self, seq: int, state: OrderState, reason: str) -> None:
+        """An order ends before it worked, DENIED by us or REJECTED by the venue; the engine must forget it, too."""
+        tracked = self.orders[seq]
+        steps = (state,) if state is OrderState.DENIED else (OrderState.SUBMITTED, state)
+        for step in steps:
+            tracked.view = apply(tracked.view, Moved(step))
+        tracked.row.state, tracked.row.state_reason = state, reason[:300]
+
+    def in_doubt(self) -> list[Order]:
+        """Orders of which nobody knows whether the venue has them."""
+        return [tracked.row for tracked in self.orders.values() if tracked.view.state is OrderState.UNKNOWN]
 
     def expire_all(self, at: datetime.datetime) -> list[Order]:
         """End every working order because no price can come any more; their rows."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from bots.host.history import History, Prices
+from bots.venues.preflight import Listing
 from engine import Bars, Costs, Portfolio, Rules
 from engine.portfolio import OutsideExposure, StepLog
 from engine.types import SIGNAL
@@ -120,6 +122,15 @@ class Desk:
     def change_settings(self, settings: Mapping[str, Any]) -> None:
         """Follow another version of the settings from the next decision on."""
         self.portfolio.change_rules(*self.plan.rules(settings, self.strategy))
+
+    def listing(self, symbol: str, settings: Mapping[str, Any]) -> Listing | None:
+        """How the symbol trades on paper under these settings; None where it is none of ours."""
+        market = self.plan.markets.get(symbol)
+        if market is None:
+            return None
+        fractions = market.fractionable and settings["allow_fractional"]
+        lot = None if fractions else Decimal(str(market.lot_size))
+        return Listing(None, lot, sized_later=settings["size_at"] == "fill")
 
     def gates(self, symbol: str, side: int) -> list[Any]:
         """Every gate that an entry of this symbol meets now; `engine.Portfolio.gates`."""

@@ -97,15 +97,16 @@ def commit(writes: Sequence[SessionWrite]) -> set[int]:
     return {write.lease.session_id for write in writes} - {write.lease.session_id for write in held}
 
 
-def acknowledge(answers: Iterable[VenueOrder]) -> None:
-    """The venue has these orders. Changes only those that were still on their way."""
+def acknowledge(answers: Iterable[VenueOrder], **values: Any) -> None:
+    """The venue has these orders. Changes only those that were still on their way. values: further columns."""
+    answers = list(answers)
     for state in OrderState:
         ids = [answer.client_order_id for answer in answers if answer.state == state]
         if ids:
             rows = Order.objects.filter(
                 client_order_id__in=ids, state__in=(OrderState.INTENT, OrderState.SUBMITTED, OrderState.UNKNOWN)
             )
-            rows.update(state=state, submitted_at=Now(), accepted_at=Now())
+            rows.update(state=state, submitted_at=Now(), accepted_at=Now(), **values)
 
 
 def move(lease: Lease, before: str, after: str, reason: str = "", **values: Any) -> bool:

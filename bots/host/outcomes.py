@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from strategies.base import Signal
 if TYPE_CHECKING:
     from bots.host.runner import Instant
 
-REFUSALS = frozenset(DENIAL_NAMES)
+PREFLIGHT = "not_sent"
+REFUSALS = frozenset((*DENIAL_NAMES, PREFLIGHT))
 # What is no refusal: outcome → words. Refusals have the names of the engine's denials.
 WORDS = {
     "entry_order": "An entry order was placed.",
@@ -62,6 +63,13 @@ def decisions(
         )
         row.gates = [gate_as_json(gate) for gate in desk.gates(symbol, -1 if signal.action == "SELL" else 1)]
     return rows
+
+
+def deny(rows: Iterable[Decision], denied: Mapping[str, str]) -> None:
+    """What the last look before sending took back: {symbol: why}."""
+    for row in rows:
+        if row.outcome == "entry_order" and row.symbol in denied:
+            row.outcome, row.detail = PREFLIGHT, denied[row.symbol][:300]
 
 
 def _row(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings as site
 
-from bots import failpoints, mapping
+from bots import mapping
 from bots.host import feeds, history, ledger, outcomes, recovery
 from bots.host.account import Absorbed, Account, LedgerMismatch
 from bots.host.desk import Desk, Verdict, capped
@@ -26,7 +26,8 @@ from bots.models import Cycle, Order, PortfolioSnapshot, SessionCommand, Session
 from bots.orders import OrderState
 from bots.settings_columns import from_columns
 from bots.states import SessionState
-from bots.venues.base import Venue, VenueDown
+from bots.venues import preflight
+from bots.venues.base import Venue
 from engine import InputError, exchange
 from engine.portfolio import OutsideExposure, StepLog
 from marketdata.feeds import BarBatch, FeedState
@@ -56,6 +57,7 @@ class Decided:
     instant: Instant
     verdict: Verdict
     absorbed: Absorbed
+    denied: Mapping[str, str]
     blocked: str | None
     outside: OutsideExposure | None
     at: datetime.datetime
@@ -184,8 +186,10 @@ class Runner:
         if blocked == "degraded_feed" and instant.backfilled:
             blocked = None  # nothing is missing any more: on paper, bars that come late are decided as if in time
         verdict = self.desk.decide(instant.ts, instant.bars, instant.deciding, blocked=blocked, outside=outside)
-        absorbed = self._absorb(verdict.log, mapping.moment(instant.closed_ns), instant, verdict)
-        return Decided(instant, verdict, absorbed, blocked, outside, feeds.wall_time())
+        closed_at = mapping.moment(instant.closed_ns)
+        absorbed = self._absorb(verdict.log, closed_at, instant, verdict)
+        denied = self._preflight(absorbed, closed_at)
+        return Decided(instant, verdict, absorbed, denied, blocked, outside, feeds.wall_time())
 
     def put_down(self, decided: Decided) -> Done:
         """The rows of what was decided. Raises LedgerMismatch (the session must halt)."""
@@ -209,8 +213,10 @@ class Runner:
             received_at=mapping.moment(instant.received_ns),
             decided_at=decided.at,
             caught_up=instant.backfilled,
+            interventions=[{"do": "cancel", "symbol": symbol} for symbol in decided.denied],
         )
         write.decisions = outcomes.decisions(self.session, self.desk, instant, verdict, self.account)
+        outcomes.deny(write.decisions, decided.denied)
         if absorbed.trades or instant.closed_ns >= self._snapshot_due_ns:
             self._snapshot_due_ns = instant.closed_ns + site.SESSION_SNAPSHOT_SECONDS * 1_000_000_000
             write.snapshot = self._snapshot(write, closed_at)
@@ -223,6 +229,26 @@ class Runner:
         if verdict is not None:
             inputs = {symbol: signal.metadata.get("values", {}) for symbol, signal in verdict.signals.items()}
         return self.account.absorb(step, decided_at=decided_at, version=self.version, closes=closes, inputs=inputs)
+
+    def _preflight(self, absorbed: Absorbed, at: datetime.datetime) -> dict[str, str]:
+        """Take back the entries that must not be sent: stored as denied, and the engine forgets them. {symbol: why}."""
+        denied: dict[str, str] = {}
+        for order in absorbed.orders:
+            if order.is_entry and order.state == OrderState.INTENT:
+                reason = preflight.refusal(order, self.desk.listing(order.symbol, self.settings))
+                if reason:
+                    self.account.refused(order.seq, OrderState.DENIED, reason)
+                    undone = self._absorb(self.desk.portfolio.cancel_entry(order.symbol), at, None, None)
+                    absorbed.changed |= undone.changed
+                    denied[order.symbol] = reason
+        return denied
+
+    def refused(self, order: Order, reason: str) -> Done:
+        """The venue has rejected an entry: it is booked as that, and the engine forgets it."""
+        self.account.refused(order.seq, OrderState.REJECTED, reason)
+        done = self._between(self.desk.portfolio.cancel_entry(order.symbol), [{"do": "cancel", "symbol": order.symbol}])
+        self.event("order", f"The venue rejected {order}: {reason}", level="warning")
+        return done
 
     def _write(self, absorbed: Absorbed, *, cursor_ns: int, **values: Any) -> ledger.SessionWrite:
         portfolio = self.desk.portfolio
@@ -414,19 +440,6 @@ class Runner:
     def event(self, kind: str, text: str, *, level: str = "info", **detail: Any) -> None:
         """A line in the session's log."""
         SessionEvent(session_id=self.session.pk, kind=kind, level=level, text=text[:500], detail=detail).save()
-
-
-def send(venue: Venue, orders: list[Order]) -> None:
-    """Bring committed intents to the venue, and its answer into their rows."""
-    failpoints.pass_by("after_intent")
-    try:
-        answers = venue.submit(orders)
-    except VenueDown:
-        log.exception("%d orders may or may not have reached the venue", len(orders))
-        Order.objects.filter(pk__in=[order.pk for order in orders]).update(state=OrderState.UNKNOWN)
-        return
-    failpoints.pass_by("after_ack")
-    ledger.acknowledge(answers)
 
 
 def outside_as_json(outside: OutsideExposure) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
@@ -20,14 +20,14 @@ from django.utils import timezone
 from accounts.services.notifications import notify
 from bots import failpoints, mapping
 from bots.book import CrossingFill
-from bots.host import ending, ledger, own_chat
+from bots.host import ending, ledger, own_chat, sending
 from bots.host.account import LedgerMismatch
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
-from bots.host.runner import Decided, Done, Instant, Runner, send
-from bots.models import Cycle, SessionCommand, SessionSettings, TradingSession
+from bots.host.runner import Decided, Done, Instant, Runner
+from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
 from bots.states import IllegalMove, SessionState
 from bots.venues.base import Venue, VenueDown
@@ -153,11 +153,8 @@ class TradingDesk:
         held = [(runner, done) for runner, done in pairs if runner.session.pk not in lost]
         intents = [order for _, done in held for order in done.write.orders if order.state == OrderState.INTENT]
         if intents:
-            self._patiently(lambda: send(self.venue, intents))
-            for order in intents:
-                order.state = OrderState.ACCEPTED
-            for runner, done in held:
-                runner.account.accepted(order.seq for order in done.write.orders)
+            runners = {runner.session.pk: runner for runner, _ in held}
+            lost |= self._send(runners, intents, sending.WAITS_S)
         acked_ns = time.time_ns()
         ended = [
             order.client_order_id
@@ -175,6 +172,25 @@ class TradingDesk:
             self.newsroom.cycle(runner, done)
             own_chat.tell_trades(runner, done)
         return lost
+
+    def _send(self, runners: Mapping[int, Runner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
+        """Bring committed orders to the venue and its word into rows and accounts. The ids of sessions that halted."""
+        answers = self._patiently(lambda: sending.send(self.venue, orders, waits=waits))
+        gone: set[int] = set()
+        for order in orders:
+            runner, answer = runners[order.session_id], answers.get(order.pk)
+            if answer is None:
+                runner.account.unknown([order.seq])
+            elif answer.state != OrderState.REJECTED:
+                runner.account.accepted([order.seq])
+            elif order.is_entry:
+                done = self._guarded(runner, gone, lambda r=runner, o=order, a=answer: r.refused(o, a.reason))
+                if done is not None:
+                    gone |= self._settle([(runner, done)])
+            else:
+                gone.add(order.session_id)
+                self._halt(runner, f"The venue refused to close {order.symbol}: {answer.reason}")
+        return gone
 
     def _measure(self, runner: Runner, done: Done, instant: Instant, cycle: Cycle, moments: tuple[int, int]) -> None:
         """Note what one written instant took. moments: when it was committed and the venue had its orders, ns UTC."""
@@ -245,6 +261,10 @@ class TradingDesk:
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
             todo.append(lambda r=runner: self._heed(r))
             todo += [runner.stop, runner.rest]
+            if doubted := runner.account.in_doubt():
+                gone |= self._send(by_id, doubted, ())
+                if pk in gone:
+                    continue
             todo += [lambda r=runner, s=symbol: self._cover(r, s) for symbol in runner.naked()]
             for do in todo:
                 done = self._guarded(runner, gone, do)

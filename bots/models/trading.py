@@ -41,6 +41,8 @@ class Order(models.Model):
     settings_version = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=16, choices=OrderState, default=OrderState.INTENT)
     state_reason = models.CharField(max_length=300, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="How often it was sent")
+    ack_ms = models.FloatField(null=True, blank=True, help_text="From the first try to the venue's word")
     late_fill = models.BooleanField(default=False, help_text="A fill came after it had ended")
 
     decided_at = models.DateTimeField(help_text="Close of the bar that decided it")

@@ -23,6 +23,7 @@ class VenueOrder:
     broker_order_id: str
     state: OrderState
     filled: Decimal = Decimal(0)
+    reason: str = ""  # why it was rejected, in the venue's words
 
 
 class Venue(Protocol):
