@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from marketdata.models import CorporateAction, Coverage, DataImport, ExchangeSession, Instrument
+from marketdata.models import CorporateAction, Coverage, DataImport, ExchangeSession, Instrument, Watchlist
 
 
 class _Shown(admin.ModelAdmin):
@@ -18,6 +18,14 @@ class _Shown(admin.ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(Watchlist)
+class WatchlistAdmin(_Shown):
+    list_display = ("user", "symbols", "updated_at")
+    list_filter = ("updated_at",)
+    search_fields = ("user__username",)
+    list_select_related = ("user",)
 
 
 @admin.register(Instrument)

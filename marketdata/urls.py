@@ -8,6 +8,7 @@ urlpatterns: list[URLPattern] = [
     path("instruments/<int:instrument_id>/", views.instrument, name="instrument"),
     path("instruments/<int:instrument_id>/bars", views.instrument_bars, name="instrument-bars"),
     path("instruments/<int:instrument_id>/delete", views.delete_instrument, name="instrument-delete"),
+    path("watchlist/", views.save_watchlist, name="watchlist"),
     path("import/", views.import_file, name="import"),
     path("imports/<uuid:import_id>/", views.import_detail, name="import-detail"),
 ]

@@ -19,7 +19,7 @@ from marketdata import selectors
 from marketdata.adjust import ADJUSTMENT_LABELS, ADJUSTMENTS
 from marketdata.columns import TIMEFRAME_NS
 from marketdata.models.instrument import Source
-from marketdata.services import imports
+from marketdata.services import imports, watchlist
 from marketdata.zones import CALENDAR_ZONES
 from tradingsite.lib.errors import ApiError
 
@@ -145,3 +145,17 @@ def import_detail(request: HttpRequest, import_id: UUID) -> HttpResponse:
         symbols = [(entry, addresses.get(entry["symbol"])) for entry in entries]
     template = "marketdata/import_state.html" if request.htmx else "marketdata/import_detail.html"
     return render(request, template, {"row": row, "symbols": symbols})
+
+
+@login_required
+@require_POST
+def save_watchlist(request: HttpRequest) -> HttpResponse:
+    """Replaces the user's watchlist by what was typed, symbols between commas or spaces; back to the dashboard."""
+    try:
+        kept = watchlist.replace(request.user, request.POST.get("symbols", "")[:2_000].replace(",", " ").split())
+    except InputError as error:
+        fault = error.faults[0]
+        messages.error(request, f"The watchlist was not saved. {fault.message}. {fault.hint}")
+    else:
+        messages.success(request, f"You watch {len(kept)} symbols." if kept else "The watchlist is empty.")
+    return redirect("home")

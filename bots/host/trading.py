@@ -27,6 +27,7 @@ from bots.host.feeds import FeedError
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
 from bots.host.runner import Decided, Done, Instant, Runner
+from bots.host.targets import WeeklyTargets
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
 from bots.states import IllegalMove, SessionState
@@ -52,6 +53,7 @@ class TradingDesk:
         self.newsroom, self.envelopes = newsroom, envelopes
         self.venue: Venue = PaperVenue()
         self.measures = newsroom.measures
+        self._targets = WeeklyTargets()
         self._latencies: deque[float] = deque(maxlen=1_000)
 
     # --- open -------------------------------------------------------------------------------------------------------
@@ -171,6 +173,8 @@ class TradingDesk:
                 self._measure(runner, done, instant, cycle, (committed_ns, acked_ns))
             self.newsroom.cycle(runner, done)
             own_chat.tell_trades(runner, done)
+            if told := self._targets.reached(runner, done):
+                self._notify(runner, "weekly_target", "info", f"{runner.session} reached its weekly target", told)
         return lost
 
     def _send(self, runners: Mapping[int, Runner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:

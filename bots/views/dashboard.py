@@ -44,6 +44,7 @@ def home(request: HttpRequest) -> HttpResponse:
         answer = render(request, f"bots/parts/{PARTS[part]}.html", shown)
     else:
         shown["chart_modes"] = CHART_MODES
+        shown["watched"] = market.watched(request.user)
         shown["market"] = market.market_status(EXCHANGE, timezone.now())
         shown["show_welcome"] = not request.user.welcome_done
         shown["any_session"] = bool(live) or TradingSession.objects.filter(owner=request.user).exists()

@@ -125,7 +125,7 @@ def check(request: HttpRequest, kind: str) -> HttpResponse:
 @login_required
 @require_GET
 def symbols(request: HttpRequest) -> JsonResponse:
-    """Suggestions for the symbol field: made markets first, then instruments with stored prices, as backtests do."""
+    """Suggestions for the symbol field: watched ones first, then made markets, then instruments with stored prices."""
     words = request.GET.get("q", "").strip()[:60]
     made = [
         {"symbol": name, "name": "Made-up market, round the clock", "note": "synthetic feed", "source": ""}
@@ -141,7 +141,8 @@ def symbols(request: HttpRequest) -> JsonResponse:
         }
         for item in market.instruments(request.user, words)[: MAX_SUGGESTIONS - len(made)]
     ]
-    return JsonResponse({"results": made + stored})
+    watched = market.watched_symbols(request.user)
+    return JsonResponse({"results": sorted(made + stored, key=lambda item: item["symbol"] not in watched)})
 
 
 @login_required

@@ -4,5 +4,6 @@ from marketdata.models.calendar import ExchangeSession
 from marketdata.models.coverage import Coverage
 from marketdata.models.data_import import DataImport
 from marketdata.models.instrument import CorporateAction, Instrument
+from marketdata.models.watchlist import Watchlist
 
-__all__ = ["CorporateAction", "Coverage", "DataImport", "ExchangeSession", "Instrument"]
+__all__ = ["CorporateAction", "Coverage", "DataImport", "ExchangeSession", "Instrument", "Watchlist"]

@@ -58,6 +58,15 @@ class Limits:
         label="Drawdown limit",
         help="Close everything and enter no more once equity is this far below its peak.",
     )
+    weekly_target_pct = PctParam(
+        None,
+        min=0.01,
+        max=10_000,
+        step=0.5,
+        group=_LIMITS,
+        label="Weekly target",
+        help="Tell me once a session's equity is this far above where the trading week began. Nothing stops.",
+    )
     max_gross_exposure_pct = PctParam(
         None,
         min=0.01,

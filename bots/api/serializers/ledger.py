@@ -67,7 +67,7 @@ class OrderSerializer(_OfSession, serializers.ModelSerializer):
             "id", "session", "session_name", "bot", "seq", "client_order_id", "broker_order_id", "symbol", "side",
             "kind", "time_in_force", "is_entry", "reason", "qty", "filled_qty", "avg_fill_px", "limit_px", "stop_px",
             "decision_px", "confidence", "settings_version", "state", "group", "state_reason", "late_fill",
-            "decided_at", "submitted_at", "accepted_at", "ended_at",
+            "decided_at", "submitted_at", "accepted_at", "ended_at", "attempts", "ack_ms",
         )  # fmt: skip
         read_only_fields = fields
 
