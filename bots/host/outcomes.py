@@ -15,7 +15,7 @@ from engine.types import DENIAL_NAMES
 from strategies.base import Signal
 
 if TYPE_CHECKING:
-    from bots.host.runner import Instant
+    from bots.host.instants import Instant
 
 PREFLIGHT = "not_sent"
 REFUSALS = frozenset((*DENIAL_NAMES, PREFLIGHT))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -17,9 +16,10 @@ import numpy as np
 from django.conf import settings as site
 
 from bots import mapping
-from bots.host import feeds, history, ledger, outcomes, recovery
+from bots.host import feeds, ledger, outcomes, recovery
 from bots.host.account import Absorbed, Account, LedgerMismatch
 from bots.host.desk import Desk, Verdict, capped
+from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease
 from bots.host.plans import plan_of
 from bots.models import Cycle, Order, PortfolioSnapshot, SessionCommand, SessionEvent, SessionSettings, TradingSession
@@ -36,46 +36,6 @@ log = logging.getLogger(__name__)
 _S = SessionState
 STOPS = ("stop_loss_pct", "trailing_stop_pct", "vol_stop_atr")  # settings that each declare one
 LIVE_STATES = (_S.RUNNING, _S.DEGRADED, _S.PAUSED, _S.STOPPING)
-
-
-@dataclass(slots=True)
-class Instant:
-    """Bars of one start, as they go into one step."""
-
-    ts: int
-    closed_ns: int
-    bars: dict[str, history.Prices]
-    deciding: dict[str, tuple[int, history.Prices]]
-    received_ns: int
-    backfilled: bool
-
-
-@dataclass(slots=True)
-class Decided:
-    """What one instant led to, before its rows are built. blocked, outside: what held when it was decided."""
-
-    instant: Instant
-    verdict: Verdict
-    absorbed: Absorbed
-    denied: Mapping[str, str]
-    blocked: str | None
-    outside: OutsideExposure | None
-    at: datetime.datetime
-
-    @property
-    def has_orders(self) -> bool:
-        """Whether the venue, or a page, waits for what came of it."""
-        return bool(self.absorbed.orders or self.absorbed.changed)
-
-
-@dataclass(slots=True)
-class Done:
-    """What one instant, or one request, led to: to be written, then to be told."""
-
-    write: ledger.SessionWrite
-    absorbed: Absorbed
-    instant: Instant | None = None
-    signals_s: float | None = None  # what the strategy took; None: it was not asked
 
 
 class Runner:
