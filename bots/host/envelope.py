@@ -28,16 +28,24 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Money that a user's bots may hold together; None: no limit. groups: {name: (symbols, cap)}."""
+    """Money that a user's bots may hold together; None: no limit. groups: (name, symbols, cap), which are watched only:
+    above its cap a group is told of. blocked: why no entry may be decided at all."""
 
     gross: float | None = None
     net: float | None = None
     symbol: float | None = None
     blocked: str | None = None
+    groups: tuple[tuple[str, frozenset[str], float], ...] = ()
 
     @property
     def any(self) -> bool:
+        """Whether the engine has a limit to keep."""
         return not (self.gross is self.net is self.symbol is None)
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody asks what the sessions hold together."""
+        return self.any or bool(self.groups)
 
     def as_settings(self) -> dict[str, float]:
         """The settings that carry them into the engine."""
@@ -57,9 +65,14 @@ class Envelopes:
         mine = set(ours)
         for owner_id, (envelope, blocked) in accounts.envelopes(owners).items():
             amounts = (envelope.gross_cap, envelope.net_cap, envelope.symbol_cap)
-            caps = Caps(*(None if amount is None else float(amount) for amount in amounts), blocked)
+            groups = tuple(
+                (name, frozenset(group["symbols"]), float(group["cap"]))
+                for name, group in envelope.groups.items()
+                if group.get("cap") is not None
+            )
+            caps = Caps(*(None if amount is None else float(amount) for amount in amounts), blocked, groups)
             self._caps[owner_id] = caps
-            if caps.any:
+            if caps.watched:
                 known = self._held.setdefault(owner_id, {})
                 for session_id in [pk for pk in known if pk not in mine]:
                     del known[session_id]
@@ -81,6 +94,17 @@ class Envelopes:
 
     def forget(self, owner_id: int, session_id: int) -> None:
         self._held.get(owner_id, {}).pop(session_id, None)
+
+    def over(self, owner_id: int) -> list[tuple[str, float, float]]:
+        """Groups of the owner's that hold more than their cap: (name, held, cap), money, longs and shorts added up."""
+        total: dict[str, float] = {}
+        for held in self._held.get(owner_id, {}).values():
+            for symbol, value in held.symbols.items():
+                total[symbol] = total.get(symbol, 0.0) + abs(value)
+        sums = [
+            (name, sum(total.get(s, 0.0) for s in symbols), cap) for name, symbols, cap in self.caps(owner_id).groups
+        ]
+        return [(name, value, cap) for name, value, cap in sums if value > cap]
 
     def outside(self, owner_id: int, session_id: int) -> OutsideExposure | None:
         """What the owner's other sessions hold; None where no limit asks for it."""

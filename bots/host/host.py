@@ -29,8 +29,9 @@ from django.utils import timezone
 from bots.host import lease as leases
 from bots.host import nudges, trading
 from bots.host.envelope import Envelopes
+from bots.host.instants import Instant
 from bots.host.news import Newsroom
-from bots.host.runner import Instant, Runner
+from bots.host.runner import Runner
 from bots.models import HostSign
 from marketdata.feeds import BarBatch, FeedHub, FeedState, Subscription, Tick, open_feed
 from tradingsite.lib.machine import Machine

@@ -72,10 +72,6 @@ class SessionWrite:
     checkpoint: bytes = b""
 
     @property
-    def has_orders(self) -> bool:
-        return bool(self.orders or self.changed)
-
-    @property
     def rows(self) -> list[Any]:
         """Every row that may be inserted."""
         single = [row for row in (self.cycle, self.snapshot, self.daily) if row is not None]
@@ -128,11 +124,19 @@ def move(lease: Lease, before: str, after: str, reason: str = "", **values: Any)
             SessionEvent(
                 session_id=lease.session_id,
                 kind="state",
-                level="error" if after in ("HALTED", "FAILED") else "warning" if after == "DEGRADED" else "info",
+                level=_level(before, after),
                 text=f"{text}: {reason}"[:500] if reason else text,
                 detail={"from": before, "to": after},
             ).save()
     return bool(moved)
+
+
+def _level(before: str, after: str) -> str:
+    """How loud a change of state is. To wait for the first prices is nothing to worry about."""
+    if after in (TradingSession.State.HALTED, TradingSession.State.FAILED):
+        return SessionEvent.Level.ERROR
+    fell = after == TradingSession.State.DEGRADED and before == TradingSession.State.RUNNING
+    return SessionEvent.Level.WARNING if fell else SessionEvent.Level.INFO
 
 
 def _advance(write: SessionWrite) -> bool:

@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from bots import mapping
 from bots.host import outcomes, streams
+from bots.host.instants import Done
 from bots.host.measures import Measures
-from bots.host.runner import Done, Runner
+from bots.host.runner import Runner
 from bots.models import Order, Position, Trade
 from bots.orders import OrderState
 from marketdata.feeds import Tick

@@ -15,7 +15,7 @@ from engine.types import DENIAL_NAMES
 from strategies.base import Signal
 
 if TYPE_CHECKING:
-    from bots.host.runner import Instant
+    from bots.host.instants import Instant
 
 PREFLIGHT = "not_sent"
 REFUSALS = frozenset((*DENIAL_NAMES, PREFLIGHT))
@@ -37,7 +37,6 @@ def decisions(
     desk: Desk,
     instant: Instant,
     verdict: Verdict,
-    blocked: str | None,
     account: Account,
 ) -> list[Decision]:
     """One row for each symbol with a bar. Figures are float64, as the engine had them: the rows are the tape, too."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from accounts.reporters import Reporter
 from accounts.services.notifications import channel, send_by
 from bots import selectors
-from bots.host.runner import Done, Runner
+from bots.host.instants import Done
+from bots.host.runner import Runner
 from bots.models import BotSecrets, Trade
 
 

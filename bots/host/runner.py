@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -17,9 +16,10 @@ import numpy as np
 from django.conf import settings as site
 
 from bots import mapping
-from bots.host import feeds, history, ledger, outcomes, tape
+from bots.host import feeds, ledger, outcomes, recovery
 from bots.host.account import Absorbed, Account, LedgerMismatch
 from bots.host.desk import Desk, Verdict, capped
+from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease
 from bots.host.plans import plan_of
 from bots.models import Cycle, Order, PortfolioSnapshot, SessionCommand, SessionEvent, SessionSettings, TradingSession
@@ -36,28 +36,6 @@ log = logging.getLogger(__name__)
 _S = SessionState
 STOPS = ("stop_loss_pct", "trailing_stop_pct", "vol_stop_atr")  # settings that each declare one
 LIVE_STATES = (_S.RUNNING, _S.DEGRADED, _S.PAUSED, _S.STOPPING)
-
-
-@dataclass(slots=True)
-class Instant:
-    """Bars of one start, as they go into one step."""
-
-    ts: int
-    closed_ns: int
-    bars: dict[str, history.Prices]
-    deciding: dict[str, tuple[int, history.Prices]]
-    received_ns: int
-    backfilled: bool
-
-
-@dataclass(slots=True)
-class Done:
-    """What one instant, or one request, led to: to be written, then to be told."""
-
-    write: ledger.SessionWrite
-    absorbed: Absorbed
-    instant: Instant | None = None
-    signals_s: float | None = None  # what the strategy took; None: it was not asked
 
 
 class Runner:
@@ -89,7 +67,7 @@ class Runner:
         """
         self.move(_S.RECONCILING)
         self.account = Account.load(self.session)
-        self._reconcile()
+        recovery.reconcile(self)
         self.move(_S.WARMING)
         versions = list(self.session.settings_versions.order_by("version"))
         memory = getattr(self.session, "memory", None)
@@ -100,60 +78,11 @@ class Runner:
         self.desk = Desk(plan_of(self.session, self.settings))
         self.market_days = next(iter(self.desk.plan.markets.values())).calendar
         if memory is None or not memory.history:
-            since = self._warm_up()
+            since = recovery.warm_up(self)
         else:
-            since = self._remember(bytes(memory.history), bytes(memory.checkpoint), memory.first_ns)
+            since = recovery.remember(self, bytes(memory.history), bytes(memory.checkpoint), memory.first_ns)
         self._compare_with_engine()
         return since
-
-    def _reconcile(self) -> None:
-        """Ask the venue for every order of ours that is not over, and for every one that it still works."""
-        open_rows = {tracked.row.client_order_id: tracked.row for tracked in self.account.orders.values()}
-        known = self.venue.find(open_rows)
-        unsent = [row for name, row in open_rows.items() if name not in known]
-        for row in unsent:
-            if OrderState(row.state) not in (OrderState.INTENT, OrderState.SUBMITTED, OrderState.UNKNOWN):
-                raise LedgerMismatch(f"the venue does not know order {row.client_order_id}, which it had accepted")
-        ledger.acknowledge(known.values())
-        if unsent:
-            ledger.acknowledge(self.venue.submit(unsent))
-        foreign = [order.client_order_id for order in self.venue.working(self.session.pk)]
-        self.venue.close([name for name in foreign if name not in open_rows])
-        if open_rows:
-            self._event("recovery", f"{len(known)} working orders found at the venue, {len(unsent)} sent again.")
-            self.account = Account.load(self.session)
-
-    def _warm_up(self) -> int:
-        """First start: the bars before the first decision."""
-        bars, since = feeds.warmup(self.key, self.desk)
-        for symbol, columns in bars.items():
-            self.desk.histories[symbol].extend(columns)
-        ledger.remember_history(self.lease, history.pack(bars), first_ns=since)
-        return since
-
-    def _remember(self, warmup: bytes, checkpoint: bytes, first_ns: int) -> int:
-        """A later start: the same warm-up, every bar traded on, and the portfolio as it was after the last of them."""
-        for symbol, columns in history.unpack(warmup).items():
-            self.desk.histories[symbol].extend(columns)
-        decided = self.session.decisions.filter(decides=True, timeframe=self.session.timeframe).order_by("ts_ns")
-        rows = decided.values_list("symbol", "ts_ns", "open", "high", "low", "close", "volume")
-        for symbol, ts, *prices in rows.iterator(chunk_size=5_000):
-            self.desk.histories[symbol].append(ts, tuple(prices))
-        if not checkpoint:
-            return first_ns
-        try:
-            self.desk.portfolio.resume(checkpoint)
-        except InputError as error:
-            if error.faults[0].code not in ("version_changed", "damaged"):
-                raise
-            damaged = error.faults[0].code == "damaged"
-            why = "Its checkpoint is damaged" if damaged else "The engine has changed since"
-            self._event("recovery", f"{why}; the session's own bars are run through the engine again.")
-            run = tape.Tape.of(self.session)
-            self.desk.portfolio.change_rules(*run.plan.rules(run.plan.settings, self.desk.strategy))
-            tape.lead(run, self.desk.portfolio, self.desk.strategy, tape.recorded(run))
-            self.desk.change_settings(self.settings)
-        return mapping.nanoseconds(self.session.last_bar_at) if self.session.last_bar_at else first_ns
 
     def _compare_with_engine(self) -> None:
         """The fills and the checkpoint must tell of the same positions and the same cash."""
@@ -206,8 +135,8 @@ class Runner:
             return "degraded_feed"
         return None
 
-    def work(self, instant: Instant) -> Done | None:
-        """Decide one instant; what is to be written. None: it was worked through before.
+    def decide(self, instant: Instant) -> Decided | None:
+        """Decide one instant and book its fills; None: it was worked through before. `put_down` must follow.
 
         Raises InputError (these bars make none), LedgerMismatch and IllegalMove (the session must halt).
         """
@@ -220,11 +149,17 @@ class Runner:
         closed_at = mapping.moment(instant.closed_ns)
         absorbed = self._absorb(verdict.log, closed_at, instant, verdict)
         denied = self._preflight(absorbed, closed_at)
+        return Decided(instant, verdict, absorbed, denied, blocked, outside, feeds.wall_time())
+
+    def put_down(self, decided: Decided) -> Done:
+        """The rows of what was decided. Raises LedgerMismatch (the session must halt)."""
+        instant, verdict, absorbed = decided.instant, decided.verdict, decided.absorbed
+        closed_at = mapping.moment(instant.closed_ns)
         write = self._write(absorbed, cursor_ns=instant.ts, last_bar_at=closed_at)
         equity_before, self.equity = self.equity, write.values["equity"]
         write.daily = self.account.day(self._day(instant.ts), equity_before, self.equity, absorbed)
         write.values["day_start_equity"] = write.daily.start_equity
-        decided = feeds.wall_time()
+        outside = None if decided.outside is None else outside_as_json(decided.outside) | {"caps": self.caps}
         write.cycle = Cycle(
             session_id=self.session.pk,
             ts_ns=instant.ts,
@@ -233,15 +168,15 @@ class Runner:
             cash=self.desk.portfolio.cash,
             exposure=self.desk.portfolio.exposure,
             settings_version=self.version,
-            blocked=blocked or "",
-            outside=None if outside is None else outside_as_json(outside) | {"caps": self.caps},
+            blocked=decided.blocked or "",
+            outside=outside,
             received_at=mapping.moment(instant.received_ns),
-            decided_at=decided,
+            decided_at=decided.at,
             caught_up=instant.backfilled,
-            interventions=[{"do": "cancel", "symbol": symbol} for symbol in denied],
+            interventions=[{"do": "cancel", "symbol": symbol} for symbol in decided.denied],
         )
-        write.decisions = outcomes.decisions(self.session, self.desk, instant, verdict, blocked, self.account)
-        outcomes.deny(write.decisions, denied)
+        write.decisions = outcomes.decisions(self.session, self.desk, instant, verdict, self.account)
+        outcomes.deny(write.decisions, decided.denied)
         if absorbed.trades or instant.closed_ns >= self._snapshot_due_ns:
             self._snapshot_due_ns = instant.closed_ns + site.SESSION_SNAPSHOT_SECONDS * 1_000_000_000
             write.snapshot = self._snapshot(write, closed_at)
@@ -272,7 +207,7 @@ class Runner:
         """The venue has rejected an entry: it is booked as that, and the engine forgets it."""
         self.account.refused(order.seq, OrderState.REJECTED, reason)
         done = self._between(self.desk.portfolio.cancel_entry(order.symbol), [{"do": "cancel", "symbol": order.symbol}])
-        self._event("order", f"The venue rejected {order}: {reason}", level="warning")
+        self.event("order", f"The venue rejected {order}: {reason}", level="warning")
         return done
 
     def _write(self, absorbed: Absorbed, *, cursor_ns: int, **values: Any) -> ledger.SessionWrite:
@@ -326,9 +261,9 @@ class Runner:
         try:
             self.desk.change_settings(capped(self.settings, self.caps))
         except InputError as error:
-            self._event("settings", f"Version {row.version} cannot be followed: {error}", level="error")
+            self.event("settings", f"Version {row.version} cannot be followed: {error}", level="error")
             return None
-        self._event("settings", f"Version {row.version} is in force for new entries.")
+        self.event("settings", f"Version {row.version} is in force for new entries.")
         return self._between(None, [{"do": "settings", "version": row.version}])
 
     def follow_caps(self, caps: dict[str, float]) -> None:
@@ -356,7 +291,7 @@ class Runner:
         text = f"{symbol} is held without the stop that its settings declare; it is being closed."
         step = self.desk.portfolio.request_exit(symbol, "watchdog")
         done = self._between(step, [{"do": "exit", "symbol": symbol, "reason": "watchdog"}])
-        self._event("guard", text, level="error")
+        self.event("guard", text, level="error")
         return done
 
     def naked(self) -> list[str]:
@@ -388,12 +323,21 @@ class Runner:
         step = self.desk.portfolio.cancel_entry(None)
         return self._between(step, [{"do": "cancel", "symbol": None}])
 
+    def rest(self) -> Done | None:
+        """While nothing may be entered, no entry waits at the venue either: pausing takes them back."""
+        if self.state != _S.PAUSED and self.kill_switch is None:
+            return None
+        if not any(order.entry for order in self.desk.portfolio.working_orders()):
+            return None
+        step = self.desk.portfolio.cancel_entry(None)
+        return self._between(step, [{"do": "cancel", "symbol": None}])
+
     def give_up_orders(self) -> Done | None:
         """No bar will come any more: what still works expires. None: nothing did."""
         rows = self.account.expire_all(feeds.wall_time())
         if not rows:
             return None
-        self._event("command", f"The prices ended with {len(rows)} orders still working; they have expired.")
+        self.event("command", f"The prices ended with {len(rows)} orders still working; they have expired.")
         write = self._write(Absorbed(changed={row.seq: row for row in rows}), cursor_ns=self.cursor_ns)
         return Done(write, Absorbed())
 
@@ -453,12 +397,9 @@ class Runner:
             return False
         return self.policy != TradingSession.StopPolicy.FLATTEN or not self.account.positions
 
-    def _event(self, kind: str, text: str, *, level: str = "info", **detail: Any) -> None:
-        SessionEvent(session_id=self.session.pk, kind=kind, level=level, text=text[:500], detail=detail).save()
-
     def event(self, kind: str, text: str, *, level: str = "info", **detail: Any) -> None:
         """A line in the session's log."""
-        self._event(kind, text, level=level, **detail)
+        SessionEvent(session_id=self.session.pk, kind=kind, level=level, text=text[:500], detail=detail).save()
 
 
 def outside_as_json(outside: OutsideExposure) -> dict[str, Any]:

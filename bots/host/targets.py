@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 
-from bots.host.runner import Done, Runner
+from bots.host.instants import Done
+from bots.host.runner import Runner
 from bots.models import DailyStats, SessionEvent
 
 KIND = "target"

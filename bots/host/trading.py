@@ -12,7 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
@@ -24,9 +24,10 @@ from bots.host import ending, ledger, own_chat, sending
 from bots.host.account import LedgerMismatch
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
+from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
-from bots.host.runner import Done, Instant, Runner
+from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
@@ -41,6 +42,9 @@ log = logging.getLogger(__name__)
 WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
 _RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 _DOWN = (OperationalError, InterfaceError)
+
+
+T = TypeVar("T")
 
 
 class TradingDesk:
@@ -90,7 +94,7 @@ class TradingDesk:
     def work(self, jobs: Sequence[tuple[Runner, Instant]]) -> set[int]:
         """Decide these, at most one instant a session; write, send and tell what came of it."""
         gone: set[int] = set()
-        dones: list[tuple[Runner, Done]] = []
+        decided: list[tuple[Runner, Decided]] = []
         for runner, instant in jobs:
             caps = self.envelopes.caps(runner.session.owner_id)
             runner.kill_switch = caps.blocked
@@ -100,15 +104,19 @@ class TradingDesk:
                 self._patiently(lambda r=runner: self._guarded(r, gone, lambda: self._heed(r)))
                 if runner.session.pk in gone:
                     continue
-            done = self._guarded(runner, gone, lambda r=runner, i=instant: r.work(i))
-            if done is not None:
-                dones.append((runner, done))
-                if caps.any:
+            one = self._guarded(runner, gone, lambda r=runner, i=instant: r.decide(i))
+            if one is not None:
+                decided.append((runner, one))
+                if caps.watched:
                     self._note(runner)
-        # Intents first: nothing that only keeps the books up to date may delay an order.
-        for group in ([pair for pair in dones if pair[1].write.has_orders],
-                      [pair for pair in dones if not pair[1].write.has_orders]):  # fmt: skip
-            gone |= self._settle(group)
+        # Intents first: nothing that only keeps the books up to date may delay an order, not even its rows being built.
+        for has_orders in (True, False):
+            pairs = []
+            for runner, one in decided:
+                if one.has_orders == has_orders:
+                    done = self._guarded(runner, gone, lambda r=runner, d=one: r.put_down(d))
+                    pairs += [(runner, done)] if done is not None else []
+            gone |= self._settle(pairs)
         return gone
 
     def _note(self, runner: Runner) -> None:
@@ -118,7 +126,7 @@ class TradingDesk:
         session = runner.session
         self.envelopes.note(session.owner_id, session.pk, portfolio.positions(), portfolio.working_orders(), marks)
 
-    def _guarded(self, runner: Runner, gone: set[int], do: Callable[[], Done | None]) -> Done | None:
+    def _guarded(self, runner: Runner, gone: set[int], do: Callable[[], T]) -> T | None:
         """`do`, with each kind of fault ending where it belongs. `gone` gets the session where it ends."""
         try:
             return do()
@@ -242,6 +250,7 @@ class TradingDesk:
         gone: set[int] = set()
         self._read_wishes(by_id)
         self.envelopes.refresh({runner.session.owner_id for runner in runners}, by_id)
+        self._watch_groups(runners)
         newest = {
             row.session_id: row
             for row in SessionSettings.objects.filter(session__in=by_id).order_by("session", "version")
@@ -256,7 +265,7 @@ class TradingDesk:
                 todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
             todo.append(lambda r=runner: self._heed(r))
-            todo += [runner.stop]
+            todo += [runner.stop, runner.rest]
             if doubted := runner.account.in_doubt():
                 gone |= self._send(by_id, doubted, ())
                 if pk in gone:
@@ -273,6 +282,19 @@ class TradingDesk:
                 if pk in idle:
                     self._guarded(runner, gone, functools.partial(self._end, runner, gone))
         return gone
+
+    def _watch_groups(self, runners: Sequence[Runner]) -> None:
+        """Count what every session of ours holds, and tell of groups that hold more than their cap."""
+        owners = {runner.session.owner_id: runner.session.owner for runner in runners}
+        for runner in runners:
+            if self.envelopes.caps(runner.session.owner_id).watched:
+                self._note(runner)
+        for owner_id, owner in owners.items():
+            for name, held, cap in self.envelopes.over(owner_id):
+                title = f"Group {name} is over its limit"
+                text = f"It holds {held:,.2f}; its limit is {cap:,.2f}."
+                key = f"limit_breached:{name}"
+                notify(owner, "limit_breached", level="warning", title=title, text=text, link="/risk/", dedup=key)
 
     def _read_wishes(self, runners: dict[int, Runner]) -> None:
         now = timezone.now()

@@ -21,7 +21,7 @@ from tests.bots.host.conftest import ROUNDS
 from tests.bots.host.processes import KILLED_BY_FAILPOINT, HostProcess, eventually, lease_runs_out, reach
 from tradingsite.processes import signal_group
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 Start = Callable[..., HostProcess]
 PACE = 1_800  # market seconds a second: thirty bars, so that a fault finds the session at work
@@ -111,12 +111,15 @@ def test_a_host_that_slept_through_its_lease_writes_nothing(
 
 
 @pytest.mark.row("I8", "Q6")
-def test_hosts_that_start_together_share_the_sessions(alice: User, undisturbed: Any, start_host: Start) -> None:
+def test_hosts_that_start_together_share_the_sessions(
+    alice: User, moment: random.Random, undisturbed: Any, start_host: Start
+) -> None:
     """F20, F24: a message that comes four times makes four hosts, and each session still has one owner."""
     expected = undisturbed()
     sessions = [market.session(alice) for _ in range(5)]
     for _ in range(4):
         start_host()
+        time.sleep(moment.choice((0, 0.05, 0.2)))
     for session in sessions:
         assert_as_if_nothing_had_happened(session, expected)
         assert session.fence == 1, "it was taken once"
@@ -187,7 +190,6 @@ def test_five_warm_restarts_change_no_line_that_was_written(
         assert_same(story(session, up_to_ns=cursor), page)
 
 
-@pytest.mark.slow
 @pytest.mark.row("W2", "I8", "Q6")
 def test_a_worker_is_killed_and_beats_tick_brings_its_sessions_back(
     alice: User, undisturbed: Any, start_worker: Any

@@ -25,7 +25,7 @@ from tests.bots.host.test_chaos import PACE, assert_as_if_nothing_had_happened
 from tests.servers import wait_until
 from tradingsite.processes import spawn, stop
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 Start = Callable[..., HostProcess]
 LOCKED_S = 10.0
@@ -64,7 +64,6 @@ def own_redis(tmp_path: Path) -> Iterator[Redis]:
     stop([server.process], grace_s=5)
 
 
-@pytest.mark.slow
 @pytest.mark.row("W2", "Q6", "P11")
 def test_redis_is_emptied_killed_and_comes_back(
     alice: User, moment: random.Random, undisturbed: Any, own_redis: Redis, service_env: dict[str, str], tmp_path: Path
@@ -93,7 +92,6 @@ def test_redis_is_emptied_killed_and_comes_back(
         zygote.close()
 
 
-@pytest.mark.slow
 @pytest.mark.row("W2", "Q6", "Q7")
 def test_a_database_that_is_locked_is_waited_for(
     alice: User, moment: random.Random, undisturbed: Any, start_host: Start
@@ -135,7 +133,6 @@ def test_connections_to_the_database_are_cut(
     assert_as_if_nothing_had_happened(session, expected)
 
 
-@pytest.mark.slow
 @pytest.mark.row("W2", "Q6")
 def test_postgresql_dies_and_comes_back(
     alice: User, moment: random.Random, undisturbed: Any, start_host: Start

@@ -121,3 +121,32 @@ def test_why_no_trade_names_the_gate_with_its_value_and_limit(alice: User, setti
     calm = session.decisions.filter(outcome="no_signal").first()
     assert calm is not None
     assert {one["gate"] for one in calm.gates} >= {gate} - {"capital_cap", "outside_window"}
+
+
+@pytest.mark.row("B3", "W4")
+def test_pausing_takes_back_what_waits_to_enter(alice: User) -> None:
+    resting = {"order_type_default": "limit", "limit_price_offset_pct": 20.0, "time_in_force": "gtc"}
+    session = make(alice, settings=resting)
+    with host():
+        wait_for(lambda: session.orders.filter(is_entry=True, state="ACCEPTED").exists())
+        TradingSession.objects.filter(pk=session.pk).update(wanted="PAUSE")
+        wait_for(lambda: TradingSession.objects.get(pk=session.pk).state == "PAUSED")
+        wait_for(lambda: not session.orders.filter(is_entry=True, state="ACCEPTED").exists())
+    assert set(session.orders.values_list("state", flat=True)) == {"CANCELED"}
+    assert not session.paper_orders.filter(is_working=True).exists()
+    assert parity.make(TradingSession.objects.get(pk=session.pk)).identical
+
+
+@pytest.mark.row("J20", "W14")
+def test_a_group_over_its_limit_is_told_of_once(alice: User) -> None:
+    groups = {"Simulated": {"symbols": ["SIM-ALPHA", "SIM-BETA"], "cap": Decimal(15_000)}}
+    risk.set_envelope(alice, {"groups": groups})
+    sessions = [make(alice, symbols=[name], **HOLD) for name in ("SIM-ALPHA", "SIM-BETA")]
+    with host():
+        wait_for(lambda: all(session.positions.exists() for session in sessions))
+        wait_for(lambda: Notification.objects.filter(owner=alice, event="limit_breached").exists())
+        seen = sessions[0].cycles.count()
+        wait_for(lambda: sessions[0].cycles.count() > seen + 30)
+    told = Notification.objects.get(owner=alice, event="limit_breached")
+    assert "Simulated" in told.title
+    assert "15,000.00" in told.text

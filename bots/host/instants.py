@@ -1,0 +1,52 @@
+"""One bar time of one session, in the three forms it goes through: what came in, what was decided, what is written."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bots.host import history, ledger
+from bots.host.account import Absorbed
+from bots.host.desk import Verdict
+from engine.portfolio import OutsideExposure
+
+
+@dataclass(slots=True)
+class Instant:
+    """Bars of one start, as they go into one step."""
+
+    ts: int
+    closed_ns: int
+    bars: dict[str, history.Prices]
+    deciding: dict[str, tuple[int, history.Prices]]
+    received_ns: int
+    backfilled: bool
+
+
+@dataclass(slots=True)
+class Decided:
+    """What one instant led to, before its rows are built. blocked, outside: what held when it was decided."""
+
+    instant: Instant
+    verdict: Verdict
+    absorbed: Absorbed
+    denied: Mapping[str, str]
+    blocked: str | None
+    outside: OutsideExposure | None
+    at: datetime.datetime
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether the venue, or a page, waits for what came of it."""
+        return bool(self.absorbed.orders or self.absorbed.changed)
+
+
+@dataclass(slots=True)
+class Done:
+    """What one instant, or one request, led to: to be written, then to be told."""
+
+    write: ledger.SessionWrite
+    absorbed: Absorbed
+    instant: Instant | None = None
+    signals_s: float | None = None  # what the strategy took; None: it was not asked
