@@ -144,7 +144,7 @@ def _advance(write: SessionWrite) -> bool:
     assigned = "".join(f"{name} = %s, " for name in columns)
     values = [_adapted(name, write.values[name]) for name in columns]
     sql = (
-        f"UPDATE trading_sessions SET {assigned}cursor_ns = %s"  # noqa: S608  (names of ours only)
+        f"UPDATE trading_sessions SET {assigned}cursor_ns = %s"  # noqa: S608  # nosec B608  (names of ours only)
         f" WHERE id = %s AND fence = %s AND cursor_ns = %s AND lease_expires_at > {_now()}"
     )
     with connection.cursor() as cursor:
@@ -205,7 +205,7 @@ def _update(model: Any, columns: Sequence[str], rows: Sequence[Any]) -> None:
         return
     fields = [model._meta.get_field(name) for name in columns]
     assigned = ", ".join(f"{f.column} = %s" for f in fields)
-    sql = f"UPDATE {model._meta.db_table} SET {assigned} WHERE id = %s"  # noqa: S608  (names of ours only)
+    sql = f"UPDATE {model._meta.db_table} SET {assigned} WHERE id = %s"  # noqa: S608  # nosec B608  (names of ours only)
     prepared = [[*(f.get_db_prep_save(getattr(row, f.attname), connection) for f in fields), row.pk] for row in rows]
     with connection.cursor() as cursor:
         cursor.executemany(sql, prepared)

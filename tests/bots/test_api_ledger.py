@@ -262,3 +262,28 @@ def test_exposure_limits_and_correlation(alice: User, api: Api, session: Trading
     assert found["observations"][0][1] > 20
     Decision.objects.filter(symbol="SIM-BETA").delete()
     assert client.get("/api/risk/correlation").json()["matrix"][0][1] is None
+
+
+@pytest.mark.row("I7")
+@pytest.mark.parametrize(
+    ("state", "group"),
+    [
+        ("INTENT", "pending"),
+        ("SUBMITTED", "pending"),
+        ("ACCEPTED", "active"),
+        ("PARTIALLY_FILLED", "active"),
+        ("FILLED", "closed"),
+        ("CANCELED", "closed"),
+        ("REJECTED", "closed"),
+        ("EXPIRED", "closed"),
+        ("DENIED", "closed"),
+    ],
+)
+def test_each_status_of_an_order_by_its_word(
+    alice: User, api: Api, session: TradingSession, state: str, group: str
+) -> None:
+    order = session.orders.earliest("pk")
+    session.orders.filter(pk=order.pk).update(state=state)
+    row = api(alice).get(f"/api/orders/{order.pk}").json()
+    assert (row["state"], row["group"]) == (state, group)
+    assert order.pk in {found["id"] for found in rows(api(alice), f"/api/orders?group={group}&limit=200")}

@@ -26,9 +26,9 @@ from tests.bots.host.hosting import host, make, wait_for
 from tradingsite.lib.errors import NotFound
 
 CANARIES = {
-    "api_key": "AKcanary-9d31-of-a-bot-4KEY",
+    "api_key": "AKcanary-9d31-of-a-bot-4KEY",  # not-a-secret
     "secret_key": "canary-77ab-secret-of-a-bot-5SEC",
-    "telegram_token": "123456789:AAcanary-token-of-a-bot-which-is-7QXZ",
+    "telegram_token": "123456789:AAcanary-token-of-a-bot-which-is-7QXZ",  # not-a-secret
 }
 ALL = {**CANARIES, "telegram_chat_id": "-100200", "testnet": False, "telegram_trades": True}
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.db import IntegrityError, connection, models, transaction
 
@@ -176,3 +177,25 @@ def test_a_moment_has_one_snapshot(session: TradingSession) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         PortfolioSnapshot.objects.create(**fields)
     assert session.snapshots.latest().cash == 1_000
+
+
+@pytest.mark.row("M3", "P9")
+@pytest.mark.parametrize(
+    ("model", "columns"),
+    [
+        ("bots.Order", ("session", "-decided_at")),
+        ("bots.Order", ("symbol", "-decided_at")),
+        ("bots.Trade", ("session", "-executed_at")),
+        ("bots.Trade", ("symbol", "-executed_at")),
+        ("bots.Position", ("session", "is_open")),
+        ("bots.TradingSession", ("bot", "-created_at")),
+        ("bots.DailyStats", ("bot", "-day")),
+    ],
+)
+def test_what_lists_ask_for_is_indexed(db: None, model: str, columns: tuple[str, ...]) -> None:
+    """By bot, symbol and time; asked of the database, where a migration may have been forgotten."""
+    table = apps.get_model(model)._meta
+    names = [table.get_field(name.lstrip("-")).column for name in columns]
+    with connection.cursor() as cursor:
+        constraints = connection.introspection.get_constraints(cursor, table.db_table).values()
+    assert any(found["index"] and found["columns"][: len(names)] == names for found in constraints)
