@@ -15,7 +15,7 @@ import numpy as np
 
 from bots.host.history import History, Prices
 from bots.venues.preflight import Listing
-from engine import Bars, Costs, Portfolio, Rules
+from engine import Bars, Costs, InputError, Portfolio, Rules
 from engine.portfolio import OutsideExposure, StepLog
 from engine.types import SIGNAL
 from strategies import catalogue, session_settings
@@ -160,7 +160,12 @@ class Desk:
         records = {
             symbol: record(signal.action, signal.confidence) for symbol, signal in signals.items() if symbol in bars
         }
-        log = self.portfolio.step(ts, bars, records, blocked=blocked, outside=outside)
+        try:
+            log = self.portfolio.step(ts, bars, records, blocked=blocked, outside=outside)
+        except InputError:
+            for symbol, (start, _) in deciding.items():
+                self.histories[symbol].take_back(start)
+            raise
         return Verdict(log, signals, took)
 
 

@@ -55,6 +55,11 @@ class History:
         self._columns[:, self._n] = prices
         self._n += 1
 
+    def take_back(self, ts: int) -> None:
+        """Forget the newest bar, if it is the one that starts at `ts`."""
+        if self._n and self._ts[self._n - 1] == ts:
+            self._n -= 1
+
     def bars(self) -> Bars:
         """All bars so far; shares memory, and is not checked again."""
         part = self._like[0:0]
