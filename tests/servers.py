@@ -109,3 +109,14 @@ def _answers(url: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def sqlite_bytes(database: str | Path) -> bytes:
+    """All bytes of an SQLite database and of its log, read by another process.
+
+    Never open such a file here: closing it drops every lock that this process holds on it, those of SQLite's other
+    connections among them, and the next one that opens the database gets a disk I/O error.
+    """
+    path = Path(database)
+    files = [str(file) for file in (path, path.with_name(path.name + "-wal")) if file.is_file()]
+    return subprocess.run(["cat", *files], capture_output=True, check=True).stdout

@@ -23,6 +23,7 @@ from engine.errors import InputError
 from tests.accounts.receiver import receiving
 from tests.bots.factories import make_bot
 from tests.bots.host.hosting import host, make, wait_for
+from tests.servers import sqlite_bytes
 from tradingsite.lib.errors import NotFound
 
 CANARIES = {
@@ -222,9 +223,7 @@ def _whole_database(tmp_path: Path) -> bytes:
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(FULL)")
-        path = Path(connection.settings_dict["NAME"])
-        files = [path, path.with_name(path.name + "-wal")]
-        return dump + b"".join(file.read_bytes() for file in files if file.is_file())
+        return dump + sqlite_bytes(connection.settings_dict["NAME"])
     with connection.cursor() as cursor:
         for table in ("bot_secrets", "accounts_delivery", "accounts_auditevent"):
             cursor.execute("SELECT table_to_xml(%s, true, false, '')", [table])

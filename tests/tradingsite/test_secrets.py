@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
-from pathlib import Path
 
 import pytest
 from django.core import serializers
@@ -18,6 +17,7 @@ from django.db.models import CharField, TextField
 from rest_framework.serializers import ModelSerializer
 
 from accounts.models import NotificationChannel
+from tests.servers import sqlite_bytes
 from tests.tradingsite.test_settings import manage
 from tradingsite.lib.secrets import Secret, SecretsLocked, encrypted_fields
 
@@ -52,9 +52,7 @@ def test_a_dump_of_the_database_does_not_hold_it(channel, tmp_path):
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(FULL)")
-        path = Path(connection.settings_dict["NAME"])
-        files = [path, path.with_name(path.name + "-wal")]
-        dump = b"".join(file.read_bytes() for file in files if file.is_file())
+        dump = sqlite_bytes(connection.settings_dict["NAME"])
     else:
         with connection.cursor() as cursor:
             cursor.execute("SELECT query_to_xml('SELECT * FROM accounts_notificationchannel', true, false, '')")
