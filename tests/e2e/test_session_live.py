@@ -216,19 +216,25 @@ def test_why_no_trade_opens_to_every_gate(visit: Callable[..., Page], alice: Use
     expect(row.get_by_role("row", name=re.compile("Min confidence"))).to_be_visible()
 
 
+def search(page: Page, words: str) -> None:
+    """Type into the palette, once the page's scripts listen to its keys."""
+    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette-input")).to_be_focused()
+    page.keyboard.type(words)
+
+
 def test_the_search_pauses_a_session(visit: Callable[..., Page], alice: User) -> None:
     session = fill_session(make_session(alice, name="Golden goose"), bars=20)
     make_bot(alice, name="Goose keeper")
     page = visit(alice)
     page.goto("/backtests/")
-    page.keyboard.press("Control+k")
-    page.keyboard.type("goose")
+    search(page, "goose")
     expect(page.get_by_role("option", name=re.compile("Goose keeper"))).to_be_visible()
     page.get_by_role("option", name=re.compile("^Pause Golden goose")).click()
     expect(page.get_by_text("Pausing: no new entries.")).to_be_visible()
     session.refresh_from_db()
     assert session.wanted == "PAUSE"
-    page.keyboard.press("Control+k")
-    page.keyboard.type("goose")
+    search(page, "goose")
     page.get_by_role("option", name=re.compile("^Stop Golden goose")).click()
     expect(page.get_by_role("dialog", name="Stop this session?")).to_be_visible()
