@@ -7,7 +7,6 @@ thread and may block on the database; nothing here knows the event loop.
 from __future__ import annotations
 
 import datetime
-import logging
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -32,7 +31,6 @@ from engine import InputError, exchange
 from engine.portfolio import OutsideExposure, StepLog
 from marketdata.feeds import BarBatch, FeedState
 
-log = logging.getLogger(__name__)
 _S = SessionState
 STOPS = ("stop_loss_pct", "trailing_stop_pct", "vol_stop_atr")  # settings that each declare one
 LIVE_STATES = (_S.RUNNING, _S.DEGRADED, _S.PAUSED, _S.STOPPING)
