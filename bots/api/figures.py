@@ -111,7 +111,7 @@ class Exposure(APIView):
     def get(self, request: Request) -> Response:
         """Gross and net, by symbol, and by the groups of your risk envelope."""
         envelope = account_selectors.risk_envelope(request.user)
-        groups = {name: group["symbols"] for name, group in envelope.groups.items()}
+        groups = {name: group["symbols"] for name, group in envelope.named_groups}
         return Response(shapes.ExposureSerializer(selectors.exposure(request.user, groups)).data)
 
 

@@ -95,7 +95,7 @@ def account_limits(
                 sum((symbols.get(symbol, _NONE) for symbol in group["symbols"]), _NONE),
                 Decimal(group["cap"]),
             )
-            for name, group in envelope.groups.items()
+            for name, group in envelope.named_groups
         ),
         Limit("max_sessions", "Active sessions", Decimal(sessions), most, ""),
     ]

@@ -63,7 +63,7 @@ class LimitsForm:
         """The form as it is before anybody types."""
         texts = {name: _plain(getattr(envelope, name)) for name, _, _ in MONEY}
         texts["max_sessions"] = _plain(envelope.max_sessions)
-        for index, (name, group) in enumerate(envelope.groups.items()):
+        for index, (name, group) in enumerate(envelope.named_groups):
             texts[f"group-{index}-name"] = name
             texts[f"group-{index}-symbols"] = ", ".join(group["symbols"])
             texts[f"group-{index}-cap"] = _plain(Decimal(group["cap"]))

@@ -158,7 +158,7 @@ def _shown(user: User, envelope: RiskEnvelope, form: LimitsForm) -> dict[str, An
 
 
 def _measured(user: User, envelope: RiskEnvelope) -> tuple[dict[str, Any], dict[str, Any], list[reads.Limit]]:
-    held = selectors.exposure(user, {name: group["symbols"] for name, group in envelope.groups.items()})
+    held = selectors.exposure(user, {name: group["symbols"] for name, group in envelope.named_groups})
     ordered = reads.on_order(user)
     return held, ordered, reads.account_limits(envelope, held, ordered, selectors.active_count(user))
 
