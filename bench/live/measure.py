@@ -52,13 +52,13 @@ def bars(rig: Rig, chosen: argparse.Namespace) -> int:
     browser = [(told[pk] - at.timestamp()) * 1e3 for pk, at in booked.items() if pk in told]
     lines = [
         *_losses(rows),
-        *percentiles("bar close to intent", _to_intent(since), {0.5: None, 0.95: 100, 0.99: 1_000}),
+        *percentiles("bar close to intent", _to_intent(since), {0.5: None, 0.95: 100, 0.99: 250}),
         *percentiles("bar close to decision", _to_decision(since), {0.5: None, 0.95: None}),
         *percentiles("fill to browser", browser, {0.5: None, 0.95: 500}),
         Line("websockets lost", clients.lost, "", 0),
         Line("memory of worker and host", host, "MB"),
         Line("memory of web process", site, "MB"),
-        Line("memory together", host + site, "MB", 6_000),
+        Line("memory together", host + site, "MB", 2_000),
         Line("the worker's use of one core", busy * 100, "%"),
         Line("until all sessions ran", up_s, "s", 60),
     ]
