@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import importlib
 import inspect
 import json
 import re
@@ -27,8 +28,20 @@ if TYPE_CHECKING:
     from engine import Bars
 
 BUY, HOLD, SELL = 1, 0, -1
+# Signals that close and never open: a long position, a short one, whichever there is.
+EXIT_LONG, EXIT_SHORT, EXIT = -2, 2, -3
 Action = Literal["BUY", "SELL", "HOLD"]
-ACTIONS: dict[int, Action] = {BUY: "BUY", HOLD: "HOLD", SELL: "SELL"}
+Exits = Literal["", "long", "short", "any"]
+ACTIONS: dict[int, Action] = {
+    BUY: "BUY",
+    HOLD: "HOLD",
+    SELL: "SELL",
+    EXIT_LONG: "SELL",
+    EXIT_SHORT: "BUY",
+    EXIT: "SELL",
+}
+EXITS: dict[int, Exits] = {EXIT_LONG: "long", EXIT_SHORT: "short", EXIT: "any"}
+_CODES: dict[tuple[str, str], int] = {(action, EXITS.get(code, "")): code for code, action in ACTIONS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,8 @@ class Signal:
 
     confidence: 0..1. px: the bar's close. reasoning: plain words. strategy: slug. metadata: parameters and the values
     the opinion was read from. ts: the bar's close, aware UTC; the signal can act from the next bar on.
+    exits: which position it closes at most ("long", "short", "any"); "": it may open one too. terms: what it says to
+    the engine beside its action, by the names of `engine.types.SIGNAL` (limit_px, target_weight, …).
     """
 
     symbol: str
@@ -47,10 +62,18 @@ class Signal:
     strategy: str
     ts: datetime.datetime
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    exits: Exits = ""
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def code(self) -> int:
+        """The action as `engine.types.SIGNAL` has it."""
+        return code_of(self.action, self.exits)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready; `ts` in ISO-8601 with a Z."""
-        return asdict(self) | {"ts": self.ts.isoformat().replace("+00:00", "Z"), "metadata": dict(self.metadata)}
+        plain = asdict(self) | {"ts": self.ts.isoformat().replace("+00:00", "Z")}
+        return plain | {"metadata": dict(self.metadata), "terms": dict(self.terms)}
 
 
 class Line(NamedTuple):
@@ -74,12 +97,16 @@ class Strategy:
 
     `kind` groups the catalogue (mean_reversion, trend, momentum, breakout, benchmark). `allows_short`: whether its
     SELL may open a short position where the settings allow shorting too. The docstring is the description users read.
+    `listed`: whether it is offered by name; a strategy that a person builds is offered by what was built.
+    `depends_on`: other modules that decide its signals too; they count in its version.
     """
 
     slug: ClassVar[str]
     label: ClassVar[str]
     kind: ClassVar[str]
-    allows_short: ClassVar[bool] = True
+    allows_short: bool = True
+    listed: ClassVar[bool] = True
+    depends_on: ClassVar[tuple[str, ...]] = ()
     params: ClassVar[dict[str, Param[Any]]] = {}
     line_info: ClassVar[dict[str, Line]] = {}
 
@@ -101,8 +128,12 @@ class Strategy:
         """Bars needed, the deciding one counted, before a signal can appear: `signals()[: warmup() - 1]` is all 0."""
         raise NotImplementedError
 
+    def bars_needed(self, timeframe: str, calendar: str) -> int:
+        """Bars of that timeframe to have before the first decision; more than `warmup()` to read coarser ones."""
+        return self.warmup()
+
     def signals(self, bars: Bars) -> NDArray[np.int8]:
-        """+1 buy, -1 sell, 0 nothing, one a bar; the one at i uses bars[: i + 1] only. Too few bars: all 0."""
+        """BUY, SELL, HOLD or an exit, one a bar; the one at i uses bars[: i + 1] only. Too few bars: all 0."""
         raise NotImplementedError
 
     def lines(self, bars: Bars) -> dict[str, NDArray[np.float64]]:
@@ -116,6 +147,10 @@ class Strategy:
     def reason(self, action: Action, at: Mapping[str, float]) -> str:
         """One plain sentence for a bar; `at` has the bar's close and each line's value."""
         return f"{self.label} says {action}."
+
+    def evidence(self, bars: Bars, places: list[int]) -> list[Any]:
+        """What each of these bars' opinion rests on, in detail and JSON-ready; None where the sentence says it all."""
+        return [None] * len(places)
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> Iterable[Fault]:
@@ -162,7 +197,8 @@ class Strategy:
         if "_version" not in vars(cls):
             declared = json.dumps([param.declaration() for param in cls.params.values()])
             seen = hashlib.sha256()
-            for part in (_source(cls), _indicator_source(), declared):
+            others = (inspect.getsource(importlib.import_module(name)) for name in cls.depends_on)
+            for part in (_source(cls), _indicator_source(), declared, *others):
                 seen.update(part.encode())
             cls._version = seen.hexdigest()[:12]
         return cls._version
@@ -189,7 +225,7 @@ class Strategy:
         scored = np.zeros(len(bars), SIGNAL)
         scored["action"] = self.signals(bars)
         scored["confidence"] = np.where(scored["action"] != HOLD, self.confidence(bars), 0.0)
-        for name in ("limit_px", "stop_px", "target_weight"):
+        for name in (SIGNAL.names or ())[2:]:
             scored[name] = np.nan
         return scored
 
@@ -215,8 +251,9 @@ class Strategy:
         lines = {"close": bars.close, **self.lines(bars)}
         needed = self.warmup()
         signals = []
-        for i in places:
-            action = ACTIONS[int(actions[i])]
+        for i, evidence in zip(places, self.evidence(bars, places), strict=True):
+            code = int(actions[i])
+            action = ACTIONS[code]
             at = {name: float(values[i]) for name, values in lines.items()}
             short = f"Not enough history: it needs {needed} bars and has {i + 1}."
             signals.append(
@@ -231,7 +268,9 @@ class Strategy:
                     metadata={
                         "parameters": self.parameters,
                         "values": {name: value for name, value in at.items() if np.isfinite(value)},
-                    },
+                    }
+                    | ({} if evidence is None else {"evidence": evidence}),
+                    exits=EXITS.get(code, ""),
                 )
             )
         return signals
@@ -268,6 +307,11 @@ def find(slug: object) -> type[Strategy]:
         message = f"There is no strategy {shown(slug)}."
         raise InputError(Fault("strategy", "unknown_choice", message, f"One of: {', '.join(_registry)}."))
     return found
+
+
+def code_of(action: str, exits: str = "") -> int:
+    """The engine's code of an action and what it closes at most. Raises KeyError where no signal says that."""
+    return _CODES[action, exits]
 
 
 def votes(buy: NDArray[np.bool_], sell: NDArray[np.bool_]) -> NDArray[np.int8]:

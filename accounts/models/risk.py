@@ -38,13 +38,13 @@ class RiskEnvelope(models.Model):
             for name in ("gross_cap", "net_cap", "symbol_cap")
         ]
 
+    def __str__(self) -> str:
+        return f"limits of user {self.user_id}" + (" (kill switch on)" if self.kill_switch else "")
+
     @property
     def named_groups(self) -> list[tuple[str, dict[str, Any]]]:
         """(name, {symbols, cap}) by name: PostgreSQL keeps the keys of a JSON object in an order of its own."""
         return sorted(self.groups.items())
-
-    def __str__(self) -> str:
-        return f"limits of user {self.user_id}" + (" (kill switch on)" if self.kill_switch else "")
 
 
 class PlatformSwitch(models.Model):

@@ -76,7 +76,7 @@ def build(config: RunConfig, bars: Mapping[str, Bars], result: RunResult) -> Sto
             symbol,
             bars[symbol].ts,
             [getattr(bars[symbol], name) for name in ("open", "high", "low", "close", "volume")],
-            result.overlays(bars[symbol]),
+            result.overlays(bars, symbol),
             np.asarray(run.fills)[run.fills["symbol"] == index],
         )
     newest = np.asarray(run.positions)[-MAX_RECORD_TRADES:]

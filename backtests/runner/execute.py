@@ -23,7 +23,7 @@ from engine.exchange import ROUND_THE_CLOCK
 from engine.result import Result
 from engine.rules import Costs, Rules
 from engine.types import NANOS_PER_DAY
-from strategies import catalogue, session_settings
+from strategies import catalogue, reading, session_settings
 from strategies.base import Strategy
 
 __all__ = ["Cancelled", "RunResult", "run", "strategy_version", "versions", "warm"]
@@ -64,8 +64,7 @@ def run(
         # Confidence decides who is served first and who is refused; where neither can happen it is not computed.
         together = len(config.symbols) > 1 and not config.symbols_alone
         scored = together or config.settings["min_confidence"] > 0
-        read = strategy.scored_signals if scored else strategy.signals
-        signals = {symbol: read(series) for symbol, series in chosen.items()}
+        signals = reading.read(strategy, chosen, scored=scored)
     rules, costs = _rules(config, chosen, walked, strategy)
 
     def simulated(symbols: tuple[str, ...], cash: float, progress: Progress | None) -> Result:

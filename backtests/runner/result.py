@@ -15,6 +15,7 @@ from backtests.runner import benchmark as holding
 from backtests.runner.config import RunConfig
 from engine import metrics
 from engine.result import Result
+from strategies import reading
 
 if TYPE_CHECKING:
     from engine import Bars
@@ -84,9 +85,9 @@ class RunResult:
         found = metrics.from_returns(returns, self.engine.periods_per_year, risk_free_rate_pct=self.risk_free_rate_pct)
         return found | {"final_equity": float(self.benchmark[-1])}
 
-    def overlays(self, bars: Bars) -> list[Any]:
-        """The strategy's lines over its bars (see `strategies.base.Overlay`); none for given signals."""
-        return [] if self.strategy is None else list(self.strategy.overlays(bars))
+    def overlays(self, bars: Mapping[str, Bars], symbol: str) -> list[Any]:
+        """The strategy's lines over a symbol's bars (see `strategies.base.Overlay`); none for given signals."""
+        return [] if self.strategy is None else list(reading.overlays(self.strategy, bars, symbol))
 
     def to_dict(self) -> dict[str, Any]:
         """The export of the command line and the API: `engine.Result.to_dict()` with the chosen metrics."""

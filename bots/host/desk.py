@@ -17,11 +17,8 @@ from bots.host.history import History, Prices
 from bots.venues.preflight import Listing
 from engine import Bars, Costs, InputError, Portfolio, Rules
 from engine.portfolio import OutsideExposure, StepLog
-from engine.types import SIGNAL
-from strategies import catalogue, session_settings
-from strategies.base import ACTIONS, HOLD, Signal, Strategy
-
-_CODES = {name: code for code, name in ACTIONS.items()}
+from strategies import catalogue, reading, session_settings
+from strategies.base import Signal, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,8 @@ class Desk:
     @property
     def warmup(self) -> int:
         """Bars that the strategy needs before it can have an opinion, the deciding one counted."""
-        return self.strategy.warmup()
+        calendars = {market.calendar for market in self.plan.markets.values()}
+        return max(self.strategy.bars_needed(self.plan.timeframe, calendar) for calendar in calendars)
 
     def change_settings(self, settings: Mapping[str, Any]) -> None:
         """Follow another version of the settings from the next decision on."""
@@ -155,10 +153,14 @@ class Desk:
         began = time.perf_counter()
         for symbol in sorted(deciding):
             self.histories[symbol].append(*deciding[symbol])
-            signals[symbol] = self.strategy.explain(self.histories[symbol].bars(), -1)
+        if deciding:
+            series = {symbol: history.bars() for symbol, history in self.histories.items()}
+            signals = reading.explain(self.strategy, series, sorted(deciding))
         took = time.perf_counter() - began
         records = {
-            symbol: record(signal.action, signal.confidence) for symbol, signal in signals.items() if symbol in bars
+            symbol: reading.record(signal.code, signal.confidence, signal.terms)
+            for symbol, signal in signals.items()
+            if symbol in bars
         }
         try:
             log = self.portfolio.step(ts, bars, records, blocked=blocked, outside=outside)
@@ -167,15 +169,3 @@ class Desk:
                 self.histories[symbol].take_back(start)
             raise
         return Verdict(log, signals, took)
-
-
-def record(action: str, confidence: float) -> Any:
-    """The engine's record of a signal."""
-    code = _CODES[action]
-    if code == HOLD:
-        return 0
-    row = np.zeros((), SIGNAL)
-    row["action"], row["confidence"] = code, confidence
-    for name in ("limit_px", "stop_px", "target_weight"):
-        row[name] = np.nan
-    return row[()]

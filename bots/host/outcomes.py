@@ -57,7 +57,8 @@ def decisions(
             row = _row(session, instant, symbol, plan.timeframe, start, prices)
             rows.append(row)
         row.action, row.confidence, row.reasoning = signal.action, signal.confidence, signal.reasoning[:500]
-        row.inputs = signal.metadata.get("values", {})
+        row.inputs, row.evidence = signal.metadata.get("values", {}), signal.metadata.get("evidence")
+        row.exits, row.terms = signal.exits, dict(signal.terms)
         row.outcome, row.detail, row.order_seq = _outcome(
             symbol, signal, placed.get(symbol, []), denied.get(symbol, []), desk, account
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bots.host import history
-from bots.host.desk import Plan, capped, record
+from bots.host.desk import Plan, capped
 from bots.host.plans import plan_of
 from bots.models import Cycle, TradingSession
 from bots.settings_columns import from_columns
@@ -17,20 +17,29 @@ from engine import Portfolio
 from engine.exchange import timeframe_ns
 from engine.portfolio import OutsideExposure
 from marketdata.columns import BarColumns
-from strategies.base import Strategy
+from strategies import reading
+from strategies.base import Strategy, code_of
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A signal as the ledger has it: its code for the engine, its confidence, and its other terms."""
+
+    code: int
+    confidence: float
+    terms: Mapping[str, float]
 
 
 @dataclass(slots=True)
 class Tape:
     """warmup: decision bars before the first decision. deciding, matched: bars of the run, by symbol (the same without
-    finer matching). signals, confidence, outcomes: (symbol, ts_open) → what was recorded. versions: of settings."""
+    finer matching). signals, outcomes: (symbol, ts_open) → what was recorded. versions: of settings."""
 
     plan: Plan
     warmup: dict[str, BarColumns]
     deciding: dict[str, BarColumns]
     matched: dict[str, BarColumns]
-    signals: dict[tuple[str, int], str]
-    confidence: dict[tuple[str, int], float]
+    signals: dict[tuple[str, int], Said]
     outcomes: dict[tuple[str, int], str]
     cycles: list[Cycle]
     versions: dict[int, dict[str, Any]]
@@ -42,8 +51,7 @@ class Tape:
         first = cycles[0].settings_version if cycles else min(versions)
         plan = plan_of(session, versions[first])
         deciding, matched = _Columns(plan.symbols), _Columns(plan.symbols)
-        signals: dict[tuple[str, int], str] = {}
-        confidence: dict[tuple[str, int], float] = {}
+        signals: dict[tuple[str, int], Said] = {}
         outcomes: dict[tuple[str, int], str] = {}
         rows = session.decisions.order_by("ts_ns").values_list(
             "symbol",
@@ -51,7 +59,9 @@ class Tape:
             "timeframe",
             "decides",
             "action",
+            "exits",
             "confidence",
+            "terms",
             "outcome",
             "open",
             "high",
@@ -59,14 +69,16 @@ class Tape:
             "close",
             "volume",
         )
-        for symbol, ts, timeframe, decides, action, sure, outcome, *prices in rows.iterator(chunk_size=5_000):
+        for symbol, ts, timeframe, decides, action, exits, sure, terms, outcome, *prices in rows.iterator(
+            chunk_size=5_000
+        ):
             if decides:
                 deciding.add(symbol, ts, prices)
-                signals[symbol, ts], confidence[symbol, ts], outcomes[symbol, ts] = action, sure, outcome
+                signals[symbol, ts], outcomes[symbol, ts] = Said(code_of(action, exits), sure, terms), outcome
             if timeframe == plan.match_timeframe:
                 matched.add(symbol, ts, prices)
         warmup = history.unpack(bytes(session.memory.history))
-        return cls(plan, warmup, deciding.columns(), matched.columns(), signals, confidence, outcomes, cycles, versions)
+        return cls(plan, warmup, deciding.columns(), matched.columns(), signals, outcomes, cycles, versions)
 
     @property
     def is_undisturbed(self) -> bool:
@@ -128,8 +140,12 @@ def lead(tape: Tape, portfolio: Portfolio, strategy: Strategy, decided: Mapping[
 
 def recorded(tape: Tape) -> dict[int, dict[str, Any]]:
     """The signals as they were recorded, for `lead`."""
+
+    def of(said: Said) -> Any:
+        return reading.record(said.code, said.confidence, said.terms)
+
     records = {
-        symbol: [record(tape.signals[symbol, ts], tape.confidence[symbol, ts]) for ts in columns.ts.tolist()]
+        symbol: [of(tape.signals[symbol, ts]) for ts in columns.ts.tolist()]
         for symbol, columns in tape.deciding.items()
     }
     return by_close(tape, records)

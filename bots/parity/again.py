@@ -10,6 +10,7 @@ from bots.host.desk import Desk, Plan
 from bots.host.tape import Tape, by_close, lead
 from engine import Bars, Portfolio, Result, simulate
 from marketdata.columns import BarColumns
+from strategies import reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,17 @@ def run_again(tape: Tape) -> Again:
     """The backtester's way: signals of the whole series at once, then the simulation over the traded part."""
     plan = tape.plan
     desk = Desk(plan)
-    scored, signals = {}, {}
-    for symbol in plan.symbols:
-        before, traded = tape.warmup.get(symbol, BarColumns.empty()), tape.deciding[symbol]
-        whole = _bars(plan, symbol, plan.timeframe, BarColumns.concat([before, traded]))
-        scored[symbol] = desk.strategy.scored_signals(whole)[len(before) :]
-        actions = scored[symbol]["action"].tolist()
-        signals.update({(symbol, ts): action for ts, action in zip(traded.ts.tolist(), actions, strict=True)})
+    before = {symbol: tape.warmup.get(symbol, BarColumns.empty()) for symbol in plan.symbols}
+    whole = {
+        symbol: _bars(plan, symbol, plan.timeframe, BarColumns.concat([before[symbol], tape.deciding[symbol]]))
+        for symbol in plan.symbols
+    }
+    scored = {s: answer[len(before[s]) :] for s, answer in reading.read(desk.strategy, whole).items()}
+    signals = {
+        (symbol, ts): action
+        for symbol, answer in scored.items()
+        for ts, action in zip(tape.deciding[symbol].ts.tolist(), answer["action"].tolist(), strict=True)
+    }
     run = _simulated if tape.is_undisturbed else _stepped
     return Again(signals, run(tape, desk, scored))
 
@@ -62,7 +67,7 @@ def _stepped(tape: Tape, desk: Desk, scored: Mapping[str, Any]) -> Result:
         starting_cash=plan.initial_cash,
         finer_matching=desk.finer,
     )
-    records = {symbol: [one if one["action"] else 0 for one in series] for symbol, series in scored.items()}
+    records = {symbol: list(series) for symbol, series in scored.items()}
     lead(tape, portfolio, desk.strategy, by_close(tape, records))
     return portfolio.result()
 

@@ -84,10 +84,10 @@ def _difference(label: str, what: str, symbol: str, ts: int, session: object, ba
 
 
 def _signals(tape: Tape, again: Again) -> Iterable[dict[str, Any]]:
-    for (symbol, ts), action in tape.signals.items():
-        now = ACTIONS[again.signals[symbol, ts]]
-        if action != now:
-            yield _difference("signal", "signal", symbol, ts, action, now)
+    for (symbol, ts), said in tape.signals.items():
+        now = again.signals[symbol, ts]
+        if said.code != now:
+            yield _difference("signal", "signal", symbol, ts, ACTIONS[said.code], ACTIONS[now])
 
 
 def _data(session: TradingSession, tape: Tape) -> Iterable[dict[str, Any]]:

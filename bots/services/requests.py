@@ -17,7 +17,7 @@ from bots.models import Bot, Mode
 from bots.services import feeds
 from engine.errors import Fault, InputError
 from marketdata.columns import SECOND, TIMEFRAME_NS
-from strategies import readers, session_settings
+from strategies import catalogue, readers, reading, session_settings
 from strategies import selectors as strategy_selectors
 from strategies.models import UserStrategy
 from tradingsite.lib.errors import Unprocessable
@@ -132,6 +132,8 @@ def _read(user: User, raw: dict[str, Any], bot: Bot | None, saved: UserStrategy 
     reader.refuse_unknown(FIELDS)
     strategy, parameters = read_strategy(reader)
     symbols = read_symbols(reader)
+    if strategy and symbols:
+        reader.attempt(None, reading.refuse_symbols, catalogue.get(strategy), symbols)
     timeframe, match_timeframe = read_timeframes(reader)
     preset = reader.read("preset", session_settings.DEFAULT_PRESET, readers.preset)
     sent = raw.get("settings")

@@ -295,13 +295,18 @@ class DecisionSerializer(serializers.ModelSerializer):
     """Why a session did, or did not, trade one symbol on one bar."""
 
     inputs = ObjectField(help_text="The values that the signal was read from")
+    terms = ObjectField(help_text="What the signal said beside its action, by name: limit_px, target_weight, …")
+    evidence = serializers.JSONField(
+        allow_null=True,
+        help_text="What the signal rests on in detail: a tree's nodes, an ensemble's votes",
+    )
     gates = GateSerializer(many=True)
 
     class Meta:
         model = Decision
         fields = (
             "id", "symbol", "closed_at", "timeframe", "open", "high", "low", "close", "volume", "action", "confidence",
-            "reasoning", "inputs", "gates", "outcome", "detail", "order_seq",
+            "exits", "terms", "reasoning", "inputs", "evidence", "gates", "outcome", "detail", "order_seq",
         )  # fmt: skip
         read_only_fields = fields
 
