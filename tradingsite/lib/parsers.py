@@ -99,7 +99,7 @@ def check_texts(values: Mapping[str, Any]) -> None:
 
 
 class StrictJSONParser(BaseParser):
-    """The API's JSON. A view may set `max_body_bytes` lower than the site's limit."""
+    """The API's JSON. A view may set `max_body_bytes` lower than the site's limit, and `max_body_depth` otherwise."""
 
     media_type = "application/json"
 
@@ -108,7 +108,7 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         view = (parser_context or {}).get("view")
         limit = getattr(view, "max_body_bytes", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-        return parse_json(stream.read(limit + 1), max_bytes=limit)
+        return parse_json(stream.read(limit + 1), max_bytes=limit, max_depth=getattr(view, "max_body_depth", MAX_DEPTH))
 
 
 class StrictMultiPartParser(MultiPartParser):
