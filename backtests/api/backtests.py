@@ -53,7 +53,7 @@ def _answer(backtest: Backtest) -> Response:
 class RunBacktest(APIView):
     """Start a backtest."""
 
-    max_body_depth = MAX_JSON_DEPTH  # trees of conditions
+    max_json_depth = MAX_JSON_DEPTH  # trees of conditions
 
     @extend_schema(
         operation_id="backtest_run",

@@ -30,7 +30,7 @@ def _answer(bot: Bot, code: int = status.HTTP_200_OK) -> Response:
 class Bots(Listing):
     """Your bots."""
 
-    max_body_depth = MAX_JSON_DEPTH
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(
         operation_id="bots_list",
@@ -55,7 +55,7 @@ class Bots(Listing):
 class BotDetail(APIView):
     """One bot."""
 
-    max_body_depth = MAX_JSON_DEPTH
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(operation_id="bots_get", responses={200: shapes.BotSerializer})
     def get(self, request: Request, bot_id: int) -> Response:
@@ -92,7 +92,7 @@ class BotDetail(APIView):
 class BotConfig(APIView):
     """The configuration of a bot."""
 
-    max_body_depth = MAX_JSON_DEPTH
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(operation_id="bot_config_get", responses={200: shapes.BotExportSerializer})
     def get(self, request: Request, bot_id: int) -> Response:
@@ -125,7 +125,7 @@ class BotConfig(APIView):
 class ImportBot(APIView):
     """Make a bot of an exported configuration."""
 
-    max_body_depth = MAX_JSON_DEPTH
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(
         operation_id="bots_import",
@@ -154,7 +154,7 @@ class CloneBot(APIView):
 class StartBot(APIView):
     """Start a bot."""
 
-    max_body_depth = MAX_JSON_DEPTH
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(
         operation_id="bots_start",

@@ -29,7 +29,7 @@ _STARTED = {
 class StartSession(APIView):
     """Start a paper trading session."""
 
-    max_body_depth = MAX_JSON_DEPTH
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(
         operation_id="sessions_start",
@@ -46,7 +46,7 @@ class StartSession(APIView):
 class StartTrading(APIView):
     """The same as POST /api/trading/sessions/start."""
 
-    max_body_depth = MAX_JSON_DEPTH
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(
         operation_id="trading_start",

@@ -53,7 +53,7 @@ class _Trees(APIView):
 
     parser_classes = (TreeParser,)
     max_body_bytes = MAX_BYTES
-    max_body_depth = MAX_JSON_DEPTH
+    max_json_depth = MAX_JSON_DEPTH
 
 
 def _answer(request: Request, row: CustomStrategy, code: int = status.HTTP_200_OK) -> Response:
