@@ -18,7 +18,8 @@ from strategies.session_settings import SETTINGS
 FIELDS = (
     "name", "description", "capital", "symbols", "timeframe", "match_timeframe", "trading_frequency", "strategy",
     "strategy_parameters", "saved_strategy_id", "custom_strategy_id", "indicators", "settings",
-    "risk_management", "start_hour", "start_minute", "end_hour", "end_minute", "trading_days", "feed", "feed_options", "run", "stop_policy",
+    "risk_management", "start_hour", "start_minute", "end_hour", "end_minute", "trading_days", "feed", "feed_options",
+    "run", "stop_policy",
 )  # fmt: skip
 # The words of the short form, and the setting that each stands for.
 RISK = {
