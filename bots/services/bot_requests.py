@@ -9,7 +9,7 @@ from accounts.models import User
 from bots.models import Bot
 from bots.services import requests
 from engine.errors import Fault, InputError
-from strategies import conditions, readers, session_settings
+from strategies import catalogue, conditions, readers, session_settings, timeframes
 from strategies import selectors as strategy_selectors
 from strategies.params import WEEKDAYS
 from strategies.services import gate
@@ -60,7 +60,8 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
     strategy, parameters = requests.read_strategy(reader)
     symbols = requests.read_symbols(reader)
     timeframe, match_timeframe = requests.read_timeframes(reader)
-    requests.refuse_finer(reader, strategy, parameters, timeframe)
+    if strategy and parameters:
+        reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)
     feed, options = requests.read_feed(user, reader, symbols, match_timeframe or timeframe)
     columns = {
         "name": reader.read("name", "", readers.text, max_length=MAX_NAME, required=True),
