@@ -106,7 +106,7 @@ class Conditions(Strategy):
 
     def lines(self, bars: Bars) -> dict[str, NDArray[np.float64]]:
         evaluation = self._evaluation(bars)
-        return {name: np.asarray(evaluation.value(operand)) for name, (_, operand) in self._drawn.items()}
+        return {name: evaluation.values(operand) for name, (_, operand) in self._drawn.items()}
 
     def evidence(self, bars: Bars, places: list[int]) -> list[Any]:
         """`explain` of each tree, by its name."""
