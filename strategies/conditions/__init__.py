@@ -20,7 +20,7 @@ from strategies.conditions.shapes import (
     nodes,
     operands,
 )
-from strategies.conditions.strategy import TREES, Conditions, TreeParam, uses_conditions
+from strategies.conditions.strategy import TREES, Conditions, TreeParam, refuse_timeframe, uses_conditions
 from strategies.conditions.words import sentence, sentences
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "nodes",
     "operands",
     "parse",
+    "refuse_timeframe",
     "sentence",
     "sentences",
     "timeframes",

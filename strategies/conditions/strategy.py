@@ -19,6 +19,7 @@ from strategies.conditions.explaining import explain, holding
 from strategies.conditions.guard import too_large
 from strategies.conditions.shapes import Operand, Tree
 from strategies.params import Param
+from strategies.timeframes import refuse_finer
 
 if TYPE_CHECKING:
     from engine import Bars
@@ -126,6 +127,12 @@ class Conditions(Strategy):
         if self._last is None or self._last[0] is not bars:
             self._last = (bars, Evaluation(bars))
         return self._last[1]
+
+
+def refuse_timeframe(trees: Mapping[str, Any], timeframe: str) -> None:
+    """Raises InputError (path ``timeframe``) where trees, by their names, read bars that cannot be made of these."""
+    for wanted in needs.timeframes(tree for name in TREES if (tree := trees.get(name)) is not None):
+        refuse_finer(wanted, timeframe)
 
 
 def uses_conditions(slug: str, parameters: Mapping[str, Any]) -> bool:
