@@ -32,10 +32,12 @@ def check(
 
 
 def held_for_orders(orders: Iterable[VenueOrder], position: Decimal) -> Decimal:
-    """Units of a position that working exits have taken; the legs of one group count once."""
+    """Units of a position that exits have taken, or will take; the legs of one group count once."""
     by_group: dict[str, Decimal] = {}
     for order in orders:
         sleeps = order.status == "held" and not order.is_armed  # its entry has not filled yet
+        if position * order.sign > 0 and order.legs and order.request.order_class != "oco":
+            by_group[order.id] = order.filled  # for the exits that wake up when the rest is filled
         if position * order.sign < 0 and not sleeps:
             group = order.parent or order.id
             by_group[group] = max(by_group.get(group, ZERO), order.left)
