@@ -169,7 +169,7 @@ class ValidateConditions(_Trees):
     @extend_schema(
         operation_id="custom_strategies_validate",
         request=shapes.TreesSerializer,
-        responses={200: shapes.ValidationSerializer},
+        responses={200: shapes.ConditionsCheckedSerializer},
     )
     def post(self, request: Request) -> Response:
         """Whether trees are sound, in words and in their canonical form; open to every tier.
@@ -186,10 +186,10 @@ class TestConditions(_Trees):
     @extend_schema(
         operation_id="custom_strategies_test",
         parameters=[_LOCATION],
-        request=shapes.TestRequestSerializer,
+        request=shapes.ConditionTestRequestSerializer,
         responses={
-            200: OpenApiResponse(shapes.TestSerializer, description="It is over: state says how it ended"),
-            202: OpenApiResponse(shapes.TestSerializer, description="A worker is at it; ask Location again"),
+            200: OpenApiResponse(shapes.ConditionTestSerializer, description="It is over: state says how it ended"),
+            202: OpenApiResponse(shapes.ConditionTestSerializer, description="A worker is at it; ask Location again"),
             **errors_for(404),
         },
     )
@@ -204,13 +204,13 @@ class TestConditions(_Trees):
 class ConditionTestDetail(APIView):
     """One look at conditions over bars."""
 
-    @extend_schema(operation_id="custom_strategies_test_get", responses={200: shapes.TestSerializer})
+    @extend_schema(operation_id="custom_strategies_test_get", responses={200: shapes.ConditionTestSerializer})
     def get(self, request: Request, test_id: UUID) -> Response:
         """One of yours, as it stands; gone after an hour."""
-        return Response(shapes.TestSerializer(selectors.condition_test(request.user, test_id)).data)
+        return Response(shapes.ConditionTestSerializer(selectors.condition_test(request.user, test_id)).data)
 
 
 def _looked(test: ConditionTest) -> Response:
     code = status.HTTP_202_ACCEPTED if test.state in ConditionTest.ACTIVE else status.HTTP_200_OK
     location = reverse("strategies-api:custom-test-result", args=[test.pk])
-    return Response(shapes.TestSerializer(test).data, status=code, headers={"Location": location})
+    return Response(shapes.ConditionTestSerializer(test).data, status=code, headers={"Location": location})

@@ -68,7 +68,7 @@ class CustomRequestSerializer(StrictSerializer):
         return {**super().get_fields(), **_trees(TreeField, required=False, allow_null=True)}
 
 
-class CheckSerializer(serializers.Serializer):
+class CausalityCheckSerializer(serializers.Serializer):
     """What the causality check said of the trees as they are now."""
 
     state = serializers.ChoiceField(choices=CustomStrategy.Check.choices, source="check_state")
@@ -88,7 +88,7 @@ class CustomStrategySerializer(serializers.ModelSerializer):
     nodes = serializers.SerializerMethodField()
     owner = serializers.CharField(source="owner.username", help_text="User name of its owner")
     is_own = serializers.SerializerMethodField(help_text="Whether it is yours, to change and delete")
-    check = CheckSerializer(source="*")
+    check = CausalityCheckSerializer(source="*")
     copied_from = serializers.SerializerMethodField(help_text="The strategy it was copied from")
 
     class Meta:
@@ -114,7 +114,7 @@ class CustomStrategySerializer(serializers.ModelSerializer):
         return row.copied_from_id if self.get_is_own(row) else None
 
 
-class ValidationSerializer(serializers.Serializer):
+class ConditionsCheckedSerializer(serializers.Serializer):
     """What there is to say about trees."""
 
     valid = serializers.BooleanField()
@@ -127,7 +127,7 @@ class ValidationSerializer(serializers.Serializer):
         return {**super().get_fields(), **_trees(CanonicalField)}
 
 
-class TestRequestSerializer(StrictSerializer):
+class ConditionTestRequestSerializer(StrictSerializer):
     """Trees, or a custom strategy by id, and the bars to look at."""
 
     custom_strategy_id = serializers.IntegerField(
@@ -149,7 +149,7 @@ class TestRequestSerializer(StrictSerializer):
         return {**_trees(TreeField, required=False, allow_null=True), **super().get_fields()}
 
 
-class TestSerializer(serializers.ModelSerializer):
+class ConditionTestSerializer(serializers.ModelSerializer):
     """A look at trees over bars: how it stands, and what was seen."""
 
     result = serializers.JSONField(
