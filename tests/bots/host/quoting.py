@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +15,6 @@ class MadeQuotes(PanelStrategy):
     slug, label, kind = "made_quotes", "Made quotes", "benchmark"
     listed, together = False, False
     least, most = 1, 5
-    units: ClassVar[float] = 40.0
 
     def warmup(self) -> int:
         return 3
@@ -30,13 +27,14 @@ class MadeQuotes(PanelStrategy):
             rows = np.zeros(len(panel), SIGNAL)
             for name in (SIGNAL.names or ())[1:]:
                 rows[name] = np.nan
-            fair = np.round(panel.column(symbol, "close") * 2.0) / 2.0
+            fair = np.round(panel.column(symbol, "close"))
             n = np.arange(len(panel))
             stated = (n >= 2) & (n % 5 != 4)
             rows["confidence"] = 1.0
-            rows["bid_px"] = np.where(stated, fair - 0.25, np.nan)
-            rows["ask_px"] = np.where(stated, fair + 0.25, np.nan)
-            rows["quote_qty"] = np.where(stated, np.where(n % 23 == 7, 0.0, self.units), np.nan)
+            rows["bid_px"] = np.where(stated, fair - 0.5, np.nan)
+            rows["ask_px"] = np.where(stated, fair + 0.5, np.nan)
+            units = np.where(n % 20 < 10, 40.0, 30.0)
+            rows["quote_qty"] = np.where(stated, np.where(n % 23 == 7, 0.0, units), np.nan)
             answers[symbol] = rows
         return answers
 

@@ -57,13 +57,13 @@ def test_a_session_over_quotes_is_its_backtest(alice: User, bars: None, start_ho
     assert fills.filter(is_entry=True).exists()
     assert fills.filter(is_entry=False).exists()
     # an order that closed and opened has both, each in the position it belongs to
-    both = [order for order in session.orders.filter(reason="quote") if order.trades.count() > 1]
-    assert any(len({trade.position_id for trade in order.trades.all()}) == 2 for order in both)
+    positions = [set(fills.filter(order=order).values_list("position", flat=True)) for order in session.orders.all()]
+    assert any(len(two) == 2 for two in positions)
     assert session.trades.filter(reason="stop_loss").exists()
     assert session.decisions.filter(outcome="quoting").exists()
     stated = session.decisions.filter(terms__has_key="quote_qty").first()
     assert stated is not None
-    assert np.isclose(stated.terms["ask_px"] - stated.terms["bid_px"], 0.5)
+    assert np.isclose(stated.terms["ask_px"] - stated.terms["bid_px"], 1.0)
 
 
 @pytest.mark.row("D12", "W2", "I8")
