@@ -41,8 +41,10 @@ _COMPARE: dict[str, tuple[np.ufunc, np.ufunc]] = {
 
 
 def evaluate(tree: Tree, bars: Bars) -> Flags:
-    """Where a canonical tree is true; shape (len(bars),). Raises InputError (path ``timeframe``) where it reads bars
-    that are finer than these."""
+    """Where a canonical tree is true; shape (len(bars),).
+
+    Raises InputError (path ``timeframe``) where it reads bars that are finer than these.
+    """
     return Evaluation(bars).true(tree)
 
 

@@ -20,6 +20,7 @@ from strategies.conditions import (
     clean,
     evaluate,
     explain,
+    from_indicators,
     nodes,
     operands,
     parse,
@@ -143,6 +144,19 @@ def test_junk_is_refused_with_a_place_and_never_breaks_anything(raw: object) -> 
     if tree is not None:
         assert clean(tree) == tree
         assert sentences({"buy": tree})["buy"].startswith("Buy when ")
+
+
+@pytest.mark.row("C13", "A8")
+@given(raw=JUNK | st.dictionaries(st.sampled_from(["RSI", "macd", "Bollinger", "SMA", "xyz"]), JUNK, max_size=3))
+def test_junk_for_a_bot_s_rules_is_refused_or_makes_trees(raw: Any) -> None:
+    try:
+        trees_of = from_indicators(raw)
+    except InputError as error:
+        paths = [fault.path for fault in error.faults]
+    else:
+        paths = ["indicators"]
+        assert Conditions(**trees_of).warmup() > 0
+    assert all(path.startswith("indicators") for path in paths)
 
 
 @pytest.mark.row("E2", "A8")
