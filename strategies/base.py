@@ -109,6 +109,8 @@ class Strategy:
     depends_on: ClassVar[tuple[str, ...]] = ()
     params: ClassVar[dict[str, Param[Any]]] = {}
     line_info: ClassVar[dict[str, Line]] = {}
+    # Templates are handed the class, and would make one of it, which not every strategy lets itself be without values.
+    do_not_call_in_templates: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -131,6 +133,10 @@ class Strategy:
     def bars_needed(self, timeframe: str, calendar: str) -> int:
         """Bars of that timeframe to have before the first decision; more than `warmup()` to read coarser ones."""
         return self.warmup()
+
+    def timeframes(self) -> Iterable[str]:
+        """Timeframes that it reads beside the one it runs on; they cannot be finer than that."""
+        return ()
 
     def signals(self, bars: Bars) -> NDArray[np.int8]:
         """BUY, SELL, HOLD or an exit, one a bar; the one at i uses bars[: i + 1] only. Too few bars: all 0."""
