@@ -90,6 +90,20 @@ ROUTES = {
     "strategies-api:of-user": OWN,
     "strategies-api:detail": OWN,
     "strategies-api:copy": OWN,
+    "strategies-api:custom": USER,
+    "strategies-api:custom-public": USER,
+    "strategies-api:custom-validate": USER,
+    "strategies-api:custom-test": USER,
+    "strategies-api:custom-test-result": OWN,
+    "strategies-api:custom-detail": OWN,
+    "strategies-api:custom-copy": OWN,
+    "strategies-api:alias-custom": USER,
+    "strategies-api:alias-custom-public": USER,
+    "strategies-api:alias-custom-validate": USER,
+    "strategies-api:alias-custom-test": USER,
+    "strategies-api:alias-custom-test-result": OWN,
+    "strategies-api:alias-custom-detail": OWN,
+    "strategies-api:alias-custom-copy": OWN,
     "backtests:list": USER,
     "backtests:new": USER,
     "backtests:check": USER,
@@ -118,6 +132,7 @@ ROUTES = {
     "backtests-api:save-as-strategy": OWN,
     "backtests-api:trades": OWN,
     "backtests-api:trades-csv": OWN,
+    "backtests-api:explanations": OWN,
     "backtests-api:equity": OWN,
     "backtests-api:result": OWN,
     "backtests-api:performance-overview": USER,
@@ -285,8 +300,8 @@ def elsewhere(value: Any) -> Any:
 @pytest.fixture
 def roles(alice: User, bob: User, carol: User) -> dict[str, str]:
     """The session cookie of each role."""
-    for name in quotas.LABELS:  # what is looked at here are rights, not amounts
-        Tier.objects.update(**{name: None})
+    # What is looked at here are rights, not amounts, and not what a tier lacks.
+    Tier.objects.update(**dict.fromkeys(quotas.LABELS), allows_custom_strategies=True)
     users = {
         "anonymous": None,
         "another user": bob,
