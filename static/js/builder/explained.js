@@ -2,6 +2,7 @@
 import { h, icon } from "./el.js";
 import { GROUPS, OPERATORS, isGroup, isTrend } from "./model.js";
 
+const TRUTHS = { true: ["pill pill-good", "check", "true"], false: ["pill", "close", "false"], null: ["pill pill-warn", "clock", "not known yet"] };
 const figure = (value) => (value === null || value === undefined ? "not known yet" : Number(value).toLocaleString("en-US", { maximumFractionDigits: Math.abs(value) < 10 ? 4 : 2 }));
 
 function operand(raw, catalogue) {
@@ -16,7 +17,8 @@ function side(raw, catalogue) {
   if (!("price" in raw) && !("indicator" in raw)) return [h("strong", {}, figure(raw.value))];
   const frame = raw.timeframe ? ` on ${raw.timeframe} bars` : "";
   const ago = raw.bars_ago ? `, ${raw.bars_ago} bars ago` : "";
-  return [`${operand(raw, catalogue)}${frame}${ago} `, h("strong", {}, figure(raw.value))];
+  const before = "before" in raw ? ` (before: ${figure(raw.before)})` : "";
+  return [`${operand(raw, catalogue)}${frame}${ago} `, h("strong", {}, figure(raw.value)), before];
 }
 
 function sentence(node, catalogue) {
@@ -27,9 +29,10 @@ function sentence(node, catalogue) {
   return [side(node.left, catalogue), verb, side(node.right, catalogue), held];
 }
 
-/** node: a node of an explanation ({…, "is": bool, operands with "value"}). */
+/** node: a node of an explanation ({…, "is": true, false or null, operands with "value"}). */
 export function drawExplained(node, catalogue) {
-  const truth = h("span", { class: node.is ? "pill pill-good" : "pill" }, icon(node.is ? "check" : "close"), node.is ? "true" : "false");
+  const [kind, symbol, word] = TRUTHS[node.is];
+  const truth = h("span", { class: kind }, icon(symbol), word);
   const words = isGroup(node) ? `${new Map(GROUPS).get(node.type)} these${node.for_bars > 1 ? `, for ${node.for_bars} bars` : ""}` : sentence(node, catalogue);
   const children = isGroup(node) ? h("ul", {}, node.children.map((child) => drawExplained(child, catalogue))) : null;
   return h("li", {}, h("div", { class: "explained-node" }, truth, h("span", {}, words)), children);
