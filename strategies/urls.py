@@ -7,6 +7,7 @@ urlpatterns = [
     path("", saved.strategy_list, name="list"),
     path("public/", saved.public_list, name="public"),
     path("new/", saved.new, name="new"),
+    path("search/", custom.palette, name="palette"),
     path("catalogue/<slug:slug>/", saved.catalogue_entry, name="entry"),
     path("custom/", custom.custom_list, name="custom"),
     path("custom/new/", custom.new, name="custom-new"),
