@@ -102,5 +102,4 @@ function writeNode(node) {
 /** The tree as the API takes it; null where nothing is in it. */
 export const writeTree = (root) => (root.children.length ? JSON.parse(JSON.stringify(writeNode(root))) : null);
 
-export const nodes = (root) => 1 + (root.children ?? []).reduce((sum, child) => sum + nodes(child), 0);
 export const conditions = (root) => (isGroup(root) ? root.children.reduce((sum, child) => sum + conditions(child), 0) : 1);
