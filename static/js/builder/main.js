@@ -52,12 +52,14 @@ function showSentences(trees, sentences) {
   part("sentences").replaceChildren(...SIDES.filter((side) => trees[`${side}_conditions`]).map(line));
 }
 
+function showNothing() {
+  part("sentences").replaceChildren(h("p", { class: "soft" }, "Add a condition, or start from a template."));
+  heard([], false);
+}
+
 const validate = settled(async (signal) => {
   const { name: _name, description: _description, ...trees } = written(store.state);
-  if (!Object.values(trees).some(Boolean)) {
-    part("sentences").replaceChildren(h("p", { class: "soft" }, "Add a condition, or start from a template."));
-    return heard([], false);
-  }
+  if (!Object.values(trees).some(Boolean)) return showNothing();
   try {
     const answer = await ask("POST", data.urls.validate, trees, signal);
     if (signal.aborted) return;
@@ -68,7 +70,6 @@ const validate = settled(async (signal) => {
     if (error instanceof Refused && error.errors.length) return heard(error.errors, false);
     part("validity").textContent = words(error);
     part("validity").className = "notice notice-warn";
-    part("validity").hidden = false;
     setTimeout(validate, AGAIN_MS);
   }
 }, VALIDATE_MS);
@@ -77,11 +78,10 @@ function heard(faults, valid) {
   const { trees } = store.state;
   editor.setFaults(faults, counts(faults, trees));
   const elsewhere = faults.filter((fault) => !placeOf(fault.path, trees));
-  const validity = part("validity");
-  validity.className = faults.length ? "notice notice-bad" : "notice notice-good";
-  validity.hidden = !faults.length && !valid;
   const amount = faults.length === 1 ? "One thing to mend; it stands where it belongs." : `${faults.length} things to mend; each stands where it belongs.`;
-  validity.replaceChildren(h("div", {}, faults.length ? amount : "The conditions are complete.", elsewhere.length ? h("ul", {}, elsewhere.map((fault) => h("li", {}, sentenceOf(fault)))) : null));
+  const told = faults.length ? amount : valid ? "The conditions are complete." : "There is nothing to check yet.";
+  part("validity").className = faults.length ? "notice notice-bad" : valid ? "notice notice-good" : "notice";
+  part("validity").replaceChildren(h("div", {}, told, elsewhere.length ? h("ul", {}, elsewhere.map((fault) => h("li", {}, sentenceOf(fault)))) : null));
   preview.changed(valid);
 }
 
@@ -112,9 +112,12 @@ function showFields() {
   part("redo").disabled = !store.canRedo;
 }
 
+let looked = ""; // at these trees; a name is nothing to check
 store.listen(() => {
+  const trees = JSON.stringify(store.state.trees);
+  if (trees !== looked) validate();
+  looked = trees;
   showFields();
-  validate();
   keep();
   saving.changed();
 });
@@ -179,6 +182,10 @@ function found() {
   });
 }
 
+part("builder-wait").remove();
+part("builder").hidden = false;
+if (data.strategy) showSentences(data.strategy, data.strategy.sentences);
+else showNothing();
 showFields();
 validate();
 found();
