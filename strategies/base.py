@@ -214,6 +214,10 @@ class Strategy:
             "allows_short": cls.allows_short,
             "version": cls.version(),
             "parameters": [param.declaration() for param in cls.params.values()],
+            "least_symbols": 1,
+            "most_symbols": None,
+            "trades_together": False,
+            "needs_short": False,
         }
 
     # --- what the platform reads ------------------------------------------------------------------------------------

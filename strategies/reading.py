@@ -38,6 +38,14 @@ def explain(strategy: Strategy, bars: Mapping[str, Bars], symbols: Iterable[str]
     return {symbol: strategy.explain(bars[symbol], -1) for symbol in wanted}
 
 
+def generate_signals(strategy: Strategy, bars: Mapping[str, Bars]) -> list[Signal]:
+    """Every signal of whole series with its reasoning, in order of time; at one time in the order of the symbols."""
+    if isinstance(strategy, PanelStrategy):
+        return strategy.generate_panel_signals(bars)
+    told = [signal for series in bars.values() for signal in strategy.generate_signals(series)]
+    return sorted(told, key=lambda signal: signal.ts)
+
+
 def overlays(strategy: Strategy, bars: Mapping[str, Bars], symbol: str) -> list[Overlay]:
     """The strategy's lines for the chart of one symbol."""
     if isinstance(strategy, PanelStrategy):
@@ -57,9 +65,25 @@ def refuse_symbols(strategy: type[Strategy], symbols: Iterable[str]) -> None:
     count = len(list(symbols))
     if not issubclass(strategy, PanelStrategy) or strategy.least <= count <= strategy.most:
         return
-    asked = f"{strategy.least}" if strategy.least == strategy.most else f"{strategy.least} to {strategy.most}"
-    message = f"{strategy.label} trades {asked} symbols together, not {count}"
-    raise InputError(Fault("symbols", "out_of_range", message, f"Name {asked} symbols"))
+    message = f"{strategy.label} trades {strategy.asked()} symbols together, not {count}"
+    raise InputError(Fault("symbols", "out_of_range", message, f"Name {strategy.asked()} symbols. {strategy.roles}"))
+
+
+def refuse_alone(strategy: type[Strategy]) -> None:
+    """Raises InputError (path ``symbols_alone``) where the strategy cannot run on each symbol by itself."""
+    if issubclass(strategy, PanelStrategy) and strategy.least > 1:
+        message = f"{strategy.label} reads its symbols together; none of them can be run alone"
+        raise InputError(Fault("symbols_alone", "conflict", message, "Leave symbols_alone off"))
+
+
+def refuse_settings(strategy: type[Strategy], settings: Mapping[str, Any]) -> None:
+    """Raises InputError (path ``settings.allow_short``) where the strategy's legs need what the settings forbid.
+
+    Without short positions half of a pair would be placed, and that is a bet, not a hedge.
+    """
+    if issubclass(strategy, PanelStrategy) and strategy.needs_short and not settings["allow_short"]:
+        message = f"{strategy.label} sells one leg short, and the settings do not allow it"
+        raise InputError(Fault("settings.allow_short", "conflict", message, "Set allow_short to true"))
 
 
 def record(code: int, confidence: float, terms: Mapping[str, float]) -> Any:
