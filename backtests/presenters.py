@@ -23,6 +23,7 @@ from tradingsite.lib.templatetags.figures import MINUS, NOTHING, money, num, pct
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 TRADES_PER_PAGE = 25
+SPREADS_SHOWN = 100
 
 HEADLINES = (
     "total_return_pct",
@@ -168,6 +169,33 @@ class ResultPage:
         """Round trips and profit of each symbol; nothing to break down for a single one."""
         rows = self.summary.get("by_symbol") or []
         return rows if len(rows) > 1 else []
+
+    @cached_property
+    def spread_trades(self) -> list[dict[str, Any]] | None:
+        """The newest trades of several legs, newest first, as the table shows them; None where none are traded."""
+        found = selectors.spread_trades(self.backtest)
+        if found is None:
+            return None
+        newest = sorted(found, key=lambda trade: trade["entry_time"], reverse=True)[:SPREADS_SHOWN]
+        return [
+            {
+                **trade,
+                "entry_at": _moment(trade["entry_time"]),
+                "exit_at": _moment(trade["exit_time"]) if trade["exit_time"] else None,
+            }
+            for trade in newest
+        ]
+
+    @cached_property
+    def spread_words(self) -> str:
+        """How many there are, won, and which are shown."""
+        found = selectors.spread_trades(self.backtest) or []
+        closed = [trade for trade in found if trade["exit_time"]]
+        won = sum(trade["pnl_net"] > 0 for trade in closed)
+        text = f"{num(len(closed), 0)} closed, {num(won, 0)} of them won"
+        if len(found) > len(closed):
+            text += f"; {num(len(found) - len(closed), 0)} open"
+        return text + (f"; the newest {SPREADS_SHOWN} are shown" if len(found) > SPREADS_SHOWN else "")
 
     @property
     def denied_total(self) -> int:

@@ -149,11 +149,6 @@ class PanelStrategy(Strategy):
         """How many symbols it takes, in words: ``2``, ``3 to 20``."""
         return f"{cls.least}" if cls.least == cls.most else f"{cls.least} to {cls.most}"
 
-    @classmethod
-    def symbols_words(cls) -> str:
-        several = "trades several symbols together" if cls.least > 1 else "trades one symbol or several"
-        return f"It {several}: name {cls.asked()}. {cls.roles}".strip()
-
     def read(self, bars: Mapping[str, Bars]) -> dict[str, NDArray[np.void]]:
         """`panel_signals`, one entry a bar of each symbol."""
         panel = Panel(bars)

@@ -69,6 +69,15 @@ def refuse_symbols(strategy: type[Strategy], symbols: Iterable[str]) -> None:
     raise InputError(Fault("symbols", "out_of_range", message, f"Name {strategy.asked()} symbols. {strategy.roles}"))
 
 
+def symbols_words(strategy: type[Strategy]) -> str:
+    """What it asks of those who choose its symbols, in sentences; "" where it takes each symbol by itself."""
+    if not issubclass(strategy, PanelStrategy):
+        return ""
+    several = f"It trades {strategy.asked()} symbols together."
+    short = "It sells some of them short, so the settings must allow that." if strategy.needs_short else ""
+    return " ".join(part for part in (several, strategy.roles, short) if part)
+
+
 def refuse_alone(strategy: type[Strategy]) -> None:
     """Raises InputError (path ``symbols_alone``) where the strategy cannot run on each symbol by itself."""
     if issubclass(strategy, PanelStrategy) and strategy.least > 1:

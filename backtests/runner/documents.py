@@ -79,6 +79,8 @@ def build(config: RunConfig, bars: Mapping[str, Bars], result: RunResult) -> Sto
             result.overlays(bars, symbol),
             np.asarray(run.fills)[run.fills["symbol"] == index],
         )
+    if result.spread_trades is not None:
+        parts["spread_trades"] = result.spread_trades
     newest = np.asarray(run.positions)[-MAX_RECORD_TRADES:]
     return Stored(
         headline={

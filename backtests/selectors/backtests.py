@@ -192,7 +192,13 @@ def export(backtest: Backtest) -> Iterator[str]:
     plain = replace(whole, equity=whole.equity[:0]).to_dict(
         head["metrics"], risk_free_rate_pct=head["risk_free_rate_pct"]
     )
-    return report.export_json(plain, equity)
+    spreads = spread_trades(backtest)
+    return report.export_json(plain if spreads is None else plain | {"spread_trades": spreads}, equity)
+
+
+def spread_trades(backtest: Backtest) -> list[dict[str, Any]] | None:
+    """Trades of several legs (shape: `backtests.runner.spreads`); None where its strategy trades none."""
+    return parts.read(backtest, "spread_trades")
 
 
 def _trips(backtest: Backtest) -> np.ndarray:

@@ -9,7 +9,7 @@ from accounts.models import User
 from bots.models import Bot
 from bots.services import requests
 from engine.errors import Fault
-from strategies import readers, session_settings
+from strategies import catalogue, readers, reading, session_settings
 from strategies import selectors as strategy_selectors
 from strategies.params import WEEKDAYS
 from strategies.session_settings import SETTINGS
@@ -75,6 +75,12 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
         "run": reader.read("run", Bot.Run.MANUAL, readers.choice, choices=Bot.Run.values),
         "stop_policy": reader.read("stop_policy", "flatten", readers.choice, choices=("keep", "flatten")),
     }
+    if strategy:
+        declared = catalogue.get(strategy)
+        if symbols:
+            reader.attempt(None, reading.refuse_symbols, declared, symbols)
+        settings = session_settings.as_json(session_settings.preset()) | columns["settings"]
+        reader.attempt(None, reading.refuse_settings, declared, settings)
     reader.finish()
     return columns
 
