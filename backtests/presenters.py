@@ -171,12 +171,15 @@ class ResultPage:
         return rows if len(rows) > 1 else []
 
     @cached_property
+    def _spreads(self) -> list[dict[str, Any]] | None:
+        return selectors.spread_trades(self.backtest)
+
+    @cached_property
     def spread_trades(self) -> list[dict[str, Any]] | None:
         """The newest trades of several legs, newest first, as the table shows them; None where none are traded."""
-        found = selectors.spread_trades(self.backtest)
-        if found is None:
+        if self._spreads is None:
             return None
-        newest = sorted(found, key=lambda trade: trade["entry_time"], reverse=True)[:SPREADS_SHOWN]
+        newest = sorted(self._spreads, key=lambda trade: trade["entry_time"], reverse=True)[:SPREADS_SHOWN]
         return [
             {
                 **trade,
@@ -186,10 +189,10 @@ class ResultPage:
             for trade in newest
         ]
 
-    @cached_property
+    @property
     def spread_words(self) -> str:
         """How many there are, won, and which are shown."""
-        found = selectors.spread_trades(self.backtest) or []
+        found = self._spreads or []
         closed = [trade for trade in found if trade["exit_time"]]
         won = sum(trade["pnl_net"] > 0 for trade in closed)
         text = f"{num(len(closed), 0)} closed, {num(won, 0)} of them won"

@@ -106,10 +106,10 @@ class Panel:
 class PanelStrategy(Strategy):
     """Base of strategies over several symbols. A subclass gives `panel_signals`, and `panel_lines` for charts.
 
-    least, most: how many symbols it takes. together: whether the entries that it decides for several symbols on one bar
-    are the legs of one trade: all are placed, or none. needs_short: whether it is nothing without short positions.
-    roles: what the symbols are, in words, for those who name them. `warmup()` counts rows in which every symbol has a
-    bar.
+    least, most: how many symbols it takes; one that takes a single symbol too reads each by itself. together: whether
+    the entries that it decides for several symbols on one bar are the legs of one trade: all are placed, or none.
+    needs_short: whether it is nothing without short positions. roles: what the symbols are, in words, for those who
+    name them. `warmup()` counts rows in which every symbol has a bar (of one that reads each by itself: its own bars).
     """
 
     least: ClassVar[int] = 2
@@ -191,7 +191,7 @@ class PanelStrategy(Strategy):
         """The signals of a symbol's bars at `places` with their reasons."""
         series, rows = panel.bars[symbol], panel.rows[symbol]
         answers, lines = panel.once(self.panel_signals)[symbol], self.panel_lines(panel, symbol)
-        needed = self.warmup()
+        needed, decided = self.warmup(), panel.shared if self.least > 1 else rows
         signals = []
         for i in places:
             row = int(rows[i])
@@ -199,10 +199,10 @@ class PanelStrategy(Strategy):
             code = int(answer["action"])
             at = {"close": float(series.close[i])} | {name: float(values[row]) for name, values in lines.items()}
             known = {name: value for name, value in at.items() if np.isfinite(value)}
-            complete = int(np.searchsorted(panel.shared, row, side="right"))
-            if complete < needed:
-                why = f"Not enough history: it needs {needed} bars of every symbol and has {complete}."
-            elif not panel.complete[row]:
+            before = int(np.searchsorted(decided, row, side="right"))
+            if before < needed:
+                why = f"Not enough history: it needs {needed} bars of every symbol and has {before}."
+            elif self.least > 1 and not panel.complete[row]:
                 why = "Not every symbol has a bar at this time, so nothing is decided."
             else:
                 why = self.panel_reason(symbol, ACTIONS[code], EXITS.get(code, ""), known)

@@ -28,7 +28,8 @@ def change(
     """A new version with these settings changed; the one that is in force where nothing differs.
 
     changes: {setting: value}. preset: begin with that preset's values instead of the ones in force.
-    Raises NotFound, InputError (paths begin with ``settings``; what the strategy cannot do without is one), Unprocessable (cautions), Conflict once it is over.
+    Raises NotFound, InputError (paths begin with ``settings``; also for one that the strategy cannot do without),
+    Unprocessable (cautions), Conflict once it is over.
     """
     changes = readers.strict(readers.mapping, "settings", changes)
     unknown = [

@@ -105,15 +105,15 @@ class PriceArbitrage(PanelStrategy):
         """(entered, left), one a row: the side of the first leg that is opened, or closed; 0 elsewhere."""
         entered, left = np.zeros(len(gap), np.int8), np.zeros(len(gap), np.int8)
         level = self.cost_bps + self.threshold_bps
-        side, since, waits = 0, 0, False
+        side, since, waits = 0, 0, 0
         for row, value in enumerate(gap.tolist()):
-            if abs(value) <= self.close_bps:
-                waits = False
+            if waits * value >= -self.close_bps:
+                waits = 0
             if side:
                 closed = side * value >= -self.close_bps
                 if closed or row - since >= self.max_bars:
                     left[row] = side
-                    side, waits = 0, not closed
+                    side, waits = 0, 0 if closed else side
             elif not waits and abs(value) >= level:
                 side, since = (1, row) if value < 0 else (-1, row)
                 entered[row] = side
