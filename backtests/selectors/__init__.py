@@ -23,6 +23,7 @@ from backtests.selectors.backtests import (
     result,
     round_trips,
     select_round_trips,
+    spread_trades,
     submitted_today,
     summary,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "result",
     "round_trips",
     "select_round_trips",
+    "spread_trades",
     "submitted_today",
     "summary",
 ]

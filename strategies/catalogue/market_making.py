@@ -148,7 +148,7 @@ class MarketMaking(PanelStrategy):
                 most = self.max_quotes * units
                 lean = self.skew * away * max(-1.0, min(1.0, held / most)) if most > 0 else 0.0
                 buys, sells = middle - away - lean, middle + away - lean
-                wanted_bid = math.floor(buys / tick) * tick if 0 < units and held + units <= most else math.nan
+                wanted_bid = math.floor(buys / tick) * tick if units > 0 and held + units <= most else math.nan
                 wanted_bid = wanted_bid if wanted_bid > 0 else math.nan
                 asks = held - units >= -most if self.may_short else held > 0
                 wanted_ask = math.ceil(sells / tick) * tick if units > 0 and asks else math.nan
