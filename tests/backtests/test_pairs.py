@@ -158,7 +158,9 @@ def test_the_money_in_the_legs_follows_the_hedge_ratio() -> None:
     for ts in np.unique(entries["ts"]).tolist():
         legs = {done.engine.symbols[fill["symbol"]]: fill for fill in entries[entries["ts"] == ts]}
         decided = int(done.engine.orders["ts"][legs["Y"]["order"]])
-        money = {s: float(fill["qty"]) * bars[s].close[np.searchsorted(bars[s].ts, decided)] for s, fill in legs.items()}
+        money = {
+            s: float(fill["qty"]) * bars[s].close[np.searchsorted(bars[s].ts, decided)] for s, fill in legs.items()
+        }
         # Whole units of about 100 each in 30,000.
         assert money["X"] / money["Y"] == pytest.approx(ratio["Y"][decided], rel=0.02)
         checked += 1
@@ -192,7 +194,9 @@ def test_a_basket_is_as_long_as_it_is_short() -> None:
 def test_a_leg_that_leaves_by_its_stop_leaves_the_trade_open_until_the_other_is_out() -> None:
     done = result_of("pairs", couple(1_500), {"stop_loss_pct": 1.0}, lookback=60, z_window=30, max_p=0)
     stopped = [
-        trade for trade in done.spread_trades if {leg["exit_reason"] for leg in trade["legs"]} == {"stop_loss", "signal"}
+        trade
+        for trade in done.spread_trades
+        if {leg["exit_reason"] for leg in trade["legs"]} == {"stop_loss", "signal"}
     ]
     assert stopped
     for trade in stopped:
