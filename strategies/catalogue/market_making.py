@@ -33,14 +33,13 @@ class MarketMaking(PanelStrategy):
     """Rest a limit buy order below a fair price and a limit sell order above it, and earn the spread when both are met;
     lean the quotes against what has piled up.
 
-    The fair price is an average of the typical price (high, low and close): exponential over `window` bars, or weighted
-    by volume since the start of the trading day. Each quote stands away from it by the half-spread: `spread_vol` times
-    the deviation of one-bar returns over `window` bars, but at least `min_half_bps`. A quote is worth `quote_value`, in
-    whole lots. Quotes that would move by less than `refresh_bps` stay as they are, so that they keep their place.
+    The fair price is an average of the typical price (high, low and close): exponential over a window, or weighted by
+    volume since the start of the trading day. Each quote stands away from it by the half-spread: so many deviations of
+    one-bar returns over the window, but never less than a floor. A quote is worth an amount of money, in whole lots.
+    Quotes that would hardly move stay as they are, so that they keep their place.
 
-    Inventory moves both quotes against itself: with `max_quotes` quotes' worth held they stand `skew` half-spreads
-    lower, and nothing more is bid for; mirrored when short. Without `may_short` it only asks for what it has bought. A
-    strategy sees bars, never positions. So the inventory is what its own quotes would have left by the simulator's
+    Inventory moves both quotes against itself: when as much is held as may be they stand lower by the skew, and nothing
+    more is bid for; mirrored when short. Unless it may be short it only asks for what it has bought. A strategy sees bars, never positions. So the inventory is what its own quotes would have left by the simulator's
     rule: a bar that touches a quote fills it. When an order was refused or cut (cash, limits, hours) or a stop closed
     the position, what it thinks and what is held differ until both have run down.
 

@@ -22,16 +22,16 @@ class Pairs(PanelStrategy):
     round when it is far above; close both when it has come back.
 
     The spread is the first minus the hedge ratio times the second. The ratio is that of the least-squares line through
-    the last `lookback` bars, of log prices (it hedges money: a ratio of 1.2 sells 1.20 for each 1.00 bought) or of
-    prices (it hedges units). The z-score measures the spread at this bar's ratio over the last `z_window` bars, in
+    the bars looked back on, of log prices (it hedges money: a ratio of 1.2 sells 1.20 for each 1.00 bought) or of
+    prices (it hedges units). The z-score measures the spread at this bar's ratio over the bars of the z window, in
     population standard deviations.
 
-    It enters only while the two are cointegrated: Engle and Granger's test over the last `lookback` bars, made anew
-    every `test_every` bars, must find a p-value of at most `max_p` (MacKinnon's). A pair that is open stays open when
-    the test fails later. It enters on every bar on which the z-score is beyond the entry, and only at a ratio above 0.
+    It enters only while the two are cointegrated: Engle and Granger's test over the same bars as the ratio, made anew
+    every so many bars, must find a p-value low enough (MacKinnon's). A pair that is open stays open when the test fails
+    later. It enters on every bar on which the z-score is beyond the entry, and only at a ratio above 0.
     Beyond the stop both are closed, and nothing is entered until the spread has come back to the exit level.
 
-    Both legs are one trade: both are placed, or neither. The larger leg is `leg_pct` of equity, the other follows the
+    Both legs are one trade: both are placed, or neither. The larger leg is a share of equity, the other follows the
     hedge ratio; these sizes take the place of the run's sizing, and a cap that cuts one leg does not cut the other. A
     bar that one of the two symbols lacks is left out. Selling short must be allowed in the settings.
     """

@@ -22,12 +22,12 @@ class PriceArbitrage(PanelStrategy):
     """Buy the cheap one and sell the dear one of two symbols that are the same instrument at two venues, when the gap
     between their closes is wider than what trading it costs; close both when the gap has closed.
 
-    The gap is the first price over the second, minus 1, in basis points. It enters when the gap is at least `cost_bps`
-    (your estimate of what both legs cost, in and out together) plus `threshold_bps` (what should be left), and closes
-    when the gap is back to `close_bps`, has turned round, or after `max_bars`. Each opening of the gap is entered
+    The gap is the first price over the second, minus 1, in basis points. It enters when the gap is at least the costs
+    (your estimate of what both legs cost, in and out together) plus the threshold (what should be left), and closes
+    when the gap is back to nothing, has turned round, or has been open for too long. Each opening of the gap is entered
     once: the next entry waits until the gap has been closed.
 
-    Both legs have the same number of units and are one trade: both are placed, or neither. The dearer leg is `leg_pct`
+    Both legs have the same number of units and are one trade: both are placed, or neither. The dearer leg is a share
     of equity; this takes the place of the run's sizing, and a cap that cuts one leg does not cut the other. A bar that
     one of the two lacks is left out. Selling short must be allowed in the settings.
 

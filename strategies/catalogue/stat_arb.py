@@ -23,13 +23,13 @@ class StatisticalArbitrage(PanelStrategy):
     """Buy the symbols of a basket that have fallen behind the others, sell as many that have run ahead, and close each
     couple when it has come together again.
 
-    Each symbol's returns are regressed on the mean return of the other symbols over `lookback` bars. The residuals,
+    Each symbol's returns are regressed on the mean return of the other symbols over a window. The residuals,
     added up, are taken as a process that returns to its mean (autoregressive, of order one); the s-score is their
     distance from that mean in the process's own deviations. A symbol counts only while its residual returns fast
     enough: in less than half of the window.
 
     The most fallen symbol (s-score at or below minus the entry) is bought against the one furthest ahead (at or above
-    the entry), then the next two, up to `max_pairs` at a time. Each side of a couple is `leg_pct` of equity, so that
+    the entry), then the next two, up to a number of couples. Each side of a couple is the same share of equity, so that
     what is bought and what is sold weigh the same when they are entered; this takes the place of the run's sizing. A
     couple is closed when half the distance between its two s-scores is at most the exit. What is entered on one bar is
     one trade: all of it is placed, or nothing. A bar that one of the symbols lacks is left out; selling short must be

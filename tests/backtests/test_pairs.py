@@ -15,7 +15,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from backtests import job, selectors
+from backtests import job
 from backtests.models import Backtest
 from backtests.runner import clean
 from backtests.runner.execute import run

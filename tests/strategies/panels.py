@@ -8,9 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine import Bars
+from strategies import catalogue
+from strategies.base import Strategy
+from strategies.panel import PanelStrategy
 from tests.strategies.series import DAY_NS, FIRST_DAY_NS, MINUTE_NS
 
 Array = NDArray[np.float64]
+
+
+def by_itself() -> list[type[Strategy]]:
+    """The strategies of the catalogue that take each symbol by itself."""
+    return [declared for declared in catalogue.listed() if not issubclass(declared, PanelStrategy)]
 
 
 def bars_of(symbol: str, close: ArrayLike, *, timeframe: str = "1d", ts: ArrayLike | None = None) -> Bars:
