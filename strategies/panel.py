@@ -210,7 +210,7 @@ class PanelStrategy(Strategy):
                 Signal(
                     symbol=symbol,
                     action=ACTIONS[code],
-                    confidence=float(answer["confidence"]) if code else 0.0,
+                    confidence=float(answer["confidence"]),
                     px=at["close"],
                     reasoning=why,
                     strategy=self.slug,

@@ -100,6 +100,7 @@ class MarketMaking(PanelStrategy):
             said = signals[symbol]
             for name, values in (("bid_px", quotes.bid), ("ask_px", quotes.ask), ("quote_qty", quotes.qty)):
                 said[name] = self._on_rows(panel, symbol, values)
+            said["confidence"] = np.isfinite(said["quote_qty"])
         return signals
 
     def panel_reason(self, symbol: str, action: Action, exits: Exits, at: Mapping[str, float]) -> str:
@@ -132,8 +133,8 @@ class MarketMaking(PanelStrategy):
         sigma = f.volatility(bars.close, self.window)
         half = np.maximum(sigma * self.spread_vol, self.min_half_bps / 10_000.0) * fair
         quotes = Quotes(fair, *np.full((4, n), np.nan))
-        held = bid = ask = qty = math.nan
-        held = 0.0
+        bid = ask = math.nan
+        held = qty = 0.0
         rows = zip(fair.tolist(), half.tolist(), bars.low.tolist(), bars.high.tolist(), strict=True)
         for i, (middle, away, low, high) in enumerate(rows):
             before = held
@@ -152,7 +153,8 @@ class MarketMaking(PanelStrategy):
                 asks = held - units >= -most if self.may_short else held > 0
                 wanted_ask = math.ceil(sells / tick) * tick if units > 0 and asks else math.nan
                 near = self.refresh_bps / 10_000.0 * middle
-                if held != before or not (_stays(bid, wanted_bid, near) and _stays(ask, wanted_ask, near)):
+                stay = _stays(bid, wanted_bid, near) and _stays(ask, wanted_ask, near)
+                if held != before or qty == 0 or not stay:
                     bid, ask, qty = wanted_bid, wanted_ask, units
                 quotes.bid[i], quotes.ask[i], quotes.qty[i] = bid, ask, qty
             quotes.inventory[i] = held

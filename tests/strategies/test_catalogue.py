@@ -38,6 +38,7 @@ def test_the_catalogue_is_what_was_promised() -> None:
         "pairs",
         "stat_arb",
         "price_arbitrage",
+        "market_making",
         "buy_and_hold",
     ]
 

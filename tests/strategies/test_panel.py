@@ -35,8 +35,10 @@ CASES = [
     _case("pairs", couple),
     _case("stat_arb", basket),
     _case("price_arbitrage", venues),
+    _case("market_making", venues),
 ]
 every = pytest.mark.parametrize(("strategy", "make"), CASES)
+joint = pytest.mark.parametrize(("strategy", "make"), [case for case in CASES if case.values[0].least > 1])
 
 
 def test_every_strategy_over_several_symbols_is_tried_here() -> None:
@@ -123,7 +125,7 @@ def test_too_few_bars_say_nothing(strategy: PanelStrategy, make: Callable[[int],
         assert all(f"it needs {strategy.warmup()}" in signal.reasoning for signal in told.values())
     late = dict(bars)
     late[next(iter(bars))] = next(iter(bars.values()))[:0]
-    assert not any(answer["action"].any() for answer in strategy.read(late).values()) or strategy.least == 1
+    assert not any(answer["action"].any() for answer in strategy.read(late).values())
 
 
 @every
@@ -141,7 +143,7 @@ def test_the_order_of_symbols_says_who_is_first_and_no_more(
     assert all(same) == (strategy.most > 2)
 
 
-@every
+@joint
 def test_a_bar_that_one_symbol_lacks_decides_nothing(strategy: PanelStrategy, make: Callable[[int], Lines]) -> None:
     bars = make(400)
     spoken = sorted({row for answer in strategy.read(bars).values() for row in np.flatnonzero(answer["action"])})
@@ -150,10 +152,9 @@ def test_a_bar_that_one_symbol_lacks_decides_nothing(strategy: PanelStrategy, ma
     bars[first] = without(bars[first], [missing])
     answers = strategy.read(bars)
     assert len(answers[first]) == 399
-    if strategy.least > 1:
-        assert answers[second]["action"][missing] == 0
-        upto = {symbol: series.between(None, int(bars[second].ts[missing]) + 1) for symbol, series in bars.items()}
-        assert "Not every symbol" in strategy.explain_latest(upto, [second])[second].reasoning
+    assert answers[second]["action"][missing] == 0
+    upto = {symbol: series.between(None, int(bars[second].ts[missing]) + 1) for symbol, series in bars.items()}
+    assert "Not every symbol" in strategy.explain_latest(upto, [second])[second].reasoning
 
 
 @every
