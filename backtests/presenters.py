@@ -19,6 +19,7 @@ from backtests.models import Backtest
 from backtests.words import DENIALS, REASONS
 from engine import metrics
 from engine.errors import InputError
+from strategies import catalogue, reading
 from tradingsite.lib.templatetags.figures import MINUS, NOTHING, money, num, pct, seconds, signed_money, signed_pct
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -223,8 +224,19 @@ class ResultPage:
 
     @property
     def notes(self) -> list[str]:
-        """What the data layer had to say; that prices are made up, the page says by itself."""
-        return [note for note in self.backtest.notes if not (self.backtest.synthetic and note.startswith("Synthetic"))]
+        """What the data layer had to say, and what bars cannot show of the strategy.
+
+        That prices are made up, the page says by itself.
+        """
+        said = [note for note in self.backtest.notes if not (self.backtest.synthetic and note.startswith("Synthetic"))]
+        return [note for note in (*said, self._unseen) if note]
+
+    @property
+    def _unseen(self) -> str:
+        try:
+            return reading.unseen(catalogue.get(self.backtest.strategy))
+        except InputError:
+            return ""  # given signals, or a strategy that a release dropped
 
     # A benchmark that multiplied flattens the strategy's line: it can be turned off, or seen on a log scale.
     equity_modes = (("money", "Money"), ("pct", "%"), ("log", "Log"))

@@ -109,7 +109,8 @@ class PanelStrategy(Strategy):
     least, most: how many symbols it takes; one that takes a single symbol too reads each by itself. together: whether
     the entries that it decides for several symbols on one bar are the legs of one trade: all are placed, or none.
     needs_short: whether it is nothing without short positions. roles: what the symbols are, in words, for those who
-    name them. `warmup()` counts rows in which every symbol has a bar (of one that reads each by itself: its own bars).
+    name them. unseen: what a simulation on bars cannot show of it, for those who read a result. `warmup()` counts rows
+    in which every symbol has a bar (of one that reads each by itself: its own bars).
     """
 
     least: ClassVar[int] = 2
@@ -117,6 +118,7 @@ class PanelStrategy(Strategy):
     together: ClassVar[bool] = True
     needs_short: ClassVar[bool] = True
     roles: ClassVar[str] = ""
+    unseen: ClassVar[str] = ""
 
     def panel_signals(self, panel: Panel) -> dict[str, NDArray[np.void]]:
         """An array of `engine.types.SIGNAL` for each symbol, one entry a row of the panel; the one in row i uses rows
@@ -146,8 +148,9 @@ class PanelStrategy(Strategy):
 
     @classmethod
     def asked(cls) -> str:
-        """How many symbols it takes, in words: ``2``, ``3 to 20``."""
-        return f"{cls.least}" if cls.least == cls.most else f"{cls.least} to {cls.most}"
+        """How many symbols it takes, in words: ``2 symbols together``, ``1 to 20 symbols``."""
+        count = f"{cls.least}" if cls.least == cls.most else f"{cls.least} to {cls.most}"
+        return f"{count} symbols{' together' if cls.least > 1 else ''}"
 
     def read(self, bars: Mapping[str, Bars]) -> dict[str, NDArray[np.void]]:
         """`panel_signals`, one entry a bar of each symbol."""

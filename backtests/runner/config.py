@@ -180,7 +180,7 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
         if alone:
             reader.attempt(None, reading.refuse_alone, catalogue.get(strategy))
         if settings:
-            reader.attempt(None, reading.refuse_settings, catalogue.get(strategy), settings)
+            reader.attempt(None, reading.refuse_settings, catalogue.get(strategy), parameters, settings)
 
     config = RunConfig(
         strategy=strategy,

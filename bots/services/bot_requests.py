@@ -87,7 +87,7 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
         if symbols:
             reader.attempt(None, reading.refuse_symbols, declared, symbols)
         settings = session_settings.as_json(session_settings.preset()) | columns["settings"]
-        reader.attempt(None, reading.refuse_settings, declared, settings)
+        reader.attempt(None, reading.refuse_settings, declared, parameters, settings)
     reader.finish()
     if not indicators:
         gate.check_tier(user, strategy, parameters)

@@ -49,7 +49,7 @@ def change(
             values = session_settings.clean({**base, **changes}, preset_name=name)
         except InputError as error:
             raise error.under("settings") from None
-        reading.refuse_settings(catalogue.get(session.strategy), values)
+        reading.refuse_settings(catalogue.get(session.strategy), session.strategy_parameters, values)
         if not confirmed:
             refuse_unusual(user, session, values)
         return _add(user, session, latest, values)

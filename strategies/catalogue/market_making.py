@@ -39,9 +39,10 @@ class MarketMaking(PanelStrategy):
     Quotes that would hardly move stay as they are, so that they keep their place.
 
     Inventory moves both quotes against itself: when as much is held as may be they stand lower by the skew, and nothing
-    more is bid for; mirrored when short. Unless it may be short it only asks for what it has bought. A strategy sees bars, never positions. So the inventory is what its own quotes would have left by the simulator's
-    rule: a bar that touches a quote fills it. When an order was refused or cut (cash, limits, hours) or a stop closed
-    the position, what it thinks and what is held differ until both have run down.
+    more is bid for; mirrored when short. Unless it may be short it only asks for what it has bought. A strategy sees
+    bars, never positions. So the inventory is what its own quotes would have left by the simulator's rule: a bar that
+    touches a quote fills it. When an order was refused or cut (cash, limits, hours) or a stop closed the position, what
+    it thinks and what is held differ until both have run down.
 
     What bars cannot show: whether a touched price reached your place in the queue, and which side of a bar came first.
     A simulation on bars fills every touch in full, knows no queue and no one who trades only when he knows more; real
@@ -57,6 +58,10 @@ class MarketMaking(PanelStrategy):
     together = False
     needs_short = False
     roles = "Each is quoted by itself."
+    unseen = (
+        "On bars every touch of a quote fills it in full. There is no place in a queue, and nobody trades against it "
+        "because he knows more. Real market making earns less than this shows."
+    )
     depends_on = ("strategies.panel",)
 
     fair = ChoiceParam(
@@ -69,7 +74,7 @@ class MarketMaking(PanelStrategy):
     min_half_bps = FloatParam(
         5.0, min=0.1, max=1000, step=1, unit="bp", label="Least half-spread", help="From the fair price"
     )
-    quote_value = MoneyParam(1000.0, min=1, max=10_000_000, label="Value of a quote", help="Money on each side")
+    quote_value = MoneyParam(1000.0, min=1, max=100_000, label="Value of a quote", help="Money on each side")
     max_quotes = IntParam(5, min=1, max=100, unit="quotes", label="Most inventory", help="No more is bid for then")
     skew = RatioParam(1.0, min=0, max=5, step=0.1, help="Half-spreads that a full inventory moves the quotes by")
     refresh_bps = FloatParam(

@@ -37,7 +37,7 @@ class Pairs(PanelStrategy):
     """
 
     slug, label, kind = "pairs", "Pairs trading", "arbitrage"
-    roles = "The first is the one that the ratio explains, the second explains it."
+    roles = "The hedge ratio says how much of the second stands against the first."
     depends_on = ("strategies.panel", "strategies.rolling", "strategies.cointegration")
 
     lookback = IntParam(120, min=30, max=2000, unit="bars", help="Bars in the hedge ratio and in the test")

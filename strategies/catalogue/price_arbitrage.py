@@ -38,6 +38,10 @@ class PriceArbitrage(PanelStrategy):
 
     slug, label, kind = "price_arbitrage", "Cross-venue price arbitrage", "arbitrage"
     roles = "Both are one instrument, from two venues or feeds."
+    unseen = (
+        "The two closes of a bar are the last trades of its time and need not be of one moment: a gap between stale "
+        "prices looks like one that could be traded."
+    )
     depends_on = ("strategies.panel",)
 
     cost_bps = FloatParam(10.0, min=0, max=1000, step=1, unit="bp", label="Costs", help="Of both legs, in and out")

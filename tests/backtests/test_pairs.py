@@ -86,9 +86,10 @@ def test_what_does_not_fit_is_refused_at_its_field(alice: User, api: Api, sample
         return {fault["path"]: f"{fault['message']} {fault['hint']}" for fault in answer.json()["errors"]}
 
     assert "Pairs trading trades 2 symbols together, not 1" in faults(symbols=["IBM"])["symbols"]
-    assert "Name 3 to 20 symbols" in faults(strategy="stat_arb", strategy_parameters={})["symbols"]
+    assert "Name 3 to 20 symbols." in faults(strategy="stat_arb", strategy_parameters={})["symbols"]
     assert "none of them can be run alone" in faults(symbols_alone=True)["symbols_alone"]
     assert "Set allow_short to true" in faults(settings={})["settings.allow_short"]
+    assert "set leg_pct to 5 at most" in faults(preset="conservative")["settings.max_position_size_pct"]
     assert set(faults(symbols=["IBM"], symbols_alone=True, settings={})) == {
         "symbols", "symbols_alone", "settings.allow_short",
     }  # fmt: skip
@@ -188,6 +189,18 @@ def test_a_basket_is_as_long_as_it_is_short() -> None:
         for leg in trade["legs"]:
             worth[leg["side"]] += leg["size"] * leg["entry_price"]
         assert worth["long"] == pytest.approx(worth["short"], rel=0.05)
+
+
+@pytest.mark.row("D12")
+def test_a_market_maker_s_page_says_what_bars_cannot_show(alice: User, run_now: Run) -> None:
+    done = run_now(alice, strategy="market_making", end_date="2004-12-31")
+    assert done.state == "DONE", done.failure_reason
+    assert done.trade_count > 5
+    page = Client()
+    page.force_login(alice)
+    assert "There is no place in a queue" in page.get(f"/backtests/{done.pk}/").content.decode()
+    other = run_now(alice, end_date="2004-12-31")
+    assert "There is no place in a queue" not in page.get(f"/backtests/{other.pk}/").content.decode()
 
 
 @pytest.mark.row("D10")

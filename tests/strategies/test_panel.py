@@ -239,6 +239,9 @@ def test_the_declaration_says_how_many_symbols() -> None:
     assert "2 symbols together" in reading.symbols_words(catalogue.get("pairs"))
 
 
+ANY = {"allow_short": True, "max_position_size_pct": 25.0}
+
+
 @pytest.mark.row("D10", "D11", "A8")
 def test_what_does_not_fit_is_refused_with_what_to_do() -> None:
     pairs = catalogue.get("pairs")
@@ -251,14 +254,18 @@ def test_what_does_not_fit_is_refused_with_what_to_do() -> None:
         assert "Name 2 symbols" in fault.hint
     for refuse, path in (
         (lambda: reading.refuse_alone(pairs), "symbols_alone"),
-        (lambda: reading.refuse_settings(pairs, {"allow_short": False}), "settings.allow_short"),
+        (lambda: reading.refuse_settings(pairs, {}, ANY | {"allow_short": False}), "settings.allow_short"),
+        (
+            lambda: reading.refuse_settings(pairs, {"leg_pct": 20.0}, ANY | {"max_position_size_pct": 5.0}),
+            "settings.max_position_size_pct",
+        ),
     ):
         with pytest.raises(InputError) as caught:
             refuse()
         assert (caught.value.faults[0].path, caught.value.faults[0].code) == (path, "conflict")
-    reading.refuse_settings(pairs, {"allow_short": True})
+    reading.refuse_settings(pairs, {"leg_pct": 25.0}, ANY)
     reading.refuse_alone(catalogue.get("momentum"))
-    reading.refuse_settings(catalogue.get("momentum"), {"allow_short": False})
+    reading.refuse_settings(catalogue.get("momentum"), {}, ANY | {"allow_short": False})
 
 
 @pytest.mark.shared_data
@@ -273,3 +280,21 @@ def test_on_real_prices_none_looks_ahead(shared_data: Path) -> None:
     report = check_panel(strategy, several, points=40)
     assert report.ok, report.problems
     assert len(reading.generate_signals(strategy, several)) > 50
+
+
+@pytest.mark.row("D10")
+def test_symbols_on_different_calendars_meet_where_both_have_a_bar() -> None:
+    """A share that trades on weekdays against a coin that trades every day: windows count the shared days."""
+    bars = couple(420)
+    days = (bars["X"].ts // DAY_NS + 3) % 7  # 1970-01-01 was a Thursday
+    mixed = {"Y": bars["Y"], "X": without(bars["X"], np.flatnonzero(days >= 5))}
+    mixed["X"].calendar = "XNYS"
+    strategy = catalogue.get("pairs")(lookback=60, z_window=30)
+    answers = strategy.read(mixed)
+    weekdays = {symbol: without(series, np.flatnonzero(days >= 5)) for symbol, series in bars.items()}
+    alone = strategy.read(weekdays)
+    assert alone["X"]["action"].any()
+    assert answers["X"]["action"].tolist() == alone["X"]["action"].tolist()
+    assert not answers["Y"]["action"][days >= 5].any()
+    assert answers["Y"]["action"][days < 5].tolist() == alone["Y"]["action"].tolist()
+    assert check_panel(strategy, mixed).ok
