@@ -53,7 +53,7 @@ def measure(w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, wanted:
     px = float_at(feed.close, i)
     facts.ts = ts
     facts.side = side
-    facts.refusal = gate(w, ts, s, i, side, confidence, for_rebalance, used, np.nan)
+    facts.refusal = gate(w, ts, s, i, side, confidence, for_rebalance, used, np.nan, False)
     facts.confidence = np.nan if for_rebalance else confidence
     facts.window = 1 if feed.window == 0 else int8_at(feed.window, i)
     facts.blocked = holding.blocked

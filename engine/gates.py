@@ -148,9 +148,21 @@ def guard_after_slots(w: Any, s: Any, i: Any, side: Any, for_rebalance: Any, quo
 
 @kernel
 def gate(
-    w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, for_rebalance: Any, used: Any, quote_px: Any
+    w: Any,
+    ts: Any,
+    s: Any,
+    i: Any,
+    side: Any,
+    confidence: Any,
+    for_rebalance: Any,
+    used: Any,
+    quote_px: Any,
+    resting: Any,
 ) -> Any:
-    """The reason code of the first gate that refuses an entry, or -1. quote_px: of a quote; NaN for other entries."""
+    """The reason code of the first gate that refuses an entry, or -1.
+
+    quote_px: of a quote; NaN for other entries. resting: it is no new order, but one that rests already.
+    """
     world = world_at(w, 0)
     settings = settings_at(world.settings, 0)
     book = book_at(world.book, 0)
@@ -174,7 +186,7 @@ def gate(
     if guarded:
         if settings.cooldown > 0 and bars_since_exit(w, s, i) <= settings.cooldown:
             return COOLDOWN
-        if settings.max_rate > 0 and entries_of_minute(w, ts) >= settings.max_rate:
+        if settings.max_rate > 0 and not resting and entries_of_minute(w, ts) >= settings.max_rate:
             return ORDER_RATE
     if settings.max_open > 0 and used >= settings.max_open and takes_slot(w, s):
         return NO_SLOT

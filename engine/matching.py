@@ -35,7 +35,7 @@ from engine.memory import (
     world_at,
 )
 from engine.orders import end_entry
-from engine.quote_fills import quotes_at_open, quotes_inside
+from engine.quote_fills import fill_quotes
 from engine.types import (
     CANCELLED,
     CLS,
@@ -145,13 +145,13 @@ def match(w: Any, t: Any, ts: Any) -> None:
     count = enter_at_open(w, t, ts) if book.n_entries > 0 else 0
     quoting = book.n_quoted > 0
     if quoting:
-        quotes_at_open(w, t, ts)
+        fill_quotes(w, t, ts, False)
     if book.n_held > 0:
         exits_inside(w, t, ts)
     if count > 0:
         enter_inside(w, t, ts, count)
     if quoting:
-        quotes_inside(w, t, ts)
+        fill_quotes(w, t, ts, True)
     if count > 0 or quoting:
         stops_after_entries(w, t, ts)
 

@@ -47,23 +47,9 @@ def list_quoted(w: Any) -> Any:
 
 
 @kernel
-def quotes_at_open(w: Any, t: Any, ts: Any) -> None:
-    """Phase 3, after the entries."""
-    world = world_at(w, 0)
-    for n in range(list_quoted(w)):
-        s = int32_at(world.walk, n)
-        i = bar_of(w, t, s)
-        if i < 0:
-            continue
-        open_px = float_at(feed_at(world.feed, s).open, i)
-        for k in range(2):
-            if is_reached(w, ts, s, k, open_px):
-                fill_quote(w, t, ts, s, i, k, open_px)
-
-
-@kernel
-def quotes_inside(w: Any, t: Any, ts: Any) -> None:
-    """Phase 5, after the entries: where both sides are reached, the one nearer to the open comes first."""
+def fill_quotes(w: Any, t: Any, ts: Any, inside: Any) -> None:
+    """Phase 3, after the entries: what the open reaches; inside: phase 5, what the range reaches, where of both sides
+    the one nearer to the open comes first."""
     world = world_at(w, 0)
     for n in range(list_quoted(w)):
         s = int32_at(world.walk, n)
@@ -71,21 +57,22 @@ def quotes_inside(w: Any, t: Any, ts: Any) -> None:
         if i < 0:
             continue
         feed = feed_at(world.feed, s)
+        holding = holding_at(world.holdings, s)
         open_px = float_at(feed.open, i)
-        first = 0
-        if abs(quote_of(w, s, 1).px - open_px) < abs(open_px - quote_of(w, s, 0).px):
-            first = 1
+        first = 1 if abs(quote_of(w, s, 1).px - open_px) < abs(open_px - quote_of(w, s, 0).px) else 0
         sides = 0
         for turn in range(2):
             k = first if turn == 0 else 1 - first
-            if not is_reached(w, ts, s, k, float_at(feed.low, i) if k == 0 else float_at(feed.high, i)):
+            extreme = open_px
+            if inside:
+                extreme = float_at(feed.low, i) if k == 0 else float_at(feed.high, i)
+            if not is_reached(w, ts, s, k, extreme):
                 continue
-            holding = holding_at(world.holdings, s)
             side = 1 - 2 * k
             was_there = holding.qty * side > 0.0
-            if fill_quote(w, t, ts, s, i, k, quote_of(w, s, k).px):
+            if fill_quote(w, t, ts, s, i, k, quote_of(w, s, k).px if inside else open_px):
                 sides += 1
-            if holding.qty * side > 0.0 and not was_there:
+            if inside and holding.qty * side > 0.0 and not was_there:
                 holding.opened_inside = t
                 holding.opened_by_limit = 1
         if sides == 2:

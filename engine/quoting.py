@@ -21,8 +21,8 @@ def state_quotes(w: Any, ts: Any, s: Any, i: Any) -> None:
     """The quotes of s are what its row i says; what is the same already rests on."""
     feed = feed_at(world_at(w, 0).feed, s)
     qty = round_down(feed.lot, column_at(feed.quote_qty, i))
-    state_side(w, ts, s, i, 0, column_at(feed.bid_px, i), qty)
-    state_side(w, ts, s, i, 1, column_at(feed.ask_px, i), qty)
+    for k in range(2):
+        state_side(w, ts, s, i, k, column_at(feed.bid_px if k == 0 else feed.ask_px, i), qty)
 
 
 @kernel
@@ -38,8 +38,9 @@ def state_side(w: Any, ts: Any, s: Any, i: Any, k: Any, px: Any, qty: Any) -> No
     reason = UNCUT
     if np.isnan(px):
         closing = opening = 0.0
-    elif not rests(w, s, k, px, closing + opening, opening) and opening > 0.0:
-        opening, reason = allowed_opening(w, ts, s, i, k, px, wanted)
+    elif opening > 0.0:
+        resting = rests(w, s, k, px, closing + opening, opening)
+        opening, reason = allowed_opening(w, ts, s, i, k, px, wanted, resting)
     whole = closing + opening
     if rests(w, s, k, px, whole, opening):
         return
@@ -63,16 +64,18 @@ def rests(w: Any, s: Any, k: Any, px: Any, whole: Any, opening: Any) -> Any:
 
 
 @kernel
-def allowed_opening(w: Any, ts: Any, s: Any, i: Any, k: Any, px: Any, wanted: Any) -> Any:
+def allowed_opening(w: Any, ts: Any, s: Any, i: Any, k: Any, px: Any, wanted: Any, resting: Any) -> Any:
     """(units, the last cap that cut or UNCUT): what gates, caps and cash leave of the part that opens or adds. A
-    refusal is written down here, units are 0 then."""
+    refusal is written down here, units are 0 then. resting: all of it rests already, and no cap is asked again."""
     world = world_at(w, 0)
     side = 1 - 2 * k
     used = slots_in_use(w) if settings_at(world.settings, 0).max_open > 0 else 0
-    refusal = gate(w, ts, s, i, side, confidence_at(w, s, i), False, used, px)
+    refusal = gate(w, ts, s, i, side, confidence_at(w, s, i), False, used, px, resting)
     if refusal >= 0:
         deny_quote(w, ts, s, k, refusal, np.nan, 0.0, -1)
         return 0.0, UNCUT
+    if resting:
+        return wanted, UNCUT
     equity = book_at(world.book, 0).cash + value_of(w)
     if not equity > 0.0:
         deny_quote(w, ts, s, k, NO_EQUITY, np.nan, 0.0, -1)

@@ -25,6 +25,7 @@ from engine.rules import Costs, Rules
 from engine.step import advance
 from engine.types import (
     BUY,
+    BY_QUOTE,
     NANOS_PER_DAY,
     REASON_NAMES,
     REQUEST_REASONS,
@@ -201,8 +202,10 @@ class Portfolio:
         return None if facts is None else size_of(facts)
 
     def exits_due(self) -> dict[str, str]:
-        """The symbols whose position has an exit order at work, and why."""
-        return {order.symbol: order.reason for order in self.working_orders() if not order.entry}
+        """The symbols whose position has an exit order at work, and why. A quote is none: it may rest for ever."""
+        quote = REASON_NAMES[BY_QUOTE]
+        orders = self.working_orders()
+        return {order.symbol: order.reason for order in orders if not order.entry and order.reason != quote}
 
     @property
     def equity(self) -> float:

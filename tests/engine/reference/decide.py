@@ -209,8 +209,8 @@ class Decisions:
         self.decided.append(ts)
         return None
 
-    def gate(self, c: Candidate, ts: int, open_now: bool, *, quoted_at: float = math.nan) -> str:
-        """The first gate that refuses it; "" if none does. quoted_at: the price of a quote."""
+    def gate(self, c: Candidate, ts: int, open_now: bool, *, quoted_at: float = math.nan, rests: bool = False) -> str:
+        """The first gate that refuses it; "" if none does. quoted_at: a quote's price; rests: it does so already."""
         rules, market = self.rules, c.market
         if c.side < 0 and not rules.allow_short:
             return "short_not_allowed"
@@ -229,7 +229,7 @@ class Decisions:
         if rules.cooldown_bars is not None and self.cooling(market):
             return "cooldown"
         recent = [then for then in self.decided if then > ts - 60_000_000_000]
-        if rules.max_orders_per_minute is not None and len(recent) >= rules.max_orders_per_minute:
+        if rules.max_orders_per_minute is not None and not rests and len(recent) >= rules.max_orders_per_minute:
             return "order_rate"
         waiting = market.entry is not None or self.quotes_open(market)  # it has its slot already
         needs_slot = (market.position is None or self.whole_exit(market)) and not waiting

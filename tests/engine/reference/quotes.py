@@ -32,12 +32,11 @@ class Quotes:
         cut = ""
         if math.isnan(px):
             closes = opens = 0.0
-        if working is not None and self.same(working, px, closes + opens, opens):
-            return
         if opens > 0.0:
-            opens, cut = self.allowed(market, bar, signal, name, px, opens, ts, open_now)
-            if working is not None and self.same(working, px, closes + opens, opens):
-                return
+            rests = self.same(working, px, closes + opens, opens)
+            opens, cut = self.allowed(market, bar, signal, name, px, opens, ts, open_now, rests)
+        if self.same(working, px, closes + opens, opens):
+            return
         desk.end(working, "cancelled", ts)
         if closes + opens <= 0.0:
             return
@@ -51,20 +50,33 @@ class Quotes:
         if cut:
             self.deny(market, name, cut, ts, asked=wanted, allowed=opens, row=order.row)
 
-    def same(self, working: Order, px: float, whole: float, opens: float) -> bool:
+    def same(self, working: Order | None, px: float, whole: float, opens: float) -> bool:
+        if working is None:
+            return False
         return working.limit_px == px and working.rest == whole and working.opens >= opens
 
     def allowed(
-        self, market: Market, bar: Bar, signal: Signal, name: str, px: float, wanted: float, ts: int, open_now: bool
+        self,
+        market: Market,
+        bar: Bar,
+        signal: Signal,
+        name: str,
+        px: float,
+        wanted: float,
+        ts: int,
+        open_now: bool,
+        rests: bool,
     ) -> tuple[float, str]:
-        """What of the opening part the limits leave, and the last cap that cut."""
+        """What of the opening part the limits leave, and the last cap that cut. rests: all of it does already."""
         desk, side = self.desk, SIDES[name]
         candidate = Candidate(market, bar, side, signal.confidence, "signal", signal)
-        refusal = self.decisions.gate(candidate, ts, open_now, quoted_at=px)
+        refusal = self.decisions.gate(candidate, ts, open_now, quoted_at=px, rests=rests)
         equity = desk.equity()
-        if refusal or equity <= 0.0:
+        if refusal or (equity <= 0.0 and not rests):
             self.deny(market, name, refusal or "no_equity", ts)
             return 0.0, ""
+        if rests:
+            return wanted, ""
         position = market.position
         held = position.qty if position is not None and position.side == side else 0.0
         units, reason = wanted, ""
