@@ -158,14 +158,18 @@ class PanelStrategy(Strategy):
         answers = panel.once(self.panel_signals)
         return {symbol: np.ascontiguousarray(answers[symbol][panel.rows[symbol]]) for symbol in panel.symbols}
 
-    def overlays_of(self, bars: Mapping[str, Bars], symbol: str) -> list[Overlay]:
-        """The lines at one symbol's bars, as a chart draws them."""
+    def panel_overlays(self, bars: Mapping[str, Bars]) -> dict[str, list[Overlay]]:
+        """The lines at each symbol's bars, as its chart draws them."""
         panel = Panel(bars)
-        rows = panel.rows[symbol]
-        return [
-            Overlay(name=name, label=self.line_info[name].label, pane=self.line_info[name].pane, values=values[rows])
-            for name, values in self.panel_lines(panel, symbol).items()
-        ]
+        drawn = {}
+        for symbol, rows in panel.rows.items():
+            lines = self.panel_lines(panel, symbol)
+            drawn[symbol] = [
+                Overlay(name=name, label=info.label, pane=info.pane, values=lines[name][rows])
+                for name, info in self.line_info.items()
+                if name in lines
+            ]
+        return drawn
 
     def explain_latest(self, bars: Mapping[str, Bars], symbols: Iterable[str]) -> dict[str, Signal]:
         """Why each of these symbols has the signal that it has on its latest bar."""

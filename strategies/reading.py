@@ -46,11 +46,11 @@ def generate_signals(strategy: Strategy, bars: Mapping[str, Bars]) -> list[Signa
     return sorted(told, key=lambda signal: signal.ts)
 
 
-def overlays(strategy: Strategy, bars: Mapping[str, Bars], symbol: str) -> list[Overlay]:
-    """The strategy's lines for the chart of one symbol."""
+def overlays(strategy: Strategy, bars: Mapping[str, Bars]) -> dict[str, list[Overlay]]:
+    """The strategy's lines for the chart of each symbol."""
     if isinstance(strategy, PanelStrategy):
-        return strategy.overlays_of(bars, symbol)
-    return strategy.overlays(bars[symbol])
+        return strategy.panel_overlays(bars)
+    return {symbol: strategy.overlays(series) for symbol, series in bars.items()}
 
 
 def legs(strategy: Strategy, symbols: Iterable[str]) -> tuple[tuple[str, ...], ...]:

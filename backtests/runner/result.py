@@ -20,7 +20,7 @@ from strategies import reading
 
 if TYPE_CHECKING:
     from engine import Bars
-    from strategies.base import Strategy
+    from strategies.base import Overlay, Strategy
 
 LOGS = ("orders", "fills", "positions", "denials", "open_positions", "equity", "daily")
 # What the command line shows, in this order; the words and units are the metrics' own.
@@ -86,9 +86,9 @@ class RunResult:
         found = metrics.from_returns(returns, self.engine.periods_per_year, risk_free_rate_pct=self.risk_free_rate_pct)
         return found | {"final_equity": float(self.benchmark[-1])}
 
-    def overlays(self, bars: Mapping[str, Bars], symbol: str) -> list[Any]:
-        """The strategy's lines over a symbol's bars (see `strategies.base.Overlay`); none for given signals."""
-        return [] if self.strategy is None else list(reading.overlays(self.strategy, bars, symbol))
+    def overlays(self, bars: Mapping[str, Bars]) -> dict[str, list[Overlay]]:
+        """The strategy's lines over each symbol's bars; none for given signals."""
+        return {symbol: [] for symbol in bars} if self.strategy is None else reading.overlays(self.strategy, bars)
 
     @cached_property
     def spread_trades(self) -> list[dict[str, Any]] | None:

@@ -152,7 +152,7 @@ def test_the_money_in_the_legs_follows_the_hedge_ratio() -> None:
     ratio = {
         symbol: dict(zip(bars[symbol].ts.tolist(), overlay["values"].tolist(), strict=True))
         for symbol in bars
-        for overlay in done.overlays(bars, symbol)
+        for overlay in done.overlays(bars)[symbol]
         if overlay["name"] == "hedge_ratio"
     }
     checked = 0

@@ -42,7 +42,7 @@ joint = pytest.mark.parametrize(("strategy", "make"), [case for case in CASES if
 
 
 def test_every_strategy_over_several_symbols_is_tried_here() -> None:
-    declared = {found.slug for found in catalogue.all() if issubclass(found, PanelStrategy)}
+    declared = {found.slug for found in catalogue.listed() if issubclass(found, PanelStrategy)}
     assert declared == {case.values[0].slug for case in CASES}
 
 
@@ -206,8 +206,8 @@ def test_lines_are_drawn_at_each_symbols_bars(strategy: PanelStrategy, make: Cal
     bars = make(300)
     first = next(iter(bars))
     bars[first] = without(bars[first], [250])
-    for symbol, series in bars.items():
-        drawn = reading.overlays(strategy, bars, symbol)
+    for symbol, drawn in reading.overlays(strategy, bars).items():
+        series = bars[symbol]
         assert [overlay["name"] for overlay in drawn] == list(strategy.line_info)
         assert all(overlay["values"].shape == (len(series),) for overlay in drawn)
         assert all(np.isfinite(overlay["values"]).any() for overlay in drawn)
