@@ -94,6 +94,9 @@ class Conditions(Strategy):
     def bars_needed(self, timeframe: str, calendar: str) -> int:
         return needs.bars_needed(self.trees.values(), timeframe, calendar)
 
+    def timeframes(self) -> Iterable[str]:
+        return needs.timeframes(self.trees.values())
+
     def signals(self, bars: Bars) -> NDArray[np.int8]:
         nowhere = np.zeros(len(bars), bool)
         evaluation = self._evaluation(bars)
@@ -104,7 +107,7 @@ class Conditions(Strategy):
 
     def lines(self, bars: Bars) -> dict[str, NDArray[np.float64]]:
         evaluation = self._evaluation(bars)
-        return {name: np.asarray(evaluation.value(operand)) for name, (_, operand) in self._drawn.items()}
+        return {name: evaluation.values(operand) for name, (_, operand) in self._drawn.items()}
 
     def evidence(self, bars: Bars, places: list[int]) -> list[Any]:
         """`explain` of each tree, by its name."""
@@ -126,9 +129,9 @@ class Conditions(Strategy):
         return self._last[1]
 
 
-def refuse_timeframe(parameters: Mapping[str, Any], timeframe: str) -> None:
-    """Raises InputError (path ``timeframe``) where trees read bars that cannot be made of bars of `timeframe`."""
-    for wanted in needs.timeframes(tree for name in TREES if (tree := parameters.get(name)) is not None):
+def refuse_timeframe(trees: Mapping[str, Any], timeframe: str) -> None:
+    """Raises InputError (path ``timeframe``) where trees, by their names, read bars that cannot be made of these."""
+    for wanted in needs.timeframes(tree for name in TREES if (tree := trees.get(name)) is not None):
         refuse_finer(wanted, timeframe)
 
 
