@@ -95,9 +95,9 @@ class Overlay(TypedDict):
 class Strategy:
     """Base of every strategy. A subclass gives `slug`, `label`, `kind`, parameters, `warmup()` and `signals()`.
 
-    `kind` groups the catalogue (mean_reversion, trend, momentum, breakout, benchmark). `allows_short`: whether its
-    SELL may open a short position where the settings allow shorting too. The docstring is the description users read.
-    `listed`: whether it is offered by name; a strategy that a person builds is offered by what was built.
+    `kind` groups the catalogue (trend, arbitrage, benchmark …). `allows_short`: whether its SELL may open a short
+    position where the settings allow shorting too. The docstring is the description users read. `listed`: whether it is
+    offered by name; a strategy that a person builds is offered by what was built.
     `depends_on`: other modules that decide its signals too; they count in its version.
     """
 
@@ -220,6 +220,10 @@ class Strategy:
             "allows_short": cls.allows_short,
             "version": cls.version(),
             "parameters": [param.declaration() for param in cls.params.values()],
+            "least_symbols": 1,
+            "most_symbols": None,
+            "trades_together": False,
+            "needs_short": False,
         }
 
     # --- what the platform reads ------------------------------------------------------------------------------------

@@ -38,11 +38,19 @@ def explain(strategy: Strategy, bars: Mapping[str, Bars], symbols: Iterable[str]
     return {symbol: strategy.explain(bars[symbol], -1) for symbol in wanted}
 
 
-def overlays(strategy: Strategy, bars: Mapping[str, Bars], symbol: str) -> list[Overlay]:
-    """The strategy's lines for the chart of one symbol."""
+def generate_signals(strategy: Strategy, bars: Mapping[str, Bars]) -> list[Signal]:
+    """Every signal of whole series with its reasoning, in order of time; at one time in the order of the symbols."""
     if isinstance(strategy, PanelStrategy):
-        return strategy.overlays_of(bars, symbol)
-    return strategy.overlays(bars[symbol])
+        return strategy.generate_panel_signals(bars)
+    told = [signal for series in bars.values() for signal in strategy.generate_signals(series)]
+    return sorted(told, key=lambda signal: signal.ts)
+
+
+def overlays(strategy: Strategy, bars: Mapping[str, Bars]) -> dict[str, list[Overlay]]:
+    """The strategy's lines for the chart of each symbol."""
+    if isinstance(strategy, PanelStrategy):
+        return strategy.panel_overlays(bars)
+    return {symbol: strategy.overlays(series) for symbol, series in bars.items()}
 
 
 def legs(strategy: Strategy, symbols: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -57,9 +65,53 @@ def refuse_symbols(strategy: type[Strategy], symbols: Iterable[str]) -> None:
     count = len(list(symbols))
     if not issubclass(strategy, PanelStrategy) or strategy.least <= count <= strategy.most:
         return
-    asked = f"{strategy.least}" if strategy.least == strategy.most else f"{strategy.least} to {strategy.most}"
-    message = f"{strategy.label} trades {asked} symbols together, not {count}"
-    raise InputError(Fault("symbols", "out_of_range", message, f"Name {asked} symbols"))
+    message = f"{strategy.label} trades {strategy.asked()}, not {count}"
+    hint = f"Name {strategy.asked().removesuffix(' together')}. {strategy.roles}"
+    raise InputError(Fault("symbols", "out_of_range", message, hint))
+
+
+def symbols_words(strategy: type[Strategy]) -> str:
+    """What it asks of those who choose its symbols, in sentences; "" where it takes each symbol by itself."""
+    if not issubclass(strategy, PanelStrategy):
+        return ""
+    several = f"It trades {strategy.asked()}."
+    short = "It sells some of them short, so the settings must allow that." if strategy.needs_short else ""
+    return " ".join(part for part in (several, strategy.roles, short) if part)
+
+
+def unseen(strategy: type[Strategy]) -> str:
+    """What a simulation on bars cannot show of it, in sentences; "" where nothing is to be said beside docs/fills.md."""
+    return strategy.unseen if issubclass(strategy, PanelStrategy) else ""
+
+
+def refuse_alone(strategy: type[Strategy]) -> None:
+    """Raises InputError (path ``symbols_alone``) where the strategy cannot run on each symbol by itself."""
+    if issubclass(strategy, PanelStrategy) and strategy.least > 1:
+        message = f"{strategy.label} reads its symbols together; none of them can be run alone"
+        raise InputError(Fault("symbols_alone", "conflict", message, "Leave symbols_alone off"))
+
+
+def refuse_settings(strategy: type[Strategy], parameters: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raises InputError (paths ``settings.…``) where the strategy's legs need what the settings forbid.
+
+    Without short positions half of a pair would be placed, and that is a bet, not a hedge; under a cap below the larger
+    leg that one alone would be cut, and the legs would no longer balance.
+    """
+    if not issubclass(strategy, PanelStrategy) or not strategy.needs_short:
+        return
+    faults = []
+    if not settings["allow_short"]:
+        message = f"{strategy.label} sells one leg short, and the settings do not allow it"
+        faults.append(Fault("settings.allow_short", "conflict", message, "Set allow_short to true"))
+    leg, cap = parameters.get("leg_pct"), settings["max_position_size_pct"]
+    if leg is not None and cap is not None and cap < leg:
+        message = (
+            f"The larger leg is {leg:g} % of equity, and a position may be {cap:g} %: they would no longer balance"
+        )
+        hint = f"At least {leg:g}, or set leg_pct to {cap:g} at most"
+        faults.append(Fault("settings.max_position_size_pct", "conflict", message, hint))
+    if faults:
+        raise InputError(faults)
 
 
 def record(code: int, confidence: float, terms: Mapping[str, float]) -> Any:

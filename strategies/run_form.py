@@ -18,7 +18,7 @@ from django.utils.text import Truncator
 
 from accounts.models import User
 from engine.errors import Fault, InputError
-from strategies import catalogue, conditions, declared_fields, selectors, session_settings
+from strategies import catalogue, conditions, declared_fields, reading, selectors, session_settings
 from strategies.declared_fields import Field
 from strategies.models import CustomStrategy, UserStrategy
 from strategies.params import Param
@@ -158,6 +158,15 @@ class RunForm:
             return catalogue.get(self.saved.strategy if self.saved else self.values["strategy"]).params
         except InputError:
             return {}
+
+    @property
+    def symbols_words(self) -> str:
+        """How many symbols the chosen strategy trades together; "" where it takes each by itself."""
+        try:
+            declared = catalogue.get(self.saved.strategy if self.saved else self.values["strategy"])
+        except InputError:
+            return ""
+        return reading.symbols_words(declared)
 
     def payload(self) -> tuple[dict[str, Any], list[Fault]]:
         """The request body, and what could not even be read as the type it should have."""

@@ -153,6 +153,8 @@ def _read(
     preset = reader.read("preset", session_settings.DEFAULT_PRESET, readers.preset)
     sent = raw.get("settings")
     settings = reader.attempt({}, readers.settings, preset, {} if sent is None else sent)
+    if strategy and settings:
+        reader.attempt(None, reading.refuse_settings, catalogue.get(strategy), parameters, settings)
     feed, options = read_feed(user, reader, symbols, match_timeframe or timeframe)
     now = timezone.now()
     cash = reader.read("initial_cash", Decimal(100_000), readers.money, low=MIN_CASH, high=MAX_CASH)

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from engine.errors import InputError
-from strategies import catalogue, selectors, services, session_settings
+from strategies import catalogue, reading, selectors, services, session_settings
 from strategies.base import Strategy
 from strategies.forms import StrategyForm
 from strategies.models import UserStrategy
@@ -47,7 +47,8 @@ def catalogue_entry(request: HttpRequest, slug: str) -> HttpResponse:
     """What a shipped strategy does, and its parameters with their bounds."""
     declared = _declared(slug)
     params = [(param, param.words(param.default)) for param in declared.params.values()]
-    return render(request, "strategies/entry.html", {"declared": declared, "params": params})
+    shown = {"declared": declared, "params": params, "symbols_words": reading.symbols_words(declared)}
+    return render(request, "strategies/entry.html", shown)
 
 
 @login_required
