@@ -134,6 +134,8 @@ def _read(user: User, raw: dict[str, Any], bot: Bot | None, saved: UserStrategy 
     symbols = read_symbols(reader)
     if strategy and symbols:
         reader.attempt(None, reading.refuse_symbols, catalogue.get(strategy), symbols)
+    if strategy:
+        reader.attempt(None, reading.refuse_unavailable, catalogue.get(strategy))
     timeframe, match_timeframe = read_timeframes(reader)
     preset = reader.read("preset", session_settings.DEFAULT_PRESET, readers.preset)
     sent = raw.get("settings")

@@ -46,10 +46,10 @@ class NewsItem(models.Model):
             models.Index(fields=("-published_at", "-id"), name="news_newest"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.published_at:%Y-%m-%d %H:%M}: {self.title[:60]}"
+
     @property
     def source_label(self) -> str:
         """The source in words."""
         return SOURCES.get(self.source, self.source)
-
-    def __str__(self) -> str:
-        return f"{self.symbol} {self.published_at:%Y-%m-%d %H:%M}: {self.title[:60]}"

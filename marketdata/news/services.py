@@ -16,8 +16,10 @@ from engine.errors import Fault, InputError
 from marketdata.models import NewsItem
 from marketdata.news import files, scorer, selectors
 from marketdata.news.base import Item, provider
+from marketdata.news.series import Known
 from marketdata.providers.base import ProviderError
 from marketdata.symbols import clean_symbol
+from marketdata.zones import to_ns
 from tradingsite.lib.errors import Conflict, TooLarge
 from tradingsite.lib.parsers import parse_json
 
@@ -28,6 +30,7 @@ MAX_ITEMS = 2_000
 MAX_KEPT = 50_000
 """Most items of one user's own."""
 LONGEST_DAYS = 366
+MAX_BYTES_BY_COMMAND, MAX_ITEMS_BY_COMMAND = 200_000_000, 500_000
 _BATCH = 500
 
 
@@ -64,6 +67,14 @@ def read(raw: bytes, *, symbol: str = "", most: int, max_bytes: int = MAX_BYTES)
     if raw.lstrip()[:1] in (b"[", b"{"):
         return files.read_objects(parse_json(raw, max_bytes=max_bytes), symbol=default, now=now, most=most)
     return files.read_csv(raw, symbol=default, now=now, most=most)
+
+
+def known(items: Iterable[Item]) -> dict[str, Known]:
+    """Items that are no rows, by symbol, as known when they were published."""
+    rows: dict[str, list[tuple[int, float, str]]] = {}
+    for item in items:
+        rows.setdefault(item.symbol, []).append((to_ns(item.published_at), _score(item), FILE))
+    return {symbol: Known.of(found) for symbol, found in rows.items()}
 
 
 def fetch(user: Any, source: str, symbol: str, start: datetime, end: datetime) -> Outcome:
@@ -118,7 +129,6 @@ def _default(symbol: str) -> str:
 def _rows(user: Any, items: Iterable[Item], source: str) -> Iterable[NewsItem]:
     for item in items:
         named = f"{source}\n{item.symbol}\n{item.published_at.isoformat()}\n{item.title}"
-        made = item.score is None
         yield NewsItem(
             owner=user,
             source=source,
@@ -127,10 +137,14 @@ def _rows(user: Any, items: Iterable[Item], source: str) -> Iterable[NewsItem]:
             title=item.title,
             summary=item.summary,
             url=item.url,
-            score=scorer.score(item.title, item.summary).value if item.score is None else item.score,
-            scorer=scorer.VERSION if made else scorer.GIVEN,
+            score=_score(item),
+            scorer=scorer.VERSION if item.score is None else scorer.GIVEN,
             key=hashlib.sha256(named.encode()).hexdigest(),
         )
+
+
+def _score(item: Item) -> float:
+    return scorer.score(item.title, item.summary).value if item.score is None else item.score
 
 
 def _there(user: Any, keys: Iterable[str]) -> set[str]:
