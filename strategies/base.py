@@ -204,6 +204,11 @@ class Strategy:
         return other_needs.unavailable(cls.needs)
 
     @classmethod
+    def needed(cls) -> str:
+        """Where what it reads beside bars comes from; "" where it reads bars only."""
+        return other_needs.words(cls.needs)
+
+    @classmethod
     def version(cls) -> str:
         """12 hex digits of everything that decides its signals: its module, its declaration, the indicators."""
         if "_version" not in vars(cls):

@@ -27,6 +27,11 @@ NEEDS = {
 }
 
 
+def words(needs: tuple[str, ...]) -> str:
+    """Where what is needed comes from; "" for a strategy that reads bars only."""
+    return " ".join(NEEDS[name].words for name in needs)
+
+
 def unavailable(needs: tuple[str, ...]) -> str:
     """Why something with these needs cannot run here; "" where it can."""
     return " ".join(NEEDS[name].words for name in needs if not NEEDS[name].available)

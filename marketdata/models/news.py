@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from marketdata.news import scorer
 from marketdata.news.base import MAX_SUMMARY, MAX_TITLE, MAX_URL
 from marketdata.news.names import SOURCES
 
@@ -53,3 +54,8 @@ class NewsItem(models.Model):
     def source_label(self) -> str:
         """The source in words."""
         return SOURCES.get(self.source, self.source)
+
+    @property
+    def words(self) -> tuple[scorer.Part, ...]:
+        """What its score is made of; nothing for one that was given or that other rules made."""
+        return scorer.score(self.title, self.summary).parts if self.scorer == scorer.VERSION else ()

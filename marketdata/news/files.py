@@ -91,6 +91,11 @@ def read_objects(found: Any, *, symbol: str = "", now: datetime, most: int) -> l
             path = f"items[{number}].{printable(str(unknown[0]))}"
             rows.append((number, Fault(path, "unknown_field", "There is no such field", hint)))
             continue
+        empty = [name for name, value in one.items() if value is None]
+        if empty:
+            path = f"items[{number}].{empty[0]}"
+            rows.append((number, Fault(path, "wrong_type", "It is null", "Leave the field out where there is nothing")))
+            continue
         rows.append((number, dict(one)))
     return _items(rows, lambda row, name: f"items[{row}].{name}", symbol=symbol, now=now, texts=False)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from marketdata.models import NewsItem
 from marketdata.news.names import MAX_DAYS, window_of
@@ -53,10 +53,9 @@ def kept(user: Any) -> int:
     return NewsItem.objects.filter(owner=user).count()
 
 
-def newest_import(user: Any) -> datetime | None:
-    """When the last visible item came in."""
-    newest: datetime | None = visible(user).aggregate(newest=Max("imported_at"))["newest"]
-    return newest
+def kept_of(user: Any, symbol: str) -> int:
+    """How many of them are about a symbol."""
+    return NewsItem.objects.filter(owner=user, symbol=symbol).count()
 
 
 def with_news(

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
 from django.utils import timezone
@@ -43,14 +43,24 @@ class Outcome:
     symbols: tuple[str, ...]
 
 
-def import_file(user: Any, raw: bytes, *, name: str = "", symbol: str = "") -> Outcome:
-    """A user's uploaded file, CSV or JSON (by its first character). All of it, or nothing.
+class Upload(Protocol):
+    """What we need of Django's uploaded file."""
 
-    symbol: that of a file that names none. Raises InputError with the first ten faults, TooLarge, Conflict.
+    size: int | None
+
+    def read(self) -> bytes: ...
+
+
+def import_upload(user: Any, upload: Upload, *, symbol: str = "") -> Outcome:
+    """A user's file, CSV or JSON (by its first character). All of it, or nothing.
+
+    symbol: that of items which name none. Raises InputError with the first ten faults, TooLarge, Conflict.
     """
-    if len(raw) > MAX_BYTES:
+    size = upload.size or 0
+    if size > MAX_BYTES:
         raise TooLarge(f"Files of news of up to {MAX_BYTES // 1_000_000} MB are taken.", maximum=MAX_BYTES)
-    return store(user, read(raw, symbol=symbol, most=MAX_ITEMS))
+    quotas.check_upload(user, size)
+    return store(user, read(upload.read(), symbol=symbol, most=MAX_ITEMS))
 
 
 def import_objects(user: Any, found: Any, *, symbol: str = "") -> Outcome:
