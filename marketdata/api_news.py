@@ -91,6 +91,12 @@ class NewsBodySerializer(StrictSerializer):
     items = NewsEntrySerializer(many=True, help_text=f"At most {services.MAX_ITEMS:,}")  # type: ignore[assignment]
 
 
+class _SymbolSerializer(StrictSerializer):
+    """What of a body of items is read here; the items are read as a file's are."""
+
+    symbol = StrictCharField(max_length=32, required=False, default="")
+
+
 class NewsFileSerializer(StrictSerializer):
     """A file of news."""
 
@@ -182,8 +188,9 @@ class NewsImportView(APIView):
             sent = request.data
             if not isinstance(sent, dict):
                 raise InputError(Fault("", "wrong_type", "The body is not an object", 'Send {"items": […]}'))
-            symbol = StrictCharField(max_length=32).run_validation(sent["symbol"]) if "symbol" in sent else ""
-            return _outcome(services.import_objects(request.user, sent, symbol=symbol))
+            of_all = _SymbolSerializer(data={name: sent[name] for name in sent if name == "symbol"})
+            of_all.is_valid(raise_exception=True)
+            return _outcome(services.import_objects(request.user, sent, symbol=of_all.validated_data["symbol"]))
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdecimal() and int(length) > services.MAX_BYTES + _MULTIPART_ROOM:
             raise TooLarge(f"Files of news of up to {services.MAX_BYTES // 1_000_000} MB are taken.")
