@@ -1,13 +1,33 @@
-from django.urls import path
+from django.urls import URLPattern, path
 
-from strategies import api
+from strategies.api import custom, saved
 
 app_name = "strategies-api"
+
+# Address below the two roots, view, name. Custom strategies answer at both; the document names the first.
+_CUSTOM = (
+    ("", custom.CustomStrategies, "custom"),
+    ("/public", custom.PublicCustomStrategies, "custom-public"),
+    ("/validate", custom.ValidateConditions, "custom-validate"),
+    ("/test", custom.TestConditions, "custom-test"),
+    ("/test/<uuid:test_id>", custom.ConditionTestDetail, "custom-test-result"),
+    ("/<int:custom_id>", custom.CustomStrategyDetail, "custom-detail"),
+    ("/<int:custom_id>/copy", custom.CopyCustomStrategy, "custom-copy"),
+)
+_ROUTES: list[URLPattern] = [
+    path(f"custom-strategies{tail}", view.as_view(), name=name) for tail, view, name in _CUSTOM
+]
+_ALIASES: list[URLPattern] = [
+    path(f"strategies/custom{tail}", view.as_view(schema=None), name=f"alias-{name}") for tail, view, name in _CUSTOM
+]
+
 urlpatterns = [
-    path("strategies", api.Strategies.as_view(), name="list"),
-    path("strategies/public", api.PublicStrategies.as_view(), name="public"),
-    path("strategies/public/<str:strategy_type>", api.PublicStrategiesOfType.as_view(), name="public-of-type"),
-    path("strategies/users/<int:user_id>", api.StrategiesOfUser.as_view(), name="of-user"),
-    path("strategies/<int:strategy_id>", api.StrategyDetail.as_view(), name="detail"),
-    path("strategies/<int:strategy_id>/copy", api.CopyStrategy.as_view(), name="copy"),
+    path("strategies", saved.Strategies.as_view(), name="list"),
+    path("strategies/public", saved.PublicStrategies.as_view(), name="public"),
+    path("strategies/public/<str:strategy_type>", saved.PublicStrategiesOfType.as_view(), name="public-of-type"),
+    path("strategies/users/<int:user_id>", saved.StrategiesOfUser.as_view(), name="of-user"),
+    path("strategies/<int:strategy_id>", saved.StrategyDetail.as_view(), name="detail"),
+    path("strategies/<int:strategy_id>/copy", saved.CopyStrategy.as_view(), name="copy"),
+    *_ROUTES,
+    *_ALIASES,
 ]

@@ -235,7 +235,7 @@ class RunForm:
                 + strategy.describe().split("\n\n")[0].replace("\n", " ").replace("`", ""),
                 "kind": strategy.kind.replace("_", " "),
             }
-            for strategy in catalogue.all()
+            for strategy in catalogue.listed()
         ]
 
     @property
