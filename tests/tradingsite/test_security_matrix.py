@@ -93,6 +93,7 @@ ROUTES = {
     "strategies:edit": OWN,
     "strategies:copy": OWN,
     "strategies:delete": OWN,
+    "strategies-api:indicators": USER,
     "strategies-api:list": USER,
     "strategies-api:public": USER,
     "strategies-api:public-of-type": USER,
