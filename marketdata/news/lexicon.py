@@ -129,6 +129,8 @@ UNWANTED = _set(
     "risk risks churn tariff tariffs tax taxes rate rates borrowing leverage shortage shortages vacancies "
     "bankruptcies fears concerns worries uncertainty volatility emissions injuries delays outages backlog"
 )
+# Words of many meanings ("set up", "top executive"): they move only what stands beside them.
+NEEDS_A_THING = _set("up down top tops topped higher lower slow slower cool dip tank narrow spike")
 NEGATORS = _set(
     "not no never without cannot neither nor hardly isn't aren't wasn't weren't doesn't don't didn't won't can't "
     "couldn't wouldn't shouldn't hasn't haven't unlikely unable refuses refused"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 ANY = "any"
 SOURCES = {
     "file": "Imported file",
-    "synthetic": "Synthetic (made up from a seed)",
+    "synthetic": "Synthetic (made up)",
 }
 """Source → what people call it."""
 MAX_DAYS = 90

@@ -90,22 +90,29 @@ def _found(words: list[str]) -> Iterator[_Found]:
                     found.append(_Found(i, i + length - 1, value, []))
     for i, word in enumerate(words):
         if not used[i] and word in lexicon.MOVES and not _turns_around(words, i):
-            used[i] = True
-            found.append(_moved(words, used, i))
+            moved = _moved(words, used, i)
+            if moved is not None:
+                used[i] = True
+                found.append(moved)
     for i, word in enumerate(words):
         if not used[i] and word in lexicon.WORDS and not _turns_around(words, i):
             found.append(_Found(i, i, lexicon.WORDS[word], []))
     yield from sorted(found, key=lambda one: one.first)
 
 
-def _moved(words: list[str], used: list[bool], i: int) -> _Found:
-    """A word of direction, with the sign that the nearest thing that moves gives it; of two as near, the later one."""
+def _moved(words: list[str], used: list[bool], i: int) -> _Found | None:
+    """A word of direction, with the sign that the nearest thing that moves gives it; of two as near, the later one.
+
+    None for a word of many meanings where nothing moves.
+    """
     value, near = lexicon.MOVES[words[i]], None
     for distance in range(1, _REACH + 1):
         for k in (i + distance, i - distance):
             inside = 0 <= k < len(words) and not used[k]
             if near is None and inside and (words[k] in lexicon.UNWANTED or words[k] in lexicon.WANTED):
                 near = k
+    if near is None and words[i] in lexicon.NEEDS_A_THING:
+        return None
     if near is None or words[near] in lexicon.WANTED:
         return _Found(i, i, value, [])
     used[near] = True  # it has had its say

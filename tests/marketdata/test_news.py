@@ -48,6 +48,8 @@ def at(text: str) -> datetime:
         ("Profit rose sharply but the outlook is weak", -0.6, -0.2),
         ("Best Buy reports gross profit in line", 0, 0),
         ("Annual meeting to be held in May", 0, 0),
+        ("Firm sets up a fund for top executives", 0, 0),
+        ("Shares up after strong quarter", 0.5, 0.7),
         ("", 0, 0),
     ],
 )

@@ -50,7 +50,7 @@ def test_a_file_comes_in_and_is_shown_word_by_word(browser: Client, alice: User,
     filtered = browser.get("/data/news/?symbol=aapl&source=file&start=2024-03-01&end=2024-03-01").content.decode()
     assert GOOD in filtered
     assert "Microsoft" not in filtered
-    assert "Delete your 1 items of AAPL" in filtered
+    assert "Delete your 1 item of AAPL" in filtered
     assert "Nothing matches" in browser.get("/data/news/?start=2024-03-03").content.decode()
     browser.force_login(bob)
     assert GOOD not in browser.get("/data/news/").content.decode()
