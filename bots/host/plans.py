@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from bots.host.desk import Desk, Furnish, Market, Plan
+from bots.host.patience import patiently
 from bots.models import TradingSession
 from engine.errors import Fault, InputError
 from marketdata.models import Instrument
@@ -34,7 +35,10 @@ def plan_of(session: TradingSession, settings: Mapping[str, Any]) -> Plan:
 def desk_of(session: TradingSession, settings: Mapping[str, Any]) -> Desk:
     """The session's desk with these settings, given what its strategy reads. Raises InputError."""
     desk = Desk(plan_of(session, settings))
-    desk.furnish = furnish_of(session, desk.strategy)
+    read = furnish_of(session, desk.strategy)
+    if read is not None:
+        # Other sessions of the same instant have decided already: what they did must not be lost over a read.
+        desk.furnish = lambda bars: patiently(lambda: read(bars))
     return desk
 
 
