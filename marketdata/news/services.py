@@ -25,8 +25,8 @@ from tradingsite.lib.parsers import parse_json
 
 FILE = "file"
 MAX_BYTES = 2_000_000
-MAX_ITEMS = 2_000
-"""Most of one upload: reading and scoring them takes a web process a few tenths of a second."""
+MAX_ITEMS = 1_000
+"""Most of one upload: reading and scoring them takes a web process about a tenth of a second."""
 MAX_KEPT = 50_000
 """Most items of one user's own."""
 LONGEST_DAYS = 366
