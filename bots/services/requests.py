@@ -17,7 +17,7 @@ from bots.models import Bot, Mode
 from bots.services import feeds
 from engine.errors import Fault, InputError
 from marketdata.columns import SECOND, TIMEFRAME_NS
-from strategies import catalogue, readers, reading, session_settings
+from strategies import catalogue, readers, reading, session_settings, timeframes
 from strategies import selectors as strategy_selectors
 from strategies.models import UserStrategy
 from tradingsite.lib.errors import Unprocessable
@@ -135,6 +135,8 @@ def _read(user: User, raw: dict[str, Any], bot: Bot | None, saved: UserStrategy 
     if strategy and symbols:
         reader.attempt(None, reading.refuse_symbols, catalogue.get(strategy), symbols)
     timeframe, match_timeframe = read_timeframes(reader)
+    if strategy and parameters:
+        reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)
     preset = reader.read("preset", session_settings.DEFAULT_PRESET, readers.preset)
     sent = raw.get("settings")
     settings = reader.attempt({}, readers.settings, preset, {} if sent is None else sent)
