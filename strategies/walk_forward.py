@@ -31,7 +31,7 @@ FEATURES = {
 }
 # The slowest feature needs 20 returns, the first of which needs a bar before it.
 FEATURE_BARS = 21
-LEAST_OBSERVATIONS = 24
+LEAST_OBSERVATIONS = 25
 _STEPS = 6
 _CLIP = 5.0
 

@@ -96,11 +96,10 @@ class AIEnhanced(Strategy):
         classic = self._classic.signals(bars)
         score = self._score(bars, classic, self.fitted(bars).probability)
         reached = np.sign(score) * (np.abs(score) >= self.threshold)
+        reached[: self.warmup() - 1] = 0
         before = np.concatenate(([0.0], reached[:-1])) if len(bars) else reached
         news = (reached != before) | (classic == reached)
-        signals = np.where(news & ~np.isnan(score), np.nan_to_num(reached), HOLD).astype(np.int8)
-        signals[: self.warmup() - 1] = HOLD
-        return signals
+        return np.where(news & ~np.isnan(score), np.nan_to_num(reached), HOLD).astype(np.int8)
 
     def confidence(self, bars: Bars) -> Floats:
         score = self._score(bars, self._classic.signals(bars), self.fitted(bars).probability)

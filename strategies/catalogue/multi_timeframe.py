@@ -80,6 +80,9 @@ class MultiTimeframe(Strategy):
     def bars_needed(self, timeframe: str, calendar: str) -> int:
         return max(self.warmup(), base_bars(self._coarse_bars(), self.trend_timeframe, timeframe, calendar))
 
+    def timeframes(self) -> Iterable[str]:
+        return (self.trend_timeframe,)
+
     def lines(self, bars: Bars) -> dict[str, NDArray[np.float64]]:
         coarse = aligned(bars, self.trend_timeframe)
         average = f.sma(coarse.bars.close, self.trend_window)

@@ -74,7 +74,7 @@ def _member(voter: Any, answer: Any, i: int, inner: Any) -> dict[str, Any]:
         "ready": bool(opinion.ready[i]),
         "says": code_word(int(opinion.state[i])),
         "confidence": float(opinion.confidence[i]),
-        "since": _iso(int(answer.bars.ts_close[said_at])) if said_at >= 0 else None,
+        "since": _closed(answer.bars, said_at) if said_at >= 0 else None,
         "evidence": inner,
     }
 
@@ -100,5 +100,8 @@ def _nested(ensemble: Ensemble, reading: Reading, places: list[int]) -> list[lis
     return [[column[k] for column in columns] for k in range(len(places))]
 
 
-def _iso(ns: int) -> str:
-    return utc(ns).isoformat().replace("+00:00", "Z")
+def _closed(bars: Bars, i: int) -> str:
+    """When a bar had closed: its end, or that of its session if that came first."""
+    from engine.resample import close_times
+
+    return utc(int(close_times(bars[i : i + 1])[0])).isoformat().replace("+00:00", "Z")

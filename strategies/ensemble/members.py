@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.errors import Fault, InputError
 from engine.types import TIMEFRAMES
+from strategies import timeframes
 from strategies.base import Strategy, find
 from strategies.ensemble.structured import ObjectsParam, refuse_unknown, short_text
 from strategies.panel import PanelStrategy
@@ -113,6 +114,9 @@ class MembersParam(ObjectsParam):
             faults += error.faults
         if faults:
             raise InputError(faults)
+        if cleaned["timeframe"]:
+            # A tree on hours cannot read minutes, though the run may have them.
+            timeframes.refuse(declared, cleaned["parameters"], cleaned["timeframe"])
         return cleaned
 
     def _words(self, value: Any) -> str:

@@ -148,6 +148,11 @@ class Ensemble(Strategy):
         calibrating = self.calibration_bars + self.calibration_horizon if self.calibrate == "history" else 0
         return max(needed) + calibrating
 
+    def timeframes(self) -> Iterable[str]:
+        for member in self._members:
+            # What a member reads beside its own bars is checked against those when it is taken in.
+            yield from [member.timeframe] if member.timeframe else member.strategy.timeframes()
+
     def reading(self, bars: Bars) -> Reading:
         """What it works out on these bars; the last answer is kept, because signals, lines and evidence all ask."""
         if self._read is None or self._read[0] is not bars:

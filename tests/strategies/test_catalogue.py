@@ -34,6 +34,8 @@ def test_the_catalogue_is_what_was_promised() -> None:
         "breakout",
         "rsi_bollinger",
         "zscore_reversion",
+        "multi_timeframe",
+        "ai_enhanced",
         "buy_and_hold",
     ]
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine import Bars
 from engine.errors import InputError
-from engine.resample import resample
+from engine.resample import close_times, resample
 from strategies import catalogue
 from strategies.base import EXIT_LONG, EXIT_SHORT
 from strategies.causality import check
@@ -22,6 +22,10 @@ MINUTE = 60_000_000_000
 THANKSGIVING = [("2015-11-23", 14.5, 390), ("2015-11-24", 14.5, 390), ("2015-11-25", 14.5, 390), ("2015-11-27", 14.5, 210),
                 ("2015-11-30", 14.5, 390), ("2015-12-01", 14.5, 390)]  # fmt: skip
 DAYLIGHT = [("2016-03-10", 14.5, 390), ("2016-03-11", 14.5, 390), ("2016-03-14", 13.5, 390), ("2016-03-15", 13.5, 390)]
+
+
+DIPS = {"window": 2, "threshold": 0.001}
+OFF = {"strategy": "ma_crossover", "enabled": False}
 
 
 def minutes(sessions: list[tuple[str, float, int]], seed: int = 5) -> Bars:
@@ -44,11 +48,7 @@ def every_prefix_agrees(strategy: Any, bars: Bars, cuts: np.ndarray) -> None:
 
 
 def ensemble(timeframe: str, **parameters: Any) -> Any:
-    fast = {"fast_window": 2, "slow_window": 4, "min_strength_threshold": 0.0}
-    members = [
-        {"strategy": "ma_crossover", "parameters": fast, "timeframe": timeframe},
-        {"strategy": "ma_crossover", "parameters": fast, "enabled": False},
-    ]
+    members = [{"strategy": "mean_reversion", "parameters": DIPS, "timeframe": timeframe}, {**OFF, "timeframe": "1d"}]
     return catalogue.get("ensemble")(members=members, **{"hold_for_bars": 1, **parameters})
 
 
@@ -59,14 +59,15 @@ def test_a_coarse_member_speaks_when_its_bar_has_closed(sessions: list, timefram
     bars = minutes(sessions)
     strategy = ensemble(timeframe)
     coarse = resample(bars, timeframe)
-    said = catalogue.get("ma_crossover")(fast_window=2, slow_window=4, min_strength_threshold=0.0).signals(coarse)
+    known_at = close_times(coarse)
+    said = catalogue.get("mean_reversion")(**DIPS).signals(coarse)
     expected = np.zeros(len(bars), np.int8)
-    closing = np.searchsorted(bars.ts_close, coarse.ts_close)
+    closing = np.searchsorted(bars.ts_close, known_at)
     here = closing < len(bars)
     expected[closing[here]] = said[here]
     assert np.array_equal(strategy.signals(bars), expected)
     assert np.count_nonzero(expected) > 0
-    assert (bars.ts_close[closing[here]] == coarse.ts_close[here]).all(), "not a minute late, on the half day either"
+    assert (bars.ts_close[closing[here]] == known_at[here]).all(), "not a minute late, on the half day either"
     around = np.concatenate([closing[here][-12:] + offset for offset in (0, 1, 2)])
     every_prefix_agrees(strategy, bars, np.unique(np.clip(around, 1, len(bars))))
 
@@ -124,7 +125,7 @@ def test_history_of_the_stated_length_is_enough() -> None:
         catalogue.get("multi_timeframe")(trend_timeframe="1h", trend_window=20, trigger="crossover"),
         ensemble("1h", hold_for_bars=3, validators=[{"type": "regime", "measure": "efficiency"}]),
         ensemble("15m", calibrate="history", calibration_bars=600, calibration_floor=5),
-        catalogue.get("ai_enhanced")(model_weight=0.0),
+        catalogue.get("ai_enhanced")(base="bollinger"),
     ]
     for strategy in strategies:
         whole = strategy.signals(bars)
@@ -150,7 +151,7 @@ def test_on_bars_as_coarse_as_its_own_it_reads_those() -> None:
     bars = walk(800)
     assert np.array_equal(
         ensemble("1d").signals(bars),
-        catalogue.get("ma_crossover")(fast_window=2, slow_window=4, min_strength_threshold=0.0).signals(bars),
+        catalogue.get("mean_reversion")(**DIPS).signals(bars),
     )
     assert np.count_nonzero(catalogue.get("multi_timeframe")(trend_window=20).signals(bars)) > 10
 
