@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 _TREND_TIMEFRAMES = ("5m", "15m", "1h", "4h", "1d")
 
+_TREND_LINES = {"trend_average": Line("Average of the trend's bars"), "trend": Line("Trend: 1 up, -1 down", "own")}
+_TRIGGER_LINES = {
+    "rsi_pullback": {"rsi": Line("RSI", "own")},
+    "crossover": {"fast": Line("Fast average"), "slow": Line("Slow average")},
+}
+
 
 @register
 class MultiTimeframe(Strategy):
@@ -58,13 +64,9 @@ class MultiTimeframe(Strategy):
         True, label="Leave with the trend", help="Close a position once the trend is no longer on its side"
     )
 
-    line_info = {
-        "trend_average": Line("Average of the trend's bars"),
-        "trend": Line("Trend: 1 up, -1 down", "own"),
-        "rsi": Line("RSI", "own"),
-        "fast": Line("Fast average"),
-        "slow": Line("Slow average"),
-    }
+    def __init__(self, **parameters: object) -> None:
+        super().__init__(**parameters)
+        self.line_info = {**_TREND_LINES, **_TRIGGER_LINES[self.trigger]}
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> Iterable[Fault]:
