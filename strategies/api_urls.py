@@ -1,8 +1,26 @@
-from django.urls import path
+from django.urls import URLPattern, path
 
-from strategies.api import saved
+from strategies.api import custom, saved
 
 app_name = "strategies-api"
+
+# Address below the two roots, view, name. Custom strategies answer at both; the document names the first.
+_CUSTOM = (
+    ("", custom.CustomStrategies, "custom"),
+    ("/public", custom.PublicCustomStrategies, "custom-public"),
+    ("/validate", custom.ValidateConditions, "custom-validate"),
+    ("/test", custom.TestConditions, "custom-test"),
+    ("/test/<uuid:test_id>", custom.ConditionTestDetail, "custom-test-result"),
+    ("/<int:custom_id>", custom.CustomStrategyDetail, "custom-detail"),
+    ("/<int:custom_id>/copy", custom.CopyCustomStrategy, "custom-copy"),
+)
+_ROUTES: list[URLPattern] = [
+    path(f"custom-strategies{tail}", view.as_view(), name=name) for tail, view, name in _CUSTOM
+]
+_ALIASES: list[URLPattern] = [
+    path(f"strategies/custom{tail}", view.as_view(schema=None), name=f"alias-{name}") for tail, view, name in _CUSTOM
+]
+
 urlpatterns = [
     path("strategies", saved.Strategies.as_view(), name="list"),
     path("strategies/public", saved.PublicStrategies.as_view(), name="public"),
@@ -10,4 +28,6 @@ urlpatterns = [
     path("strategies/users/<int:user_id>", saved.StrategiesOfUser.as_view(), name="of-user"),
     path("strategies/<int:strategy_id>", saved.StrategyDetail.as_view(), name="detail"),
     path("strategies/<int:strategy_id>/copy", saved.CopyStrategy.as_view(), name="copy"),
+    *_ROUTES,
+    *_ALIASES,
 ]
