@@ -88,7 +88,11 @@ def fit_all(bars: Bars, *, horizon: int, window: int, refit_every: int, ridge: f
         target[:-horizon] = bars.close[horizon:] > bars.close[:-horizon]
     begin = first + horizon + LEAST_OBSERVATIONS - 1
     starts = _due(bars, begin, refit_every)
-    weights, means, scales = np.zeros((len(starts), 1 + width)), np.zeros((len(starts), width)), np.ones((len(starts), width))
+    weights, means, scales = (
+        np.zeros((len(starts), 1 + width)),
+        np.zeros((len(starts), width)),
+        np.ones((len(starts), width)),
+    )
     rows = np.zeros(len(starts), np.int64)
     probability, answered_by = np.full(n, np.nan), np.full(n, -1)
     for k, at in enumerate(starts):

@@ -54,7 +54,9 @@ class AIEnhanced(Strategy):
     horizon = IntParam(5, min=1, max=50, unit="bars", label="Looks ahead", help="Bars over which the model predicts")
     train_window = IntParam(500, min=50, max=5_000, unit="bars", label="Learns from", help="Newest outcomes in a fit")
     refit_every = IntParam(250, min=5, max=5_000, unit="bars", label="Fits every", help="Bar lengths between two fits")
-    ridge = FloatParam(10.0, min=0.01, max=1_000, step=1, label="Restraint", help="Larger keeps the model nearer to 50 %")
+    ridge = FloatParam(
+        10.0, min=0.01, max=1_000, step=1, label="Restraint", help="Larger keeps the model nearer to 50 %"
+    )
 
     line_info = {
         "probability": Line("Model: probability of a rise", "own"),

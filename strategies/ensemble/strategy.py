@@ -13,7 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import Fault
-from strategies.base import BUY, EXIT, EXIT_LONG, EXIT_SHORT, SELL, Action, Line, Overlay, Strategy, register, registered
+from strategies.base import (
+    BUY,
+    EXIT,
+    EXIT_LONG,
+    EXIT_SHORT,
+    SELL,
+    Action,
+    Line,
+    Overlay,
+    Strategy,
+    register,
+    registered,
+)
 from strategies.ensemble import words
 from strategies.ensemble.asking import Answer, ask_all
 from strategies.ensemble.calibration import Calibrated, calibrate
@@ -60,9 +72,16 @@ class Ensemble(Strategy):
     slug, label, kind = "ensemble", "Ensemble", "ensemble"
     listed = False
     members = MembersParam(None, help="The strategies that vote")
-    vote = ChoiceParam("weighted", choices=VOTES.items(), label="Agreement", help="What counts as agreement", group="Vote")
+    vote = ChoiceParam(
+        "weighted", choices=VOTES.items(), label="Agreement", help="What counts as agreement", group="Vote"
+    )
     threshold = RatioParam(
-        0.5, min=0, max=1, step=0.05, help="Share of the weight that must agree; for the share of the weight", group="Vote"
+        0.5,
+        min=0,
+        max=1,
+        step=0.05,
+        help="Share of the weight that must agree; for the share of the weight",
+        group="Vote",
     )
     strategy_weight_balance = RatioParam(
         1.0,
@@ -83,7 +102,13 @@ class Ensemble(Strategy):
         group="Vote",
     )
     min_confidence = RatioParam(
-        0.0, min=0, max=1, step=0.05, label="Least confidence", help="Entries below it are passed over", group="Confidence"
+        0.0,
+        min=0,
+        max=1,
+        step=0.05,
+        label="Least confidence",
+        help="Entries below it are passed over",
+        group="Confidence",
     )
     calibrate = ChoiceParam(
         "none",
@@ -99,7 +124,12 @@ class Ensemble(Strategy):
         1_000, min=20, max=10_000, unit="bars", label="Looks back", help="Outcomes that count", group="Confidence"
     )
     calibration_floor = IntParam(
-        30, min=5, max=1_000, label="Least outcomes", help="With fewer the confidence stays as voted", group="Confidence"
+        30,
+        min=5,
+        max=1_000,
+        label="Least outcomes",
+        help="With fewer the confidence stays as voted",
+        group="Confidence",
     )
     validator_enabled = BoolParam(True, label="Validators", help="Whether they are asked at all", group="Validators")
     validators = ValidatorsParam((), help="What every entry must pass", group="Validators")
@@ -180,7 +210,11 @@ class Ensemble(Strategy):
         return lines
 
     def overlays(self, bars: Bars) -> list[Overlay]:
-        named = {"buy": Line("Votes to buy", "own"), "sell": Line("Votes to sell", "own"), "sure": Line("Confidence", "own")}
+        named = {
+            "buy": Line("Votes to buy", "own"),
+            "sell": Line("Votes to sell", "own"),
+            "sure": Line("Confidence", "own"),
+        }
         for i, validator in enumerate(self._validators):
             named |= {f"validator_{i}_{name}": line for name, line in validator.line_info.items()}
         return [

@@ -16,7 +16,17 @@ from engine.errors import Fault, InputError
 from strategies.base import BUY, Line
 from strategies.ensemble.structured import ObjectsParam
 from strategies.indicators import functions as f
-from strategies.params import BoolParam, ChoiceParam, FloatParam, IntParam, Param, PctParam, RatioParam, clean_all, shown
+from strategies.params import (
+    BoolParam,
+    ChoiceParam,
+    FloatParam,
+    IntParam,
+    Param,
+    PctParam,
+    RatioParam,
+    clean_all,
+    shown,
+)
 
 if TYPE_CHECKING:
     from engine import Bars
@@ -35,6 +45,7 @@ class Validator:
     label: ClassVar[str]
     params: ClassVar[dict[str, Param[Any]]] = {}
     line_info: ClassVar[dict[str, Line]] = {}
+    do_not_call_in_templates: ClassVar[bool] = True
     enabled = BoolParam(True, label="On", help="Whether it is asked")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from engine.errors import InputError
 from strategies import catalogue, selectors, services, session_settings
 from strategies.base import Strategy
+from strategies.ensemble import Ensemble, sentences
 from strategies.forms import StrategyForm
 from strategies.models import UserStrategy
 from strategies.params import Param
@@ -60,6 +61,7 @@ def detail(request: HttpRequest, strategy_id: int) -> HttpResponse:
         shown["declared"] = row.declared
         shown["values"] = _in_words(row.declared.params, row.parameters)
         shown["settings"] = _in_words(session_settings.SETTINGS, row.settings)
+        shown["sentences"] = sentences(row.parameters) if row.strategy == Ensemble.slug else {}
     except InputError as error:
         # A release may drop a strategy; what was saved stays readable.
         shown["missing"] = str(error)
@@ -88,6 +90,8 @@ def new(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, strategy_id: int) -> HttpResponse:
     """Change one of the user's own."""
     row = selectors.get(request.user, strategy_id)
+    if row.strategy == Ensemble.slug:
+        return redirect("strategies:compose-edit", strategy_id=row.pk)
     if request.method == "GET":
         return _form(request, StrategyForm.from_row(row), row)
     form = StrategyForm.from_request(row.declared, request.POST)

@@ -57,7 +57,9 @@ def test_sessions_side_by_side_say_what_the_whole_series_says(
         report = parity.make(session)
         assert report.identical, (session.strategy, report.differences)
     spans = [(s.cycles.earliest("pk").decided_at, s.cycles.latest("pk").decided_at) for s in done]
-    assert max(first for first, _ in spans) < min(last for _, last in spans), "at the same time, not one after the other"
+    assert max(first for first, _ in spans) < min(last for _, last in spans), (
+        "at the same time, not one after the other"
+    )
 
 
 def _says_what_the_series_says(session: TradingSession) -> int:

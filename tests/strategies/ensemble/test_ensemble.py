@@ -77,7 +77,9 @@ def test_every_bar_explains_itself() -> None:
             shares = sum(member["share"] for member in one["members"] if member["says"] in codes)
             assert one[side] == pytest.approx(shares)
         voted = sum(
-            member["share"] * member["confidence"] * ((member["says"] in says["buy"]) - (member["says"] in says["sell"]))
+            member["share"]
+            * member["confidence"]
+            * ((member["says"] in says["buy"]) - (member["says"] in says["sell"]))
             for member in one["members"]
         )
         if one["agreed"] in ("BUY", "EXIT_SHORT"):
@@ -137,7 +139,13 @@ def test_in_a_sentence() -> None:
         "buy": "Buys when at least 60 % of the weight says buy within 3 bars and the trend filter agrees.",
         "sell": "Sells when at least 60 % of the weight says sell within 3 bars and the trend filter agrees.",
     }
-    more = {**settings, "vote": "any", "hold_for_bars": 1, "min_confidence": 0.25, "validators": [{"type": "regime"}] * 2}
+    more = {
+        **settings,
+        "vote": "any",
+        "hold_for_bars": 1,
+        "min_confidence": 0.25,
+        "validators": [{"type": "regime"}] * 2,
+    }
     assert sentences(catalogue.get(SLUG)(**more).parameters)["buy"] == (
         "Buys when any of its 2 members says buy on the same bar, the confidence is at least 25 % and the regime filter "
         "and regime filter agree."

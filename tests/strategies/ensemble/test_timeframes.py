@@ -31,7 +31,9 @@ OFF = {"strategy": "ma_crossover", "enabled": False}
 def minutes(sessions: list[tuple[str, float, int]], seed: int = 5) -> Bars:
     """Minutes of New York's sessions: (day, hour of the open in UTC, minutes)."""
     opens = [int(np.datetime64(day, "ns").astype(np.int64)) + int(hour * 60) * MINUTE for day, hour, _ in sessions]
-    ts = np.concatenate([first + np.arange(count) * MINUTE for first, (_, _, count) in zip(opens, sessions, strict=True)])
+    ts = np.concatenate(
+        [first + np.arange(count) * MINUTE for first, (_, _, count) in zip(opens, sessions, strict=True)]
+    )
     made = walk(len(ts), seed, timeframe="1m", cents=False)
     return Bars.from_arrays("MADE", "1m", ts, made.open, made.high, made.low, made.close, made.volume, calendar="XNYS")
 
@@ -83,8 +85,11 @@ def test_days_in_minutes_are_known_at_the_close_of_the_session() -> None:
     for day, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
         # The last minute of a session knows its day; the minutes before it know the day before.
         known = day - 1
-        expected = np.nan if known < 2 else float(np.sign(days[known] - average[known])) * (
-            np.sign(days[known] - average[known]) == np.sign(average[known] - average[known - 1])
+        expected = (
+            np.nan
+            if known < 2
+            else float(np.sign(days[known] - average[known]))
+            * (np.sign(days[known] - average[known]) == np.sign(average[known] - average[known - 1]))
         )
         assert np.array_equal(np.unique(trend[begin : end - 1]), [expected], equal_nan=True), day
     assert ends[3] - ends[2] == 210, "the half day"

@@ -84,7 +84,10 @@ def test_the_regime_filter() -> None:
 @pytest.mark.row("D15")
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_validator_reads_nothing_later_and_passes_nothing_early(kind: str) -> None:
-    bars, validator = walk(300), KINDS[kind](**({"window": 20, "lookback": 30} if kind == "volatility" else {"window": 20}))
+    bars, validator = (
+        walk(300),
+        KINDS[kind](**({"window": 20, "lookback": 30} if kind == "volatility" else {"window": 20})),
+    )
     whole = validator.series(bars)
     for k in range(1, 300, 7):
         for name, values in validator.series(bars[:k]).items():
