@@ -216,7 +216,7 @@ class ComposeForm:
     @property
     def field_errors(self) -> list[tuple[str, str]]:
         """Each field of the page with its error, empty where it is right."""
-        names = [*self.field_names]
+        names = [name for name in self.field_names if name != "is_public"]  # a box cannot be wrong
         for row in self.members:
             names += [f"{row.key}.name", *(f"{row.key}.{name}" for name in MEMBER)]
         for row in [*self.members, *self.validators]:

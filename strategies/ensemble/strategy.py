@@ -131,7 +131,7 @@ class Ensemble(Strategy):
         help="With fewer the confidence stays as voted",
         group="Confidence",
     )
-    validator_enabled = BoolParam(True, label="Validators", help="Whether they are asked at all", group="Validators")
+    validator_enabled = BoolParam(True, label="Ask the validators", help="Off: every entry passes", group="Validators")
     validators = ValidatorsParam((), help="What every entry must pass", group="Validators")
 
     def __init__(self, **parameters: object) -> None:

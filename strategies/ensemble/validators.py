@@ -58,8 +58,8 @@ class Validator:
 
     @classmethod
     def describe(cls) -> str:
-        """The description users read."""
-        return " ".join((cls.__doc__ or "").split())
+        """The description users read: the docstring's first paragraph, on one line."""
+        return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> Iterable[Fault]:

@@ -74,6 +74,8 @@ def new(request: HttpRequest) -> HttpResponse:
     """Save a catalogue entry, ``?strategy=`` names it, with own parameters."""
     sent = request.POST if request.method == "POST" else request.GET
     declared = _declared(sent.get("strategy") or catalogue.listed()[0].slug)
+    if declared is Ensemble:
+        return redirect("strategies:compose")
     if request.method == "GET":
         return _form(request, StrategyForm(declared))
     form = StrategyForm.from_request(declared, request.POST)
