@@ -19,8 +19,9 @@ def evidence(ensemble: Ensemble, bars: Bars, places: list[int]) -> list[dict[str
 
     kind "ensemble"; vote, needs (agreement in words), threshold; buy, sell (shares of the weight, 0..1); agreed and said
     ("BUY", "SELL", "EXIT_LONG", …, "" for nothing): what the members agree on, and what was said of it; news: whether
-    this bar is the one to say it on; confidence {voted, final, outcomes, needs}; members [{name, strategy, timeframe,
-    weight, share, says, confidence, since, evidence}]; validators [{type, label, values, buy {passes, needs}, sell}].
+    this bar is the one to say it on; confidence {voted, final, outcomes, needs}, outcomes null where none are asked;
+    members [{name, strategy, timeframe, weight, share, ready, says, confidence, since, evidence}];
+    validators [{type, label, values, buy {passes, needs}, sell {passes, needs}}].
     """
     reading = ensemble.reading(bars)
     nested = _nested(ensemble, reading, places)

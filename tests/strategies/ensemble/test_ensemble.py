@@ -147,8 +147,8 @@ def test_in_a_sentence() -> None:
         "validators": [{"type": "regime"}] * 2,
     }
     assert sentences(catalogue.get(SLUG)(**more).parameters)["buy"] == (
-        "Buys when any of its 2 members says buy on the same bar, the confidence is at least 25 % and the regime filter "
-        "and regime filter agree."
+        "Buys when any of its 2 members says buy on the same bar, the confidence is at least 25 % "
+        "and the regime filter and regime filter agree."
     )
 
 

@@ -19,8 +19,8 @@ from tests.strategies.series import bits, walk
 
 MINUTE = 60_000_000_000
 # New York's regular sessions around a half day, and around the change to daylight saving time.
-THANKSGIVING = [("2015-11-23", 14.5, 390), ("2015-11-24", 14.5, 390), ("2015-11-25", 14.5, 390), ("2015-11-27", 14.5, 210),
-                ("2015-11-30", 14.5, 390), ("2015-12-01", 14.5, 390)]  # fmt: skip
+THANKSGIVING = [(f"2015-11-{day}", 14.5, 210 if day == 27 else 390) for day in (23, 24, 25, 27, 30)]
+THANKSGIVING.append(("2015-12-01", 14.5, 390))
 DAYLIGHT = [("2016-03-10", 14.5, 390), ("2016-03-11", 14.5, 390), ("2016-03-14", 13.5, 390), ("2016-03-15", 13.5, 390)]
 
 
