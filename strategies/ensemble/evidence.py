@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def evidence(ensemble: Ensemble, bars: Bars, places: list[int]) -> list[dict[str, Any]]:
     """One object a place:
 
-    kind "ensemble"; vote, needs (agreement in words), threshold; buy, sell (shares of the weight, 0..1); agreed and said
+    kind "ensemble"; vote, needs (agreement in words), threshold; buy, sell (shares of the weight, 0..1); agreed, said
     ("BUY", "SELL", "EXIT_LONG", …, "" for nothing): what the members agree on, and what was said of it; news: whether
     this bar is the one to say it on; confidence {voted, final, outcomes, needs}, outcomes null where none are asked;
     members [{name, strategy, timeframe, weight, share, ready, says, confidence, since, evidence}];
