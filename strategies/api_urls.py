@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from strategies.api import compose, custom, saved
+from strategies.api import compose, custom, indicators, saved
 
 app_name = "strategies-api"
 
@@ -22,6 +22,7 @@ _ALIASES: list[URLPattern] = [
 ]
 
 urlpatterns = [
+    path("indicators", indicators.Indicators.as_view(), name="indicators"),
     path("strategies", saved.Strategies.as_view(), name="list"),
     path("strategies/public", saved.PublicStrategies.as_view(), name="public"),
     path("strategies/public/<str:strategy_type>", saved.PublicStrategiesOfType.as_view(), name="public-of-type"),

@@ -18,6 +18,7 @@ from django.http import QueryDict
 from accounts.models import User
 from engine.errors import Fault, InputError
 from strategies import catalogue, declared_fields, selectors, session_settings
+from strategies.base import Strategy
 from strategies.declared_fields import Field
 from strategies.models import UserStrategy
 from strategies.params import Param
@@ -123,10 +124,16 @@ class RunForm:
     @property
     def parameters(self) -> Mapping[str, Param[Any]]:
         """The declared parameters of the chosen strategy; none while none is chosen."""
+        chosen = self.chosen
+        return {} if chosen is None else chosen.params
+
+    @property
+    def chosen(self) -> type[Strategy] | None:
+        """The chosen strategy's class; None while none is chosen."""
         try:
-            return catalogue.get(self.saved.strategy if self.saved else self.values["strategy"]).params
+            return catalogue.get(self.saved.strategy if self.saved else self.values["strategy"])
         except InputError:
-            return {}
+            return None
 
     def payload(self) -> tuple[dict[str, Any], list[Fault]]:
         """The request body, and what could not even be read as the type it should have."""
@@ -224,7 +231,8 @@ class RunForm:
             {
                 "value": strategy.slug,
                 "label": strategy.label,
-                "text": strategy.describe().split("\n\n")[0].replace("\n", " ").replace("`", ""),
+                "text": ("Unavailable here. " if strategy.unavailable() else "")
+                + strategy.describe().split("\n\n")[0].replace("\n", " ").replace("`", ""),
                 "kind": strategy.kind.replace("_", " "),
             }
             for strategy in catalogue.listed()
