@@ -112,6 +112,8 @@ class Strategy:
     needs: ClassVar[tuple[str, ...]] = ()
     params: ClassVar[dict[str, Param[Any]]] = {}
     line_info: ClassVar[dict[str, Line]] = {}
+    # Templates are handed the class, and would make one of it, which not every strategy lets itself be without values.
+    do_not_call_in_templates: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

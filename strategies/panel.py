@@ -120,14 +120,14 @@ class PanelStrategy(Strategy):
         for symbol in symbols:
             row = int(panel.rows[symbol][-1])
             answer = answers[symbol][row]
-            code = int(answer["action"])
+            code, terms = int(answer["action"]), _terms(answer)
             at = {"close": float(panel.bars[symbol].close[-1])}
             at |= {name: float(values[row]) for name, values in lines.items()}
             short = f"Not enough history: it needs {needed} bars of every symbol and has {rows}."
             told[symbol] = Signal(
                 symbol=symbol,
                 action=ACTIONS[code],
-                confidence=float(answer["confidence"]) if code else 0.0,
+                confidence=float(answer["confidence"]) if code or "quote_qty" in terms else 0.0,
                 px=at["close"],
                 reasoning=short if rows < needed else self.panel_reason(symbol, ACTIONS[code], at),
                 strategy=self.slug,
@@ -137,7 +137,7 @@ class PanelStrategy(Strategy):
                     "values": {name: value for name, value in at.items() if np.isfinite(value)},
                 },
                 exits=EXITS.get(code, ""),
-                terms=_terms(answer),
+                terms=terms,
             )
         return told
 

@@ -295,7 +295,7 @@ class Runner:
     def naked(self) -> list[str]:
         """Open positions whose settings declare a stop, with none armed and no exit under way (W6)."""
         portfolio = self.desk.portfolio
-        leaving = {order.symbol for order in portfolio.working_orders() if not order.entry}
+        leaving = portfolio.exits_due()
         return [
             position.symbol
             for position in portfolio.positions()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine import Bars
 from engine.errors import InputError
 from strategies import catalogue
-from strategies.base import Strategy
+from strategies.base import ACTIONS, Strategy
 from strategies.indicators import functions as f
 from tests.strategies.series import bits, from_close, furnished, real_daily, walk
 
@@ -37,6 +37,8 @@ def test_the_catalogue_is_what_was_promised() -> None:
         "breakout",
         "rsi_bollinger",
         "zscore_reversion",
+        "multi_timeframe",
+        "ai_enhanced",
         "volume_surge",
         "liquidity",
         "smart_money",
@@ -258,9 +260,10 @@ def test_scored_signals_are_the_signals_with_their_confidence(declared: type[Str
 @pytest.mark.parametrize("declared", ALL)
 def test_overlays_are_the_lines_with_a_name_and_a_place(declared: type[Strategy]) -> None:
     strategy = declared()
-    bars = furnished(strategy, walk(1_000, timeframe="1m"))
+    # A thousand minutes make no days, a thousand days do.
+    bars = furnished(strategy, walk(1_000, timeframe="1d" if list(strategy.timeframes()) else "1m"))
     drawn = strategy.overlays(bars)
-    assert [overlay["name"] for overlay in drawn] == list(strategy.lines(bars)) == list(declared.line_info)
+    assert [overlay["name"] for overlay in drawn] == list(strategy.lines(bars)) == list(strategy.line_info)
     for overlay in drawn:
         assert overlay["label"]
         assert overlay["pane"] in ("price", "own")
@@ -290,6 +293,8 @@ def test_any_legal_parameters_give_legal_signals(data: st.DataObject, declared: 
         told = param.declaration()
         if told["type"] == "int":
             values[name] = data.draw(st.integers(told["min"], min(told["max"], 60)))
+        elif told["type"] == "bool":
+            values[name] = data.draw(st.booleans())
         elif told["choices"]:
             values[name] = data.draw(st.sampled_from([choice["value"] for choice in told["choices"]]))
         else:
@@ -300,9 +305,11 @@ def test_any_legal_parameters_give_legal_signals(data: st.DataObject, declared: 
         contradictions = {fault.code for fault in error.faults}
     else:
         contradictions = {"conflict"}
-        bars = furnished(strategy, walk(150, data.draw(st.integers(0, 50))))
+        # What reads hours of its own needs bars to make them of.
+        finer = "1m" if list(strategy.timeframes()) else "1d"
+        bars = furnished(strategy, walk(150, data.draw(st.integers(0, 50)), timeframe=finer))
         given_signals = strategy.signals(bars)
-        assert set(np.unique(given_signals).tolist()) <= {-1, 0, 1}
+        assert set(np.unique(given_signals).tolist()) <= {0, *ACTIONS}
         assert not given_signals[: strategy.warmup() - 1].any()
         confidence = strategy.confidence(bars)[given_signals != 0]
         assert ((confidence >= 0) & (confidence <= 1)).all()
