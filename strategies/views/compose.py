@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from engine.errors import InputError
 from strategies import selectors, services
-from strategies.compose_form import ComposeForm, picked
+from strategies.compose_form import ComposeForm, choosable, picked
 from strategies.ensemble import MOST_MEMBERS, Ensemble
 from strategies.models import UserStrategy
 from tradingsite.lib.errors import ApiError, NotFound
@@ -58,13 +58,12 @@ def edit(request: HttpRequest, strategy_id: int) -> HttpResponse:
 @login_required
 @require_GET
 def member(request: HttpRequest) -> HttpResponse:
-    """The part of one more member: ``?pick=`` says which, ``?key=`` what its fields begin with."""
-    key = request.GET.get("key", "")
+    """The part of one more member: ``?pick=`` says which (default: the first), ``?key=`` what its fields begin with."""
+    key = request.GET.get("key", "m0")
     if not _KEY.fullmatch(key):
         raise NotFound("There is no such row.")
-    return render(
-        request, "strategies/parts/member.html", {"member": picked(request.user, request.GET.get("pick", ""), key)}
-    )
+    pick = request.GET.get("pick", f"catalogue:{choosable()[0].slug}")
+    return render(request, "strategies/parts/member.html", {"member": picked(request.user, pick, key)})
 
 
 @login_required
