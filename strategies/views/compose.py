@@ -15,6 +15,7 @@ from strategies import selectors, services
 from strategies.compose_form import ComposeForm, choosable, picked
 from strategies.ensemble import MOST_MEMBERS, Ensemble
 from strategies.models import UserStrategy
+from strategies.views import saved
 from tradingsite.lib.errors import ApiError, NotFound
 
 _KEY = re.compile(r"m\d{1,4}")
@@ -40,10 +41,10 @@ def new(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def edit(request: HttpRequest, strategy_id: int) -> HttpResponse:
-    """Change one of the user's own ensembles; any other strategy has a form of its own."""
+    """Change one of the user's own ensembles; any other strategy's own form answers here as well."""
     row = selectors.get(request.user, strategy_id)
     if row.strategy != Ensemble.slug:
-        return redirect("strategies:edit", strategy_id=row.pk)
+        return saved.edit(request, strategy_id)
     if request.method == "GET":
         return _page(request, ComposeForm.from_row(request.user, row), row)
     form = ComposeForm.from_request(request.user, request.POST)
