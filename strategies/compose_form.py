@@ -250,7 +250,7 @@ class ComposeForm:
 
 def choosable() -> list[type[Strategy]]:
     """The strategies that may be members."""
-    return [entry for entry in catalogue.all() if not issubclass(entry, PanelStrategy)]
+    return [entry for entry in catalogue.all() if not issubclass(entry, PanelStrategy) and not entry.unavailable()]
 
 
 def picked(user: User, pick: str, key: str) -> Row:

@@ -20,6 +20,7 @@ from engine.errors import Fault, InputError
 from strategies import catalogue, declared_fields, selectors, session_settings
 from strategies.base import Strategy
 from strategies.declared_fields import Field
+from strategies.ensemble import Ensemble
 from strategies.models import UserStrategy
 from strategies.params import Param
 from tradingsite.lib.errors import NotFound
@@ -235,8 +236,14 @@ class RunForm:
                 + strategy.describe().split("\n\n")[0].replace("\n", " ").replace("`", ""),
                 "kind": strategy.kind.replace("_", " "),
             }
-            for strategy in catalogue.listed()
+            for strategy in [*catalogue.listed(), *self._from_before]
         ]
+
+    @property
+    def _from_before(self) -> list[type[Strategy]]:
+        """The ensemble of an earlier run that stands under no name: offered while its members stand in the form."""
+        is_one = self.values["strategy"] == Ensemble.slug and self.values.get(f"{PARAMETERS}.members")
+        return [Ensemble] if is_one else []
 
     @property
     def saved_choices(self) -> list[dict[str, Any]]:

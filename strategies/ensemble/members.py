@@ -117,6 +117,9 @@ class MembersParam(ObjectsParam):
         if cleaned["timeframe"]:
             # A tree on hours cannot read minutes, though the run may have them.
             timeframes.refuse(declared, cleaned["parameters"], cleaned["timeframe"])
+            if declared(**cleaned["parameters"]).extras():
+                message = f"{declared.label} reads more than bars, and coarser bars come without it."
+                raise InputError(Fault("timeframe", "conflict", message, "Leave it empty: the run's own bars."))
         return cleaned
 
     def _words(self, value: Any) -> str:
@@ -134,6 +137,9 @@ def _single(slug: object) -> type[Strategy]:
     if issubclass(declared, PanelStrategy):
         message = f"{declared.label} trades several symbols together; an ensemble asks each symbol alone."
         raise InputError(Fault("strategy", "conflict", message, "Choose a strategy of single symbols."))
+    if why := declared.unavailable():
+        message = f"{declared.label} is unavailable. {why}"
+        raise InputError(Fault("strategy", "unavailable", message, "Choose a strategy that reads bars only."))
     return declared
 
 

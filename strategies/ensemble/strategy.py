@@ -141,6 +141,7 @@ class Ensemble(Strategy):
         asked = self.validators if self.validator_enabled else ()
         self._validators = [validator for validator in map(build, asked) if validator.enabled]
         self.allows_short = any(member.opens_short for member in self._members)
+        self.needs = tuple(dict.fromkeys(need for member in self._members for need in member.strategy.needs))
         self._read: tuple[Bars, Reading] | None = None
 
     @classmethod
@@ -182,6 +183,9 @@ class Ensemble(Strategy):
         for member in self._members:
             # What a member reads beside its own bars is checked against those when it is taken in.
             yield from [member.timeframe] if member.timeframe else member.strategy.timeframes()
+
+    def extras(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for member in self._members for name in member.strategy.extras()))
 
     def reading(self, bars: Bars) -> Reading:
         """What it works out on these bars; the last answer is kept, because signals, lines and evidence all ask."""

@@ -12,9 +12,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from engine.errors import InputError
 from strategies import selectors, services
-from strategies.compose_form import ComposeForm, picked
+from strategies.compose_form import ComposeForm, choosable, picked
 from strategies.ensemble import MOST_MEMBERS, Ensemble
 from strategies.models import UserStrategy
+from strategies.views import saved
 from tradingsite.lib.errors import ApiError, NotFound
 
 _KEY = re.compile(r"m\d{1,4}")
@@ -40,10 +41,10 @@ def new(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def edit(request: HttpRequest, strategy_id: int) -> HttpResponse:
-    """Change one of the user's own ensembles; any other strategy has a form of its own."""
+    """Change one of the user's own ensembles; any other strategy's own form answers here as well."""
     row = selectors.get(request.user, strategy_id)
     if row.strategy != Ensemble.slug:
-        return redirect("strategies:edit", strategy_id=row.pk)
+        return saved.edit(request, strategy_id)
     if request.method == "GET":
         return _page(request, ComposeForm.from_row(request.user, row), row)
     form = ComposeForm.from_request(request.user, request.POST)
@@ -58,13 +59,12 @@ def edit(request: HttpRequest, strategy_id: int) -> HttpResponse:
 @login_required
 @require_GET
 def member(request: HttpRequest) -> HttpResponse:
-    """The part of one more member: ``?pick=`` says which, ``?key=`` what its fields begin with."""
-    key = request.GET.get("key", "")
+    """The part of one more member: ``?pick=`` says which (default: the first), ``?key=`` what its fields begin with."""
+    key = request.GET.get("key", "m0")
     if not _KEY.fullmatch(key):
         raise NotFound("There is no such row.")
-    return render(
-        request, "strategies/parts/member.html", {"member": picked(request.user, request.GET.get("pick", ""), key)}
-    )
+    pick = request.GET.get("pick", f"catalogue:{choosable()[0].slug}")
+    return render(request, "strategies/parts/member.html", {"member": picked(request.user, pick, key)})
 
 
 @login_required

@@ -11,7 +11,10 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Tier, User
+from backtests.forms import BacktestForm
+from backtests.runner import clean
 from strategies import selectors, services
+from strategies.ensemble import Ensemble
 from strategies.services import composing
 from tests.strategies.trees import make_custom
 
@@ -171,9 +174,22 @@ def test_a_backtest_starts_from_a_saved_ensemble(browser: Client, alice: User) -
     text = browser.get(reverse("backtests:new"), {"saved": row.pk}).content.decode()
     hidden = re.search(r'name="strategy_parameters.members" value="([^"]*)"', text)
     assert hidden
-    from strategies.ensemble import Ensemble
-
     assert Ensemble.parse({"members": html.unescape(hidden[1])})["members"] == tuple(row.parameters["members"])
+
+
+@pytest.mark.row("D20")
+def test_an_ensemble_without_a_name_can_be_run_again(alice: User) -> None:
+    parameters = {"members": [{"strategy": "momentum", "weight": 7}, {"strategy": "bollinger"}]}
+    config = clean({"strategy": "ensemble", "strategy_parameters": parameters, "symbols": ["AAPL"]}).as_dict()
+    form = BacktestForm.from_config(alice, config)
+    assert "ensemble" in [choice["value"] for choice in form.strategy_choices]
+    body, faults = form.payload()
+    assert not faults
+    assert body["strategy"] == "ensemble"
+    assert body["strategy_parameters"] == config["strategy_parameters"]
+    assert "ensemble" not in [
+        choice["value"] for choice in BacktestForm(alice, {"strategy": "momentum"}).strategy_choices
+    ]
 
 
 def test_lists_cost_the_same_however_many_there_are(

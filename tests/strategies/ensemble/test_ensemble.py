@@ -12,7 +12,7 @@ from strategies import catalogue
 from strategies.causality import check
 from strategies.ensemble import sentences
 from strategies.ensemble.members import SLUG
-from tests.strategies.series import from_close, walk
+from tests.strategies.series import from_close, furnished, walk
 
 EVERYTHING: dict[str, Any] = {
     "members": [
@@ -49,6 +49,20 @@ def test_it_looks_at_no_later_bar(vote: str) -> None:
     assert report.ok, report.problems
     assert np.count_nonzero(ensemble.signals(bars)) > 0 or vote == "unanimous"
     assert not ensemble.signals(bars)[: ensemble.warmup() - 1].any()
+
+
+@pytest.mark.row("D13", "W8")
+def test_of_the_signal_sources_with_some_switched_off() -> None:
+    sources = ["volume_surge", "liquidity", "smart_money", "sentiment"]
+    members = [{"strategy": slug, "enabled": slug != "smart_money"} for slug in sources]
+    ensemble = catalogue.get(SLUG)(members=members, vote="any", hold_for_bars=2)
+    bars = furnished(ensemble, walk(900))
+    report = check(ensemble, bars, points=80)
+    assert report.ok, report.problems
+    told = ensemble.evidence(bars, np.flatnonzero(ensemble.signals(bars)).tolist())
+    spoken = {member["strategy"] for one in told for member in one["members"] if member["says"]}
+    assert {"liquidity", "sentiment"} <= spoken
+    assert "smart_money" not in spoken
 
 
 @pytest.mark.row("D22")

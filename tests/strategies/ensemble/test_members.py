@@ -106,6 +106,19 @@ def test_a_strategy_of_several_symbols_is_no_member() -> None:
         assert faults({"members": [GOOD, {"strategy": slug}]})["members[1].strategy"] == "conflict"
 
 
+@pytest.mark.row("D13")
+def test_what_a_member_reads_beside_bars() -> None:
+    asks = {"strategy": "sentiment"}
+    assert faults({"members": [GOOD, {"strategy": "microstructure"}]}) == {"members[1].strategy": "unavailable"}
+    assert faults({"members": [GOOD, {**asks, "timeframe": "1d"}]}) == {"members[1].timeframe": "conflict"}
+    ensemble = catalogue.get("ensemble")(
+        members=[GOOD, {"strategy": "ensemble", "parameters": {"members": [GOOD, asks]}}]
+    )
+    assert ensemble.extras() == catalogue.get("sentiment")().extras()
+    assert ensemble.needs == ("news",)
+    assert catalogue.get("ensemble")(members=[GOOD, {**asks, "enabled": False}]).extras() == ()
+
+
 @pytest.mark.row("A8")
 @given(
     st.recursive(
