@@ -24,7 +24,7 @@ from engine.errors import Fault, InputError
 from marketdata.models.instrument import Source
 from marketdata.selectors import visible_instruments
 from marketdata.zones import ALWAYS_OPEN
-from strategies import catalogue, readers, session_settings
+from strategies import catalogue, readers, reading, session_settings
 from strategies import selectors as strategy_selectors
 from strategies import services as strategy_services
 from strategies.models import UserStrategy
@@ -73,6 +73,7 @@ def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, lis
             saved = _saved_strategy(user, saved_id)
             payload = _with_saved(payload, saved)
     config = clean(payload)
+    reading.refuse_unavailable(catalogue.get(config.strategy))
     gate.check_tier(user, config.strategy, config.strategy_parameters)
     calendar = _calendar(_available(user, config))
     settings = session_settings.clean(config.settings)

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from strategies.api import custom, saved
+from strategies.api import compose, custom, indicators, saved
 
 app_name = "strategies-api"
 
@@ -22,9 +22,11 @@ _ALIASES: list[URLPattern] = [
 ]
 
 urlpatterns = [
+    path("indicators", indicators.Indicators.as_view(), name="indicators"),
     path("strategies", saved.Strategies.as_view(), name="list"),
     path("strategies/public", saved.PublicStrategies.as_view(), name="public"),
     path("strategies/public/<str:strategy_type>", saved.PublicStrategiesOfType.as_view(), name="public-of-type"),
+    path("strategies/compose", compose.ComposeStrategy.as_view(), name="compose"),
     path("strategies/users/<int:user_id>", saved.StrategiesOfUser.as_view(), name="of-user"),
     path("strategies/<int:strategy_id>", saved.StrategyDetail.as_view(), name="detail"),
     path("strategies/<int:strategy_id>/copy", saved.CopyStrategy.as_view(), name="copy"),

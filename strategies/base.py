@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import Fault, InputError
+from strategies import needs as other_needs
 from strategies.params import Param, clean_all, parse_all, shown
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Strategy:
     position where the settings allow shorting too. The docstring is the description users read. `listed`: whether it is
     offered by name; a strategy that a person builds is offered by what was built.
     `depends_on`: other modules that decide its signals too; they count in its version.
+    `needs`: what it reads beside bars, by the names of `strategies.needs`; without it, it says nothing.
     """
 
     slug: ClassVar[str]
@@ -107,6 +109,7 @@ class Strategy:
     allows_short: bool = True
     listed: ClassVar[bool] = True
     depends_on: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
     params: ClassVar[dict[str, Param[Any]]] = {}
     line_info: ClassVar[dict[str, Line]] = {}
     # Templates are handed the class, and would make one of it, which not every strategy lets itself be without values.
@@ -141,6 +144,10 @@ class Strategy:
     def signals(self, bars: Bars) -> NDArray[np.int8]:
         """BUY, SELL, HOLD or an exit, one a bar; the one at i uses bars[: i + 1] only. Too few bars: all 0."""
         raise NotImplementedError
+
+    def extras(self) -> tuple[str, ...]:
+        """Names of the series beside the prices that it reads (`engine.Bars.extras`); whoever runs it attaches them."""
+        return ()
 
     def lines(self, bars: Bars) -> dict[str, NDArray[np.float64]]:
         """The indicator values the decision is read from, by name; float64, one a bar, NaN where not yet known."""
@@ -198,6 +205,16 @@ class Strategy:
         return cls.kind.replace("_", " ")
 
     @classmethod
+    def unavailable(cls) -> str:
+        """Why the platform cannot run it: what it needs and nobody has here; "" where it can."""
+        return other_needs.unavailable(cls.needs)
+
+    @classmethod
+    def needed(cls) -> str:
+        """Where what it reads beside bars comes from; "" where it reads bars only."""
+        return other_needs.words(cls.needs)
+
+    @classmethod
     def version(cls) -> str:
         """12 hex digits of everything that decides its signals: its module, its declaration, the indicators."""
         if "_version" not in vars(cls):
@@ -218,6 +235,8 @@ class Strategy:
             "kind": cls.kind,
             "description": cls.describe(),
             "allows_short": cls.allows_short,
+            "needs": list(cls.needs),
+            "unavailable": cls.unavailable(),
             "version": cls.version(),
             "parameters": [param.declaration() for param in cls.params.values()],
             "least_symbols": 1,

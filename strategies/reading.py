@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from engine.errors import Fault, InputError
 from strategies.base import Overlay, Signal, Strategy
+from strategies.needs import NEEDS
 from strategies.panel import PanelStrategy
 
 if TYPE_CHECKING:
@@ -112,6 +113,23 @@ def refuse_settings(strategy: type[Strategy], parameters: Mapping[str, Any], set
         faults.append(Fault("settings.max_position_size_pct", "conflict", message, hint))
     if faults:
         raise InputError(faults)
+
+
+def refuse_unavailable(strategy: type[Strategy]) -> None:
+    """Raises InputError (path ``strategy``) where the platform has not what the strategy reads beside bars."""
+    if why := strategy.unavailable():
+        message = f"{strategy.label} is unavailable. {why}"
+        raise InputError(Fault("strategy", "unavailable", message, "Choose a strategy that reads bars only"))
+
+
+def refuse_missing(strategy: Strategy, bars: Mapping[str, Bars]) -> None:
+    """Raises InputError (path ``strategy``) where a strategy that cannot do without is not given what it reads."""
+    if not strategy.needs:
+        return
+    for symbol, series in bars.items():
+        if missing := [name for name in strategy.extras() if name not in series.extras]:
+            message = f"{strategy.label} is unavailable: the bars of {symbol} come without {missing[0]}"
+            raise InputError(Fault("strategy", "unavailable", message, NEEDS[strategy.needs[0]].words))
 
 
 def record(code: int, confidence: float, terms: Mapping[str, float]) -> Any:

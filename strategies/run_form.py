@@ -19,7 +19,9 @@ from django.utils.text import Truncator
 from accounts.models import User
 from engine.errors import Fault, InputError
 from strategies import catalogue, conditions, declared_fields, reading, selectors, session_settings
+from strategies.base import Strategy
 from strategies.declared_fields import Field
+from strategies.ensemble import Ensemble
 from strategies.models import CustomStrategy, UserStrategy
 from strategies.params import Param
 from strategies.services.gate import CONDITIONS
@@ -153,20 +155,22 @@ class RunForm:
 
     @property
     def parameters(self) -> Mapping[str, Param[Any]]:
-        """The declared parameters of the chosen strategy; none while none is chosen, and none of a custom one."""
+        """The declared parameters of the chosen strategy; none while none is chosen."""
+        chosen = self.chosen
+        return {} if chosen is None else chosen.params
+
+    @property
+    def chosen(self) -> type[Strategy] | None:
+        """The chosen strategy's class; None while none is chosen."""
         try:
-            return catalogue.get(self.saved.strategy if self.saved else self.values["strategy"]).params
+            return catalogue.get(self.saved.strategy if self.saved else self.values["strategy"])
         except InputError:
-            return {}
+            return None
 
     @property
     def symbols_words(self) -> str:
         """How many symbols the chosen strategy trades together; "" where it takes each by itself."""
-        try:
-            declared = catalogue.get(self.saved.strategy if self.saved else self.values["strategy"])
-        except InputError:
-            return ""
-        return reading.symbols_words(declared)
+        return "" if self.chosen is None else reading.symbols_words(self.chosen)
 
     def payload(self) -> tuple[dict[str, Any], list[Fault]]:
         """The request body, and what could not even be read as the type it should have."""
@@ -277,11 +281,18 @@ class RunForm:
             {
                 "value": strategy.slug,
                 "label": strategy.label,
-                "text": strategy.describe().split("\n\n")[0].replace("\n", " ").replace("`", ""),
+                "text": ("Unavailable here. " if strategy.unavailable() else "")
+                + strategy.describe().split("\n\n")[0].replace("\n", " ").replace("`", ""),
                 "kind": strategy.kind.replace("_", " "),
             }
-            for strategy in catalogue.listed()
+            for strategy in [*catalogue.listed(), *self._from_before]
         ]
+
+    @property
+    def _from_before(self) -> list[type[Strategy]]:
+        """The ensemble of an earlier run that stands under no name: offered while its members stand in the form."""
+        is_one = self.values["strategy"] == Ensemble.slug and self.values.get(f"{PARAMETERS}.members")
+        return [Ensemble] if is_one else []
 
     @property
     def saved_choices(self) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from strategies.views import custom, saved
+from strategies.views import compose, custom, saved
 
 app_name = "strategies"
 urlpatterns = [
@@ -8,6 +8,10 @@ urlpatterns = [
     path("public/", saved.public_list, name="public"),
     path("new/", saved.new, name="new"),
     path("search/", custom.palette, name="palette"),
+    path("compose/", compose.new, name="compose"),
+    path("compose/member/", compose.member, name="compose-member"),
+    path("compose/check/", compose.check, name="compose-check"),
+    path("compose/<int:strategy_id>/", compose.edit, name="compose-edit"),
     path("catalogue/<slug:slug>/", saved.catalogue_entry, name="entry"),
     path("custom/", custom.custom_list, name="custom"),
     path("custom/new/", custom.new, name="custom-new"),

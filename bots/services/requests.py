@@ -147,6 +147,8 @@ def _read(
     symbols = read_symbols(reader)
     if strategy and symbols:
         reader.attempt(None, reading.refuse_symbols, catalogue.get(strategy), symbols)
+    if strategy:
+        reader.attempt(None, reading.refuse_unavailable, catalogue.get(strategy))
     timeframe, match_timeframe = read_timeframes(reader)
     if strategy and parameters:
         reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)

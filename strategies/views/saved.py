@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from engine.errors import InputError
 from strategies import catalogue, reading, selectors, services, session_settings
 from strategies.base import Strategy
+from strategies.ensemble import Ensemble, sentences
 from strategies.forms import StrategyForm
 from strategies.models import UserStrategy
 from strategies.params import Param
@@ -61,6 +62,7 @@ def detail(request: HttpRequest, strategy_id: int) -> HttpResponse:
         shown["declared"] = row.declared
         shown["values"] = _in_words(row.declared.params, row.parameters)
         shown["settings"] = _in_words(session_settings.SETTINGS, row.settings)
+        shown["sentences"] = sentences(row.parameters) if row.strategy == Ensemble.slug else {}
     except InputError as error:
         # A release may drop a strategy; what was saved stays readable.
         shown["missing"] = str(error)
@@ -73,6 +75,8 @@ def new(request: HttpRequest) -> HttpResponse:
     """Save a catalogue entry, ``?strategy=`` names it, with own parameters."""
     sent = request.POST if request.method == "POST" else request.GET
     declared = _declared(sent.get("strategy") or catalogue.listed()[0].slug)
+    if declared is Ensemble:
+        return redirect("strategies:compose")
     if request.method == "GET":
         return _form(request, StrategyForm(declared))
     form = StrategyForm.from_request(declared, request.POST)
@@ -89,6 +93,8 @@ def new(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, strategy_id: int) -> HttpResponse:
     """Change one of the user's own."""
     row = selectors.get(request.user, strategy_id)
+    if row.strategy == Ensemble.slug:
+        return redirect("strategies:compose-edit", strategy_id=row.pk)
     if request.method == "GET":
         return _form(request, StrategyForm.from_row(row), row)
     form = StrategyForm.from_request(row.declared, request.POST)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine import Bars
 from engine.errors import InputError
 from strategies import catalogue
+from strategies.base import ACTIONS
 from strategies.incremental import Incremental
 from tests.strategies.panels import by_itself
 from tests.strategies.series import FIRST_DAY_NS, MINUTE_NS, walk
@@ -145,8 +146,7 @@ def test_any_series_bit_by_bit(n: int, seed: int, slug: str) -> None:
     bars = walk(n, seed)
     live = fed(slug)
     actions = [live.on_bar(bar).action for bar in one_by_one(bars)]
-    named = {1: "BUY", -1: "SELL", 0: "HOLD"}
-    assert actions == [named[int(signal)] for signal in catalogue.get(slug)().signals(bars)]
+    assert actions == [ACTIONS[int(signal)] for signal in catalogue.get(slug)().signals(bars)]
     assert np.array_equal(live.bars().close, bars.close)
 
 
