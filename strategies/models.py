@@ -79,3 +79,7 @@ class CustomStrategy(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+# The gallery's tables belong to this app; Django looks for them here.
+from strategies.gallery.models import Publication, Rating, Report  # noqa: E402, F401

@@ -1,0 +1,66 @@
+"""What a publication is of, seen alike whether it was made from the catalogue or of conditions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from strategies import session_settings
+from strategies.base import Strategy
+from strategies.gallery.models import HASH_LENGTH
+from strategies.models import CustomStrategy, UserStrategy
+from strategies.panel import PanelStrategy
+
+Subject = UserStrategy | CustomStrategy
+CONDITIONS = "conditions"
+SAMPLE_SYMBOLS = ("AAPL", "IBM", "MSFT", "GOOG")
+STARTING_CASH = 100_000
+# What every publication pays, whatever its own settings say, so that all are measured alike and none for free.
+COSTS = {
+    "commission_rate": 0.0005,
+    "commission_per_share": 0.0,
+    "commission_min": 0.0,
+    "slippage_model": "proportional",
+    "slippage_value": 0.0005,
+    "fill_at": "next_open",
+    "close_at_end": False,
+}
+IN_SAMPLE_SHARE = 0.7
+
+
+def kind_of(subject: Subject) -> str:
+    """The kind it is listed under."""
+    return subject.strategy_type if isinstance(subject, UserStrategy) else CONDITIONS
+
+
+def runnable(subject: Subject) -> Strategy:
+    """The strategy, ready to be asked. Raises InputError where this release takes it no longer."""
+    return subject.declared(**subject.parameters)
+
+
+def run_settings(subject: Subject) -> dict[str, Any]:
+    """The settings that it is measured with, JSON-ready: its own, with everybody's costs."""
+    return session_settings.as_json(session_settings.clean({**subject.settings, **COSTS}))
+
+
+def symbols_for(strategy: type[Strategy]) -> list[str]:
+    """The sample symbols that it is measured on where its owner chose none: all, or as many as it takes."""
+    most = strategy.most if issubclass(strategy, PanelStrategy) else len(SAMPLE_SYMBOLS)
+    return list(SAMPLE_SYMBOLS[:most])
+
+
+def choice_of(subject: Subject, market: Sequence[Any]) -> str:
+    """A hash of what the owner chose: what decides, with which settings, measured on which market."""
+    return _hash([subject.strategy, subject.parameters, run_settings(subject), list(market)])
+
+
+def version_of(subject: Subject, choice: str) -> str:
+    """A hash of the choice and of the code that turns it into signals. Raises InputError as `runnable`."""
+    return _hash([choice, runnable(subject).version(), IN_SAMPLE_SHARE, STARTING_CASH])
+
+
+def _hash(parts: list[Any]) -> str:
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
