@@ -39,7 +39,13 @@ class Bot(models.Model):
     saved_strategy = models.ForeignKey(
         "strategies.UserStrategy", null=True, blank=True, on_delete=models.SET_NULL, related_name="bots"
     )
-    indicators = models.JSONField(default=dict, blank=True, help_text="Indicator rules of a bot without a strategy")
+    # Its trees are copied into `strategy_parameters` when the bot is saved.
+    custom_strategy = models.ForeignKey(
+        "strategies.CustomStrategy", null=True, blank=True, on_delete=models.SET_NULL, related_name="bots"
+    )
+    indicators = models.JSONField(
+        default=dict, blank=True, help_text="Indicator rules; the equivalent trees are its strategy_parameters"
+    )
     settings = models.JSONField(default=dict, blank=True)
     feed = models.CharField(max_length=24, default="synthetic")
     feed_options = models.JSONField(default=dict, blank=True)

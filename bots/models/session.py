@@ -43,9 +43,10 @@ class TradingSession(models.Model):
     initial_cash = models.DecimalField(**MONEY, validators=[MinValueValidator(Decimal("0.01"))])
     symbols = models.JSONField(default=list)
     timeframe = models.CharField(max_length=4)
-    strategy = models.CharField(max_length=60, blank=True, help_text="Slug in the catalogue; empty: a custom strategy")
+    strategy = models.CharField(max_length=60, help_text="Slug in the catalogue")
+    # Where its trees came from. They are copied into `strategy_parameters`, so that the row may change or go.
     custom_strategy = models.ForeignKey(
-        "strategies.CustomStrategy", null=True, blank=True, on_delete=models.PROTECT, related_name="sessions"
+        "strategies.CustomStrategy", null=True, blank=True, on_delete=models.SET_NULL, related_name="sessions"
     )
     saved_strategy = models.ForeignKey(
         "strategies.UserStrategy", null=True, blank=True, on_delete=models.SET_NULL, related_name="sessions"
@@ -93,9 +94,7 @@ class TradingSession(models.Model):
         constraints = [
             models.UniqueConstraint(fields=("owner", "idempotency_key"), name="session_idempotency_key_once"),
             models.CheckConstraint(condition=Q(initial_cash__gt=0), name="session_has_cash"),
-            models.CheckConstraint(
-                condition=Q(strategy="") ^ Q(custom_strategy__isnull=True), name="session_has_one_strategy"
-            ),
+            models.CheckConstraint(condition=~Q(strategy=""), name="session_has_a_strategy"),
             models.CheckConstraint(
                 condition=Q(winning_trades__lte=F("total_trades")), name="session_wins_within_trades"
             ),
@@ -113,7 +112,7 @@ class TradingSession(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or f"{self.mode} {self.strategy or self.custom_strategy} on {', '.join(self.symbols[:3])}"
+        return self.name or f"{self.mode} {self.strategy} on {', '.join(self.symbols[:3])}"
 
     @property
     def is_active(self) -> bool:

@@ -105,7 +105,7 @@ def guard_events(user: User, since: datetime.datetime, limit: int) -> QuerySet[S
     """What guards did and what went wrong in the user's sessions since then, newest first. One query."""
     told = Q(kind="guard") | Q(level__in=(SessionEvent.Level.WARNING, SessionEvent.Level.ERROR))
     rows = SessionEvent.objects.filter(told, session__owner=user, at__gte=since)
-    return rows.select_related("session__bot", "session__custom_strategy").order_by("-at", "-pk")[:limit]
+    return rows.select_related("session__bot").order_by("-at", "-pk")[:limit]
 
 
 def changes(user: User, limit: int) -> QuerySet[AuditEvent]:
@@ -123,7 +123,7 @@ def stopping(user: User, since: datetime.datetime | None) -> list[Stopping]:
         reached |= Q(state__in=OVER, ended_at__gte=since)
     rows = (
         TradingSession.objects.filter(reached, owner=user)
-        .select_related("bot", "custom_strategy")
+        .select_related("bot")
         .annotate(
             working=Count("orders", filter=Q(orders__state__in=WORKING), distinct=True),
             held=Count("positions", filter=Q(positions__is_open=True), distinct=True),

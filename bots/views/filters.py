@@ -84,7 +84,7 @@ class RecordFilter:
     @cached_property
     def sessions(self) -> list[tuple[str, str]]:
         """The user's newest sessions."""
-        found = TradingSession.objects.filter(owner=self.user).select_related("custom_strategy")[:MOST_CHOICES]
+        found = TradingSession.objects.filter(owner=self.user)[:MOST_CHOICES]
         return [(str(session.pk), f"{session} · {session.pk}") for session in found]
 
     @property

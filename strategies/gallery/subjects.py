@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from strategies import session_settings
+from strategies import catalogue, session_settings
 from strategies.base import Strategy
 from strategies.gallery.models import HASH_LENGTH
 from strategies.models import CustomStrategy, UserStrategy
@@ -35,14 +35,20 @@ def kind_of(subject: Subject) -> str:
     return subject.strategy_type if isinstance(subject, UserStrategy) else CONDITIONS
 
 
-def runnable(subject: Subject) -> Strategy:
-    """The strategy, ready to be asked. Raises InputError where this release takes it no longer."""
-    return subject.declared(**subject.parameters)
+def slug_of(subject: Subject) -> str:
+    """Its slug in the catalogue."""
+    return subject.strategy if isinstance(subject, UserStrategy) else CONDITIONS
+
+
+def declared(subject: Subject) -> type[Strategy]:
+    """Its catalogue entry. Raises InputError where that is no longer shipped."""
+    return catalogue.get(slug_of(subject))
 
 
 def run_settings(subject: Subject) -> dict[str, Any]:
     """The settings that it is measured with, JSON-ready: its own, with everybody's costs."""
-    return session_settings.as_json(session_settings.clean({**subject.settings, **COSTS}))
+    own = subject.settings if isinstance(subject, UserStrategy) else {}
+    return session_settings.as_json(session_settings.clean({**own, **COSTS}))
 
 
 def symbols_for(strategy: type[Strategy]) -> list[str]:
@@ -53,12 +59,12 @@ def symbols_for(strategy: type[Strategy]) -> list[str]:
 
 def choice_of(subject: Subject, market: Sequence[Any]) -> str:
     """A hash of what the owner chose: what decides, with which settings, measured on which market."""
-    return _hash([subject.strategy, subject.parameters, run_settings(subject), list(market)])
+    return _hash([slug_of(subject), subject.parameters, run_settings(subject), list(market)])
 
 
 def version_of(subject: Subject, choice: str) -> str:
-    """A hash of the choice and of the code that turns it into signals. Raises InputError as `runnable`."""
-    return _hash([choice, runnable(subject).version(), IN_SAMPLE_SHARE, STARTING_CASH])
+    """A hash of the choice and of the code that turns it into signals. Raises InputError as `declared`."""
+    return _hash([choice, declared(subject).version(), IN_SAMPLE_SHARE, STARTING_CASH])
 
 
 def _hash(parts: list[Any]) -> str:

@@ -37,7 +37,8 @@ SHAPES = {
     " final_capital win_rate_pct total_trades sharpe_ratio config trades equity_history",
     "user_strategies": "owner_id name description strategy strategy_type parameters settings is_public source_backtest"
     " copied_from_id created_at updated_at",
-    "custom_strategies": "owner_id name buy_conditions sell_conditions is_active",
+    "custom_strategies": "owner_id name description buy_conditions sell_conditions short_conditions cover_conditions"
+    " is_active is_public copied_from_id",
 }
 
 
@@ -144,14 +145,17 @@ def test_the_database_refuses_what_is_no_session(alice: User, changes: dict[str,
         TradingSession.objects.create(owner=alice, **fields)
 
 
-def test_a_session_runs_one_strategy(alice: User, session: TradingSession) -> None:
-    tree = CustomStrategy.objects.create(owner=alice, name="tree")
-    TradingSession.objects.create(owner=alice, initial_cash=1, timeframe="1m", custom_strategy=tree)
-    session.custom_strategy = tree
+def test_a_session_outlives_the_custom_strategy_that_it_copied(alice: User, session: TradingSession) -> None:
+    tree = {"type": "compare", "left": {"price": "close"}, "condition": "above", "right": {"value": 1}}
+    custom = CustomStrategy.objects.create(owner=alice, name="tree", buy_conditions=tree)
+    session.custom_strategy = custom
+    session.save()
+    custom.delete()
+    session.refresh_from_db()
+    assert session.custom_strategy is None
+    session.strategy = ""
     with pytest.raises(IntegrityError), transaction.atomic():
         session.save()
-    with pytest.raises(models.ProtectedError):
-        tree.delete()
 
 
 def test_states_are_those_of_the_design(session: TradingSession) -> None:
