@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from strategies.models import UserStrategy
 from tradingsite.lib.errors import NotFound
 
 MAX_ID = 2**63 - 1
+PUBLIC = Q(is_public=True) & ~Q(publication__hidden=True)  # what no operator has hidden
 
 
 def for_user(user: User) -> QuerySet[UserStrategy]:
@@ -18,7 +19,7 @@ def for_user(user: User) -> QuerySet[UserStrategy]:
 
 def public(strategy_type: str | None = None) -> QuerySet[UserStrategy]:
     """Those that anybody may read and copy, of one type where it is named."""
-    rows = UserStrategy.objects.filter(is_public=True).select_related("owner")
+    rows = UserStrategy.objects.filter(PUBLIC).select_related("owner")
     return rows if strategy_type is None else rows.filter(strategy_type=strategy_type)
 
 
@@ -29,7 +30,7 @@ def get(user: User, strategy_id: int) -> UserStrategy:
 
 def readable(user: User, strategy_id: int) -> UserStrategy:
     """One of the user's own or a public one. Raises NotFound for any other."""
-    return _one((for_user(user) | UserStrategy.objects.filter(is_public=True)).select_related("owner"), strategy_id)
+    return _one(UserStrategy.objects.filter(Q(owner=user) | PUBLIC).select_related("owner"), strategy_id)
 
 
 def count(user: User) -> int:

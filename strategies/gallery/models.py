@@ -114,7 +114,7 @@ class Rating(models.Model):
     user = models.ForeignKey(site.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="strategy_ratings")
     stars = models.PositiveSmallIntegerField()
     comment = models.CharField(max_length=500, blank=True)
-    choice = models.CharField(max_length=HASH_LENGTH, help_text="What of the strategy was rated, as `Publication.choice`")
+    choice = models.CharField(max_length=HASH_LENGTH, help_text="What was rated, as `Publication.choice`")
     hidden = models.BooleanField(default=False, help_text="Comment and stars taken away by an operator")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -13,6 +13,7 @@ from accounts.models import User
 from engine.errors import Fault, InputError
 from strategies import catalogue, selectors, session_settings
 from strategies.base import Strategy
+from strategies.gallery import publishing
 from strategies.models import UserStrategy
 from tradingsite.lib.errors import Conflict
 from tradingsite.lib.text import bad_character
@@ -63,6 +64,7 @@ def update(user: User, strategy_id: int, changes: Mapping[str, Any]) -> UserStra
             setattr(row, field, value)
         _refuse_taken(user, row)
         row.save()
+        publishing.follow(row)
     return row
 
 
@@ -89,6 +91,9 @@ def _add(user: User, row: UserStrategy) -> UserStrategy:
         quotas.check_saved_strategies(locked, saved=selectors.count(user))
         _refuse_taken(user, row)
         row.save()
+        publishing.follow(row)
+        if row.copied_from is not None:
+            publishing.count_copy(user, row.copied_from)
     return row
 
 
@@ -104,6 +109,8 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
         faults.append(Fault("name", "required", "A saved strategy needs a name."))
     if not isinstance(fields["is_public"], bool):
         faults.append(Fault("is_public", "wrong_type", "Must be true or false."))
+    if fields["is_public"] is True and not values["description"].strip():
+        faults.append(publishing.NEEDS_DESCRIPTION)
     try:
         declared = catalogue.get(fields["strategy"])
         values |= {"strategy": declared.slug, "strategy_type": declared.kind}
