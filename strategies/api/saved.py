@@ -15,10 +15,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from strategies import selectors, services
+from strategies.gallery import selectors as gallery
 from strategies.models import UserStrategy
 from strategies.serializers import (
     TYPES,
     CopyRequestSerializer,
+    PublicStrategySerializer,
     StrategyQuerySerializer,
     StrategyRequestSerializer,
     StrategySerializer,
@@ -97,7 +99,20 @@ class StrategiesOfUser(_StrategyList):
         return super().get(request, user_id=user_id)
 
 
-class PublicStrategies(_StrategyList):
+class _PublicList(_StrategyList):
+    """Base of the lists of public strategies: each with its figures and what others think of it."""
+
+    serializer_class = PublicStrategySerializer
+
+    def paginate_queryset(self, queryset: QuerySet[UserStrategy]) -> list[UserStrategy]:
+        rows = list(super().paginate_queryset(queryset) or ())
+        found = gallery.of_strategies([row.pk for row in rows])
+        for row in rows:
+            row.in_gallery = found.get(row.pk)
+        return rows
+
+
+class PublicStrategies(_PublicList):
     """Strategies that their owners made public."""
 
     def rows(self) -> QuerySet[UserStrategy]:
@@ -109,7 +124,7 @@ class PublicStrategies(_StrategyList):
         return super().get(request)
 
 
-class PublicStrategiesOfType(_StrategyList):
+class PublicStrategiesOfType(_PublicList):
     """Public strategies of one kind."""
 
     def rows(self) -> QuerySet[UserStrategy]:

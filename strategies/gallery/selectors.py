@@ -82,6 +82,12 @@ def of(user: User, subject: Subject) -> Publication:
     return one(user, found.pk)
 
 
+def of_strategies(strategy_ids: Sequence[int]) -> dict[int, Publication]:
+    """The publications of saved strategies, by the strategy's id. One query."""
+    rows = with_opinions(Publication.objects.filter(SHOWN, strategy__in=strategy_ids).defer("chart"))
+    return {row.strategy_id: row for row in rows if row.strategy_id is not None}
+
+
 def ratings(publication: Publication) -> QuerySet[Rating]:
     """Ratings of a publication that everybody sees, the newest first."""
     return Rating.objects.filter(publication=publication, hidden=False).select_related("user")

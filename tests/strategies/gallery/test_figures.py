@@ -10,6 +10,7 @@ from strategies.gallery.models import Publication
 @pytest.mark.row("D21")
 def test_try(alice, measured) -> None:
     import json
+
     row = measured(alice)
     print(row.state, row.problem)
     print(json.dumps(row.figures, indent=1), row.judged_sharpe)

@@ -1,0 +1,39 @@
+"""Making a published strategy one's own, and where the pages of a strategy are."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from accounts.models import User
+from strategies import services
+from strategies.gallery.models import Publication
+from strategies.gallery.subjects import Subject
+from strategies.models import UserStrategy
+
+
+def take(user: User, publication: Publication) -> tuple[Subject, bool]:
+    """(a strategy of the user's own that decides as the published one does, whether it is new).
+
+    One's own strategy is its own copy; a copy that was made before and never changed is taken again. Raises as
+    `strategies.services.copy`.
+    """
+    original = publication.subject
+    if original.owner_id == user.pk:
+        return original, False
+    before = type(original).objects.filter(owner=user, copied_from=original.pk).order_by("-pk")
+    for one in before:
+        if one.parameters == original.parameters and getattr(one, "settings", {}) == getattr(original, "settings", {}):
+            return one, False
+    return services.copy(user, original.pk), True
+
+
+def page_of(subject: Subject, page: str) -> str:
+    """The address of a page of a strategy: detail, edit, publish."""
+    return reverse(f"strategies:{page}", args=[subject.pk])
+
+
+def query_of(subject: Subject) -> str:
+    """How a form is told which strategy to begin with."""
+    return urlencode({"saved" if isinstance(subject, UserStrategy) else "custom": subject.pk})
