@@ -227,7 +227,7 @@ class RunForm:
                 "text": strategy.describe().split("\n\n")[0].replace("\n", " ").replace("`", ""),
                 "kind": strategy.kind.replace("_", " "),
             }
-            for strategy in catalogue.all()
+            for strategy in catalogue.listed()
         ]
 
     @property

@@ -28,6 +28,8 @@ def value_schema(declared: Mapping[str, Any]) -> dict[str, Any]:
             schema |= {"type": "string", "enum": choices + ([None] if declared["optional"] else [])}
         case "time":
             schema |= {"type": "string", "pattern": _TIME}
+        case "conditions":
+            schema |= {"type": "object"}
         case "days":
             schema |= {"type": "array", "items": {"type": "string", "enum": choices}, "minItems": 1}
         case _:

@@ -28,7 +28,7 @@ PAGE_SIZE = 25
 def strategy_list(request: HttpRequest) -> HttpResponse:
     """The user's saved strategies, and the catalogue they can start from."""
     page = Paginator(selectors.for_user(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "strategies/list.html", {"page": page, "catalogue": catalogue.all()})
+    return render(request, "strategies/list.html", {"page": page, "catalogue": catalogue.listed()})
 
 
 @login_required
@@ -62,7 +62,7 @@ def detail(request: HttpRequest, strategy_id: int) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     """Save a catalogue entry, ``?strategy=`` names it, with own parameters."""
     sent = request.POST if request.method == "POST" else request.GET
-    declared = _declared(sent.get("strategy") or catalogue.all()[0].slug)
+    declared = _declared(sent.get("strategy") or catalogue.listed()[0].slug)
     if request.method == "GET":
         return _form(request, StrategyForm(declared))
     form = StrategyForm.from_request(declared, request.POST)
@@ -117,7 +117,7 @@ def _declared(slug: str) -> type[Strategy]:
 
 
 def _form(request: HttpRequest, form: StrategyForm, row: UserStrategy | None = None, status: int = 200) -> HttpResponse:
-    shown = {"form": form, "row": row, "catalogue": catalogue.all()}
+    shown = {"form": form, "row": row, "catalogue": catalogue.listed()}
     return render(request, "strategies/form.html", shown, status=status)
 
 

@@ -117,7 +117,7 @@ def filtered(
 def catalogue_declarations() -> dict[str, Any]:
     """What a client needs to build the form of a backtest, from the declarations themselves."""
     return {
-        "strategies": [strategy.declaration() for strategy in catalogue.all()],
+        "strategies": [strategy.declaration() for strategy in catalogue.listed()],
         "settings": session_settings.declarations(),
         "presets": {name: session_settings.as_json(session_settings.preset(name)) for name in session_settings.PRESETS},
         "metrics": metrics.describe(),

@@ -1,7 +1,7 @@
 """The strategies that ship, one file each; importing this registers them.
 
-`get(slug)` and `all()` are how every other part reaches a strategy. Importing costs NumPy and nothing heavier: the
-indicator library loads when signals are computed.
+`get(slug)`, `all()` and `listed()` are how every other part reaches a strategy. Importing costs NumPy and nothing
+heavier: the indicator library loads when signals are computed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from strategies.catalogue import breakout  # noqa: F401
 from strategies.catalogue import rsi_bollinger  # noqa: F401
 from strategies.catalogue import zscore_reversion  # noqa: F401
 from strategies.catalogue import buy_and_hold  # noqa: F401
+from strategies import conditions  # noqa: F401
 # isort: on
 
 
@@ -29,3 +30,8 @@ def get(slug: object) -> type[Strategy]:
 def all() -> list[type[Strategy]]:
     """Every registered strategy: the shipped ones in the order of the pages, then those registered later."""
     return list(registered().values())
+
+
+def listed() -> list[type[Strategy]]:
+    """Those that are offered by name, in the same order: what people choose from."""
+    return [declared for declared in all() if declared.listed]

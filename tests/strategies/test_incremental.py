@@ -29,7 +29,7 @@ def fed(slug: str, **kwargs: object) -> Incremental:
 
 
 @pytest.mark.row("D2", "D4")
-@pytest.mark.parametrize("slug", [declared.slug for declared in catalogue.all()])
+@pytest.mark.parametrize("slug", [declared.slug for declared in catalogue.listed()])
 def test_bar_by_bar_is_all_at_once(slug: str) -> None:
     bars = walk(260)
     live = fed(slug)
@@ -139,7 +139,7 @@ def test_what_is_fed_must_be_a_strategy_on_a_known_timeframe() -> None:
         catalogue.get("ma_crossover")(fast_window="10")
 
 
-@given(n=st.integers(1, 80), seed=st.integers(0, 1_000), slug=st.sampled_from([d.slug for d in catalogue.all()]))
+@given(n=st.integers(1, 80), seed=st.integers(0, 1_000), slug=st.sampled_from([d.slug for d in catalogue.listed()]))
 def test_any_series_bit_by_bit(n: int, seed: int, slug: str) -> None:
     bars = walk(n, seed)
     live = fed(slug)

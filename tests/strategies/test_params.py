@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -152,7 +153,7 @@ JSON_VALUES = st.recursive(
 def test_whatever_is_sent_is_cleaned_or_refused(param: Param, value: object) -> None:
     """Nothing but a value within the declaration comes out, and nothing but InputError is raised."""
     cleaned, faults = outcome(param.clean, value)
-    assert all(fault.path == param.name for fault in faults)
+    assert all(re.split(r"[.\[]", fault.path)[0] == param.name for fault in faults)
     json.dumps([fault.as_dict() for fault in faults]).encode()
     if faults:
         return
@@ -167,7 +168,7 @@ def test_whatever_is_sent_is_cleaned_or_refused(param: Param, value: object) -> 
 @given(param=st.sampled_from(ALL_PARAMS), text=st.text(max_size=50))
 def test_whatever_is_typed_is_read_or_refused(param: Param, text: str) -> None:
     cleaned, faults = outcome(param.parse, text)
-    assert all(fault.path == param.name for fault in faults)
+    assert all(re.split(r"[.\[]", fault.path)[0] == param.name for fault in faults)
     assert faults or param.clean(cleaned) == cleaned
 
 

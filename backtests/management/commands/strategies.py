@@ -20,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            chosen = [catalogue.get(options["strategy"])] if options["strategy"] else catalogue.all()
+            chosen = [catalogue.get(options["strategy"])] if options["strategy"] else catalogue.listed()
         except InputError as error:
             raise CommandError(str(error), returncode=2) from None
         for strategy in chosen:

@@ -1,0 +1,193 @@
+"""What a tree says on each bar.
+
+A node is true, false or unknown: a comparison with a value that is not known yet (NaN) is unknown, `not` of unknown is
+unknown, and unknown never signals. So each node can be asked two things, where it is true and where it is false; only
+what stands below a `not` is ever asked the second (Kleene's logic of three values).
+
+One `Evaluation` computes each different operand and node once. All is causal to the last bit: nothing here reads a
+later bar, and coarser timeframes give only bars that have closed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies import indicators
+from strategies.conditions import shapes
+from strategies.conditions.shapes import Operand, Tree
+from strategies.timeframes import Aligned, aligned
+
+if TYPE_CHECKING:
+    from engine import Bars
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+# What is kept of one evaluation, in bytes; beyond it the longest unused is computed again when it is needed.
+_KEPT_BYTES = 256 * 2**20
+_COMPARE: dict[str, tuple[np.ufunc, np.ufunc]] = {
+    "above": (np.greater, np.less_equal),
+    "below": (np.less, np.greater_equal),
+    "rising": (np.greater, np.less_equal),
+    "falling": (np.less, np.greater_equal),
+}
+
+
+def evaluate(tree: Tree, bars: Bars) -> Flags:
+    """Where a canonical tree is true; shape (len(bars),). Raises InputError (path ``timeframe``) where it reads bars
+    that are finer than these."""
+    return Evaluation(bars).true(tree)
+
+
+class Evaluation:
+    """Trees over one series. Answers are read-only by agreement: they are shared."""
+
+    def __init__(self, bars: Bars) -> None:
+        self.bars = bars
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._size = 0
+        self._names: dict[Hashable, int] = {}
+        self._coarse: dict[str, Aligned] = {}
+        self._keys: dict[int, int] = {}
+        self._alive: list[Any] = []
+
+    def true(self, node: Tree) -> Flags:
+        """Where the node is true."""
+        return self._asked(node, True)
+
+    def false(self, node: Tree) -> Flags:
+        """Where the node is known not to be true."""
+        return self._asked(node, False)
+
+    def value(self, operand: Operand, earlier: int = 0) -> Array | float:
+        """An operand on each bar, `earlier` bars of its own timeframe before; a number where it is one."""
+        if "value" in operand:
+            return float(operand["value"])
+        return self._keep(("value", self._key(operand), earlier), lambda: self._placed(operand, earlier))
+
+    def _asked(self, node: Tree, wanted: bool) -> Flags:
+        return self._keep((wanted, self._key(node)), lambda: self._answer(node, wanted))
+
+    def _answer(self, node: Tree, wanted: bool) -> Flags:
+        if node["type"] == "compare":
+            found = self._compare(node, wanted)
+        elif node["type"] == "not":
+            # None of its children: true where all are false, false where one is true.
+            found = _join([self._asked(child, not wanted) for child in node["children"]], every=wanted)
+        else:
+            every = wanted == (node["type"] == "and")
+            found = _join([self._asked(child, wanted) for child in node["children"]], every=every)
+        held = node.get("for_bars", 1)
+        if held == 1:
+            return found
+        # Held: true on each of the last n bars; not held where one of them is false.
+        return _run(found, held) if wanted else ~_run(~found, held, before=True)
+
+    def _compare(self, node: Tree, wanted: bool) -> Flags:
+        condition, left = node["condition"], self.value(node["left"])
+        if condition == "between":
+            low, high = self.value(node["low"]), self.value(node["high"])
+            if wanted:
+                return self._flags(np.greater_equal(left, low) & np.less_equal(left, high))
+            return self._flags(np.less(left, low) | np.greater(left, high))
+        if condition in shapes.MOVES:
+            return self._flags(_COMPARE[condition][not wanted](left, self.value(node["left"], node["bars"])))
+        right = self.value(node["right"])
+        if condition not in shapes.CROSSINGS:
+            return self._flags(_COMPARE[condition][not wanted](left, right))
+        if condition == "crosses_below":
+            left, right = right, left
+        if wanted:
+            return indicators.crosses_above(left, right)
+        # It did not cross where it is not above now, or was above before; on the first bar the latter is unknown.
+        not_above = np.less_equal(left, right)
+        not_above[1:] |= np.greater(left, right)[:-1]
+        return not_above
+
+    def _flags(self, found: Any) -> Flags:
+        return np.broadcast_to(found, len(self.bars))
+
+    # --- operands ---------------------------------------------------------------------------------------------------
+
+    def _placed(self, operand: Operand, earlier: int) -> Array:
+        timeframe = operand.get("timeframe", self.bars.timeframe)
+        if timeframe not in self._coarse:
+            self._coarse[timeframe] = aligned(self.bars, timeframe)
+        level = self._coarse[timeframe]
+        values = self._plain(operand, level.bars)
+        if ago := operand.get("bars_ago", 0) + earlier:
+            values = _shifted(values, ago)
+        return values if level.bars is self.bars else level.spread(values)
+
+    def _plain(self, operand: Operand, bars: Bars) -> Array:
+        """The operand on the bars of its timeframe."""
+        if "price" in operand:
+            return getattr(bars, operand["price"])
+        name = operand["indicator"]
+        given = {field: operand[field] for field in indicators.get(name).params}
+        key = ("indicator", name, bars.timeframe, tuple(given.items()))
+        outputs = self._keep(key, lambda: indicators.calculate(name, bars, **given))
+        return outputs[operand["output"]] if "output" in operand else next(iter(outputs.values()))
+
+    # --- what is kept -----------------------------------------------------------------------------------------------
+
+    def _key(self, form: Any) -> int:
+        """A number for a node or an operand: equal ones have the same."""
+        known = self._keys.get(id(form))
+        if known is None:
+            entries = []
+            for name, value in form.items():
+                if isinstance(value, dict):
+                    value = self._key(value)
+                elif name == "children":
+                    value = tuple(self._key(child) for child in value)
+                entries.append((name, value))
+            known = self._names.setdefault(tuple(sorted(entries)), len(self._names))
+            self._keys[id(form)] = known
+            self._alive.append(form)  # a number stands for an object only while that exists
+        return known
+
+    def _keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        made = self._kept[key] = make()
+        self._size += _bytes(made)
+        while self._size > _KEPT_BYTES and len(self._kept) > 1:
+            self._size -= _bytes(self._kept.popitem(last=False)[1])
+        return made
+
+
+def _join(parts: list[Flags], *, every: bool) -> Flags:
+    found = parts[0]
+    for part in parts[1:]:
+        found = found & part if every else found | part
+    return found
+
+
+def _run(flags: Flags, count: int, *, before: bool = False) -> Flags:
+    """Where the last `count` flags, this one included, are all set. before: what counts for bars before the first."""
+    have, run = 1, flags
+    while have < count:
+        # A run of `have` bars that ends here and one that ends `step` bars earlier make a longer one.
+        step = min(have, count - have)
+        longer = np.full(len(run), before) & run
+        np.logical_and(run[step:], run[: len(run) - min(step, len(run))], out=longer[step:])
+        have, run = have + step, longer
+    return run
+
+
+def _shifted(values: Array, count: int) -> Array:
+    out = np.full(len(values), np.nan)
+    out[count:] = values[: max(len(values) - count, 0)]
+    return out
+
+
+def _bytes(made: Any) -> int:
+    arrays = made.values() if isinstance(made, dict) else (made,)
+    return sum(array.nbytes for array in arrays)
