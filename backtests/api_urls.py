@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern] = [
     path("backtests/<uuid:backtest_id>/save-as-strategy", backtests.SaveAsStrategy.as_view(), name="save-as-strategy"),
     path("backtests/<uuid:backtest_id>/trades", backtests.BacktestTrades.as_view(), name="trades"),
     path("backtests/<uuid:backtest_id>/trades.csv", backtests.BacktestTradesCsv.as_view(), name="trades-csv"),
+    path("backtests/<uuid:backtest_id>/explanations", backtests.Explanations.as_view(), name="explanations"),
     path("backtests/<uuid:backtest_id>/equity", backtests.BacktestEquity.as_view(), name="equity"),
     path("backtests/<uuid:backtest_id>/result", backtests.BacktestResult.as_view(), name="result"),
     path("performance/overview", performance.Overview.as_view(), name="performance-overview"),

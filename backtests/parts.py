@@ -6,6 +6,7 @@
 | ``chart`` | dict, see `backtests.runner.report.equity_chart` |
 | ``price:<symbol>`` | dict, see `backtests.runner.report.price_chart` |
 | ``head`` | dict: symbols and periods_per_year of the engine's result; names and risk-free rate of its metrics |
+| ``why`` | list, see `backtests.runner.explanations`; absent in results of earlier releases |
 | ``book``, ``benchmark_daily`` and the logs | arrays of the engine's result (`engine.result.Result`, `engine.types`) |
 
 `symbol` in the arrays is an index into the run's symbols in alphabetical order.

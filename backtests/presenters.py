@@ -336,9 +336,11 @@ def trade_table(backtest: Backtest, query: QueryDict) -> dict[str, Any]:
     except InputError:
         filters = {}
         page = selectors.round_trips(backtest, sort, filters, number, TRADES_PER_PAGE)
+    told = {(entry["symbol"], entry["entry_time"]): entry for entry in selectors.explanations(backtest)}
     rows = [
         {**row, "entry_at": _moment(row["entry_time"]), "exit_at": _moment(row["exit_time"]),
-         "why": REASONS.get(row["exit_reason"], row["exit_reason"])}
+         "why": REASONS.get(row["exit_reason"], row["exit_reason"]),
+         "entered": told.get((row["symbol"], row["entry_time"]))}
         for row in page.rows
     ]  # fmt: skip
     kept = query.copy()
@@ -352,6 +354,7 @@ def trade_table(backtest: Backtest, query: QueryDict) -> dict[str, Any]:
         "filters": filters,
         "reasons": list(REASONS.items()),
         "daily": backtest.timeframe == "1d",
+        "explained": bool(told),
         "csv_query": kept.urlencode() if filters or sort != "entry_time" else "",
     }
 

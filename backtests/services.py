@@ -28,6 +28,7 @@ from strategies import catalogue, readers, session_settings
 from strategies import selectors as strategy_selectors
 from strategies import services as strategy_services
 from strategies.models import UserStrategy
+from strategies.services import gate
 from tradingsite.lib.errors import Conflict, Unprocessable
 
 EXCHANGE = "XNYS"
@@ -38,10 +39,12 @@ def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Back
     """Check a request, write the row and hand it to a worker once the transaction is committed.
 
     payload: the body of POST /api/backtest/run (`backtests.runner.config.RunConfig`), plus ``saved_strategy_id`` in the
-    place of a strategy, and ``confirm_cautions``: true to run settings that `check` warns about.
+    place of a strategy, and ``confirm_cautions``: true to run settings that `check` warns about. Of a custom strategy
+    (``custom_strategy_id``) the trees are copied: a later change of it changes no backtest.
     idempotency_key: sent twice with the same request it gives the same row; it is the user's own, 1–200 characters.
-    Raises InputError (400), Unprocessable (422, cautions to be confirmed), QuotaExceeded (403), Conflict (409, the key
-    was used for another request).
+    Raises InputError (400), Unprocessable (422, cautions to be confirmed, a custom strategy that may not run),
+    QuotaExceeded and NotAllowed (403, conditions on a tier without them), Conflict (409, the key was used for another
+    request).
     """
     config, saved, cautions = check(user, payload)
     confirmed = _confirmed(payload)
@@ -57,19 +60,27 @@ def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Back
 def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, list[Fault]]:
     """The cleaned request, the saved strategy it names, and what is unusual about it; nothing is written.
 
-    For live validation of the form, too. Raises InputError with every fault.
+    For live validation of the form, too. Raises InputError with every fault, and what `submit` raises before it writes.
     """
-    saved = None
+    saved = custom = None
     if isinstance(payload, Mapping):
         payload = {key: value for key, value in payload.items() if key != "confirm_cautions"}
+        if payload.get(gate.FIELD) is not None:
+            custom = gate.runnable(user, payload[gate.FIELD])
+            payload = gate.with_custom(payload, custom)
         saved_id = payload.pop("saved_strategy_id", None)
         if saved_id is not None:
             saved = _saved_strategy(user, saved_id)
             payload = _with_saved(payload, saved)
     config = clean(payload)
+    gate.check_tier(user, config.strategy, config.strategy_parameters)
     calendar = _calendar(_available(user, config))
-    cautions = session_settings.cautions(session_settings.clean(config.settings), calendar=calendar)
-    return config, saved, [replace(caution, path=f"settings.{caution.path}") for caution in cautions]
+    settings = session_settings.clean(config.settings)
+    cautions = [
+        replace(caution, path=f"settings.{caution.path}")
+        for caution in session_settings.cautions(settings, calendar=calendar)
+    ]
+    return config, saved, cautions + gate.unusual(config.strategy, config.strategy_parameters, settings, custom)
 
 
 def cancel(user: User, backtest_id: uuid.UUID | str) -> Backtest:
@@ -104,6 +115,7 @@ def rerun(user: User, backtest_id: uuid.UUID | str, idempotency_key: str | None 
             code="not_repeatable",
             faults=error.faults,
         ) from None
+    gate.check_tier(user, config.strategy, config.strategy_parameters)
     saved = None
     if original.saved_strategy_id is not None:
         saved = UserStrategy.objects.filter(owner=user, pk=original.saved_strategy_id).first()
@@ -165,7 +177,7 @@ def _create(
             name=config.name,
             config=plain,
             strategy=config.strategy,
-            strategy_label=saved.name if saved else strategy.label,
+            strategy_label=_label(user, config, saved),
             strategy_version=strategy.version(),
             saved_strategy_id=saved.pk if saved else None,
             parameters=config.strategy_parameters,
@@ -182,6 +194,15 @@ def _create(
         )
         transaction.on_commit(lambda: tasks.enqueue(backtest.pk))
     return backtest
+
+
+def _label(user: User, config: RunConfig, saved: UserStrategy | None) -> str:
+    """What the strategy is called: as its owner named it, else as the catalogue does."""
+    name = saved.name if saved else None
+    if config.custom_strategy_id is not None:
+        rows = strategy_selectors.custom_of(user).filter(pk=config.custom_strategy_id)
+        name = rows.values_list("name", flat=True).first()
+    return (name or catalogue.get(config.strategy).label)[: Backtest._meta.get_field("strategy_label").max_length]
 
 
 def _available(user: User, config: RunConfig) -> set[str]:

@@ -10,7 +10,9 @@ class BotsConfig(AppConfig):
     def ready(self) -> None:
         from accounts import quotas
         from bots import consumers, selectors
+        from strategies import selectors as strategy_selectors
         from tradingsite.lib import realtime
 
         realtime.allow("session", consumers.may_hear_session)
         quotas.show_usage("max_active_sessions", selectors.active_count)
+        strategy_selectors.tell_users_of_custom(selectors.sessions_of_custom)

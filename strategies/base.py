@@ -240,6 +240,10 @@ class Strategy:
         """Why bar `i` (negative counts from the end) has the signal it has. Raises IndexError outside the bars."""
         return self._explained(bars, [range(len(bars))[i]])[0]
 
+    def explain_bars(self, bars: Bars, places: list[int]) -> list[Signal]:
+        """`explain` for many bars at once; places: their indexes."""
+        return self._explained(bars, places)
+
     def generate_signals(self, bars: Bars) -> list[Signal]:
         """Every BUY and SELL of the series with its reasoning, in order of time."""
         return self._explained(bars, np.flatnonzero(self.signals(bars)).tolist())

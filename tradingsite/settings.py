@@ -192,6 +192,7 @@ CELERY_TASK_ROUTES = {
     "backtests.reap": {"queue": "housekeeping"},
     "backtests.refresh_published": {"queue": "housekeeping"},
     "marketdata.tidy": {"queue": "housekeeping"},
+    "strategies.tidy": {"queue": "housekeeping"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -212,6 +213,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "accounts-forget-expired": {"task": "accounts.forget_expired", "schedule": 3600.0, "options": {"expires": 600}},
     "accounts-deliver": {"task": "accounts.deliver_waiting", "schedule": 10.0, "options": {"expires": 10}},
     "marketdata-tidy": {"task": "marketdata.tidy", "schedule": 60.0, "options": {"expires": 60}},
+    "strategies-tidy": {"task": "strategies.tidy", "schedule": 60.0, "options": {"expires": 60}},
     "bots-tick": {"task": "bots.tick", "schedule": 5.0, "options": {"expires": 10}},
     "bots-record-performance": {"task": "bots.record_performance", "schedule": 10.0, "options": {"expires": 10}},
     "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},

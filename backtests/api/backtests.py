@@ -21,6 +21,7 @@ from backtests.api import serializers as shapes
 from backtests.api.waiting import wait_for_end
 from backtests.models import Backtest
 from backtests.runner import report
+from strategies.conditions.shapes import MAX_JSON_DEPTH
 from tradingsite.lib.downloads import CSV, Download, csv_response
 from tradingsite.lib.pagination import Pages
 from tradingsite.lib.schema import errors_for
@@ -51,6 +52,8 @@ def _answer(backtest: Backtest) -> Response:
 
 class RunBacktest(APIView):
     """Start a backtest."""
+
+    max_json_depth = MAX_JSON_DEPTH  # trees of conditions
 
     @extend_schema(
         operation_id="backtest_run",
@@ -177,6 +180,22 @@ class BacktestTrades(APIView):
         # Only the rows of the page are turned into objects, of perhaps a hundred thousand.
         chosen = pages.paginate_queryset(list(range(len(rows))), request, self)
         return pages.get_paginated_response(report.round_trip_rows(rows[chosen], sorted(backtest.symbols)))
+
+
+class Explanations(APIView):
+    """Why the positions of a backtest were opened."""
+
+    pagination_class = Pages
+
+    @extend_schema(operation_id="backtests_explanations", responses={200: shapes.ExplanationSerializer(many=True)})
+    def get(self, request: Request, backtest_id: UUID) -> Response:
+        """The newest 500 entries of a run of conditions, each with the conditions and their values on the signal's bar.
+
+        Empty for strategies of the catalogue, whose reasoning is told by their parameters, and while it is not done.
+        """
+        rows = selectors.explanations(selectors.get(request.user, backtest_id))
+        pages = Pages()
+        return pages.get_paginated_response(pages.paginate_queryset(rows, request, self))
 
 
 class BacktestTradesCsv(Download):

@@ -37,7 +37,10 @@ class RunRequestSerializer(StrictSerializer):
         choices=[(s.slug, s.label) for s in catalogue.all()],
         required=False,
         allow_null=True,
-        help_text="Slug in the catalogue; needed unless saved_strategy_id is sent",
+        help_text="Slug in the catalogue, or conditions; needed unless saved_strategy_id or custom_strategy_id is sent",
+    )
+    custom_strategy_id = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=2**63 - 1, help_text="One of your custom strategies"
     )
     saved_strategy_id = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=2**63 - 1, help_text="One of your saved strategies"
@@ -233,6 +236,17 @@ class RoundTripSerializer(serializers.Serializer):
     commission = serializers.FloatField()
     bars_held = serializers.IntegerField()
     exit_reason = serializers.CharField()
+
+
+class ExplanationSerializer(serializers.Serializer):
+    """Why a position was opened. Times are starts of bars, UTC."""
+
+    symbol = serializers.CharField()
+    entry_time = serializers.DateTimeField(help_text="As in the round trip")
+    signal_time = serializers.DateTimeField(help_text="The bar at whose close it was decided")
+    action = serializers.ChoiceField(choices=("BUY", "SELL", "HOLD"))
+    reasoning = serializers.CharField()
+    evidence = ObjectField(help_text="Conditions by name (buy, sell, …), with value and verdict of each node")
 
 
 class TradeFilterSerializer(QuerySerializer):

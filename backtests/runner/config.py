@@ -18,6 +18,7 @@ from strategies import readers as fields
 FIELDS = (
     "strategy",
     "strategy_parameters",
+    "custom_strategy_id",
     "symbols",
     "timeframe",
     "start_date",
@@ -50,6 +51,7 @@ class RunConfig:
 
     strategy: slug in the catalogue; "" when the signals are given with the run.
     strategy_parameters: every parameter with its value, defaults filled in.
+    custom_strategy_id: where the trees in `strategy_parameters` were copied from; None: from nowhere.
     settings: every session setting: defaults, then the preset, then what was sent, then shares_per_trade.
     start_date, end_date: first and last day, both included; None: as far as the data go.
     match_timeframe: finer timeframe on which orders are matched; None: the decision timeframe.
@@ -77,6 +79,7 @@ class RunConfig:
     metrics: tuple[str, ...] | None = None
     seed: int = 0
     name: str = ""
+    custom_strategy_id: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The config as JSON-ready values, in the order of the documentation."""
@@ -191,6 +194,7 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
         metrics=reader.read("metrics", None, _metrics),
         seed=reader.read("seed", 0, fields.integer, low=0, high=2**31 - 1),
         name=reader.read("name", "", fields.text, max_length=120),
+        custom_strategy_id=reader.read("custom_strategy_id", None, fields.integer, low=1, high=2**63 - 1),
     )
     reader.finish()
     return config

@@ -11,6 +11,7 @@ import numpy as np
 
 from backtests.runner import report
 from backtests.runner.config import RunConfig
+from backtests.runner.explanations import explanations
 from backtests.runner.result import LOGS
 from engine.result import iso_times
 from engine.types import DENIAL_NAMES, REASON_NAMES
@@ -69,6 +70,7 @@ def build(config: RunConfig, bars: Mapping[str, Bars], result: RunResult) -> Sto
         },
         "book": run.book,
         "benchmark_daily": run.benchmark_daily,
+        "why": explanations(bars, result),
         **{name: getattr(run, name) for name in LOGS},
     }
     for index, symbol in enumerate(run.symbols):

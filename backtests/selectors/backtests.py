@@ -158,6 +158,11 @@ def price_chart(backtest: Backtest, symbol: str) -> dict[str, Any]:
     return found
 
 
+def explanations(backtest: Backtest) -> list[dict[str, Any]]:
+    """Why its newest positions were opened (`backtests.runner.explanations`); none where there is nothing to add."""
+    return parts.read(backtest, "why") or []
+
+
 def result(backtest: Backtest, *logs: str) -> Result | None:
     """The engine's result as it was, with the named logs (`backtests.runner.result.LOGS`) and the others empty.
 

@@ -16,6 +16,7 @@ from bots.api.reading import KEY, LOCATION, Listing, body, query, started
 from bots.api.serializers import bots as shapes
 from bots.api.serializers.sessions import StartRequestSerializer, TradingSessionSerializer
 from bots.models import Bot
+from strategies.conditions.shapes import MAX_JSON_DEPTH
 from tradingsite.lib.schema import errors_for
 
 _CREATED = OpenApiResponse(shapes.BotSerializer, description="Saved; Location is its address")
@@ -28,6 +29,8 @@ def _answer(bot: Bot, code: int = status.HTTP_200_OK) -> Response:
 
 class Bots(Listing):
     """Your bots."""
+
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(
         operation_id="bots_list",
@@ -51,6 +54,8 @@ class Bots(Listing):
 
 class BotDetail(APIView):
     """One bot."""
+
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(operation_id="bots_get", responses={200: shapes.BotSerializer})
     def get(self, request: Request, bot_id: int) -> Response:
@@ -87,6 +92,8 @@ class BotDetail(APIView):
 class BotConfig(APIView):
     """The configuration of a bot."""
 
+    max_json_depth = MAX_JSON_DEPTH
+
     @extend_schema(operation_id="bot_config_get", responses={200: shapes.BotExportSerializer})
     def get(self, request: Request, bot_id: int) -> Response:
         """The whole configuration, as POST /api/bots/import takes it: to keep, or to give to somebody."""
@@ -118,6 +125,8 @@ class BotConfig(APIView):
 class ImportBot(APIView):
     """Make a bot of an exported configuration."""
 
+    max_json_depth = MAX_JSON_DEPTH
+
     @extend_schema(
         operation_id="bots_import",
         request=shapes.BotDocumentSerializer,
@@ -144,6 +153,8 @@ class CloneBot(APIView):
 
 class StartBot(APIView):
     """Start a bot."""
+
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(
         operation_id="bots_start",

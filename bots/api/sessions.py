@@ -14,6 +14,7 @@ from bots import selectors, services
 from bots.api.reading import KEY, LOCATION, Listing, body, caller, query, started
 from bots.api.serializers import ledger
 from bots.api.serializers import sessions as shapes
+from strategies.conditions.shapes import MAX_JSON_DEPTH
 from tradingsite.lib.schema import errors_for
 
 _STARTED = {
@@ -27,6 +28,8 @@ _STARTED = {
 
 class StartSession(APIView):
     """Start a paper trading session."""
+
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(
         operation_id="sessions_start",
@@ -42,6 +45,8 @@ class StartSession(APIView):
 
 class StartTrading(APIView):
     """The same as POST /api/trading/sessions/start."""
+
+    max_json_depth = MAX_JSON_DEPTH
 
     @extend_schema(
         operation_id="trading_start",

@@ -53,7 +53,7 @@ class SessionHead:
     @property
     def strategy(self) -> str:
         """The label of what it runs."""
-        return strategy_label(self.session.strategy) if self.session.strategy else "Custom strategy"
+        return strategy_label(self.session.strategy)
 
     @property
     def symbols(self) -> str:

@@ -36,6 +36,7 @@ from bots.selectors.sessions import (
     parity_report,
     session,
     sessions,
+    sessions_of_custom,
     settings_history,
     with_top,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "session",
     "session_equity",
     "sessions",
+    "sessions_of_custom",
     "settings_history",
     "since_of",
     "summary",

@@ -9,6 +9,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 
 from accounts.models import User
 from bots.models import Bot, DailyStats, ParityReport, SessionEvent, SessionSettings, TradingSession
+from strategies.models import CustomStrategy
 from tradingsite.lib.errors import NotFound
 
 MAX_ID = 2**63 - 1
@@ -128,11 +129,16 @@ def bots(user: User, *, search: str = "") -> QuerySet[Bot]:
 
 def bot(user: User, bot_id: int) -> Bot:
     """One of the user's bots. Raises NotFound for any other."""
-    rows = Bot.objects.filter(owner=user, pk=bot_id).select_related("saved_strategy")
+    rows = Bot.objects.filter(owner=user, pk=bot_id).select_related("saved_strategy", "custom_strategy")
     found = rows.first() if 0 < bot_id <= MAX_ID else None
     if found is None:
         raise NotFound("There is no such bot.")
     return found
+
+
+def sessions_of_custom(row: CustomStrategy) -> list[str]:
+    """The active sessions that run a custom strategy, in words."""
+    return [f"session {pk}" for pk in row.sessions.filter(state__in=TradingSession.ACTIVE).values_list("pk", flat=True)]
 
 
 def settings_history(session: TradingSession) -> QuerySet[SessionSettings]:

@@ -8,16 +8,16 @@ from typing import Any
 from accounts.models import User
 from bots.models import Bot
 from bots.services import requests
-from engine.errors import Fault
-from strategies import readers, session_settings
+from engine.errors import Fault, InputError
+from strategies import conditions, readers, session_settings
 from strategies import selectors as strategy_selectors
 from strategies.params import WEEKDAYS
+from strategies.services import gate
 from strategies.session_settings import SETTINGS
-from tradingsite.lib.errors import Unprocessable
 
 FIELDS = (
     "name", "description", "capital", "symbols", "timeframe", "match_timeframe", "trading_frequency", "strategy",
-    "strategy_parameters", "saved_strategy_id", "indicators", "settings", "risk_management", "start_hour",
+    "strategy_parameters", "saved_strategy_id", "custom_strategy_id", "indicators", "settings", "risk_management", "start_hour",
     "start_minute", "end_hour", "end_minute", "trading_days", "feed", "feed_options", "run", "stop_policy",
 )  # fmt: skip
 # The words of the short form, and the setting that each stands for.
@@ -29,22 +29,26 @@ RISK = {
 }
 HOURS = {"start": "trading_hours_start", "end": "trading_hours_end"}
 MAX_NAME, MAX_DESCRIPTION, MAX_FREQUENCY = 80, 500, 86_400
-_INDICATORS = "Indicator rules of a bot cannot run yet."
+# What says which strategy a bot runs; one of them is enough, and two contradict each other.
+_CHOICES = ("strategy", "strategy_parameters", "saved_strategy_id", "custom_strategy_id", "indicators")
 
 
 def clean(user: User, payload: Any) -> dict[str, Any]:
     """The columns of `Bot` for a request; what is left out has its default.
 
-    Raises InputError with every fault, NotFound for a saved strategy that is not the user's, Unprocessable for
-    indicator rules.
+    Indicator rules become the equivalent trees of conditions, for every tier. Raises InputError with every fault,
+    NotFound for a strategy that is not the user's, NotAllowed for other conditions on a tier without them,
+    Unprocessable for a custom strategy that may not run.
     """
     raw = dict(readers.strict(readers.mapping, "", payload))
-    if raw.get("indicators"):
-        hint = "Name a strategy of the catalogue"
-        fault = Fault("indicators", "custom_not_available", _INDICATORS, hint)
-        raise Unprocessable(_INDICATORS, code="custom_not_available", faults=[fault])
-    saved = None
-    if raw.get("saved_strategy_id") is not None:
+    saved = custom = None
+    indicators = raw.get("indicators") or {}
+    if indicators:
+        raw = _with_indicators(raw)
+    elif raw.get(gate.FIELD) is not None:
+        custom = gate.runnable(user, raw[gate.FIELD])
+        raw = gate.with_custom(raw, custom)
+    elif raw.get("saved_strategy_id") is not None:
         key = readers.strict(readers.integer, "saved_strategy_id", raw["saved_strategy_id"], low=1, high=2**63 - 1)
         saved = strategy_selectors.get(user, key)
         raw = requests.with_saved(raw, saved)
@@ -69,6 +73,8 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
         "strategy": strategy,
         "strategy_parameters": parameters,
         "saved_strategy": saved,
+        "custom_strategy": custom,
+        "indicators": indicators,
         "settings": _settings(reader),
         "feed": feed,
         "feed_options": options,
@@ -76,11 +82,23 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
         "stop_policy": reader.read("stop_policy", "flatten", readers.choice, choices=("keep", "flatten")),
     }
     reader.finish()
+    if not indicators:
+        gate.check_tier(user, strategy, parameters)
     return columns
+
+
+def _with_indicators(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The request with its indicator rules as conditions. Raises InputError; paths begin with ``indicators``."""
+    if also := [name for name in _CHOICES[:-1] if raw.get(name) is not None]:
+        message = "Indicator rules are sent, too"
+        raise InputError(Fault(name, "conflict", message, "Send one of the two") for name in also)
+    trees = conditions.from_indicators(readers.strict(readers.mapping, "indicators", raw["indicators"]))
+    return {**raw, "strategy": gate.CONDITIONS, "strategy_parameters": trees}
 
 
 def config(bot: Bot) -> dict[str, Any]:
     """The bot as a request: sent through `clean` it gives the same bot. JSON-ready; also what is exported."""
+    chosen = {"indicators": bot.indicators} if bot.indicators else _named(bot)
     return {
         "name": bot.name,
         "description": bot.description,
@@ -89,14 +107,17 @@ def config(bot: Bot) -> dict[str, Any]:
         "timeframe": bot.timeframe,
         "match_timeframe": bot.match_timeframe or None,
         "trading_frequency": bot.trading_frequency,
-        "strategy": bot.strategy,
-        "strategy_parameters": bot.strategy_parameters,
+        **chosen,
         "settings": bot.settings,
         "feed": bot.feed,
         "feed_options": bot.feed_options,
         "run": bot.run,
         "stop_policy": bot.stop_policy,
     }
+
+
+def _named(bot: Bot) -> dict[str, Any]:
+    return {"strategy": bot.strategy, "strategy_parameters": bot.strategy_parameters}
 
 
 def short_form(bot: Bot) -> dict[str, Any]:
@@ -154,16 +175,27 @@ def _days(path: str, value: object) -> list[str]:
     return [readers.choice(f"{path}[{i}]", day, WEEKDAYS) for i, day in enumerate(sent)]
 
 
+def changed_choices(changes: Mapping[str, Any]) -> set[str]:
+    """The fields among `changes` that say which strategy the bot is to run."""
+    return {name for name in _CHOICES if changes.get(name) is not None}
+
+
 def merged(bot: Bot, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The bot's configuration with `changes` over it; settings and parameters are laid over each other by name."""
     kept = config(bot)
-    if bot.saved_strategy_id is not None and "strategy" not in changes:
+    named = changed_choices(changes)
+    if named & {"custom_strategy_id", "indicators"}:
+        kept = {name: value for name, value in kept.items() if name not in _CHOICES}
+    elif named and bot.indicators:
+        del kept["indicators"]
+        kept |= _named(bot)
+    if bot.saved_strategy_id is not None and not named & {"strategy", "custom_strategy_id", "indicators"}:
         kept["saved_strategy_id"] = bot.saved_strategy_id
     after = {**kept, **changes}
     same = changes.get("strategy") in (None, bot.strategy)
     for name in ("settings", "strategy_parameters"):
         if isinstance(changes.get(name), Mapping) and (same or name == "settings"):
-            after[name] = {**kept[name], **changes[name]}
+            after[name] = {**kept.get(name, {}), **changes[name]}
     if not same and "strategy_parameters" not in changes:
         after["strategy_parameters"] = {}
     if changes.get("feed") not in (None, bot.feed) and "feed_options" not in changes:

@@ -21,7 +21,10 @@ MAX_BOTS = 200
 
 
 def create(user: User, payload: Any) -> Bot:
-    """A new bot (`bots.services.bot_requests`). Raises InputError, NotFound, Unprocessable, Conflict (name taken)."""
+    """A new bot (`bots.services.bot_requests`).
+
+    Raises InputError, NotFound, NotAllowed, Unprocessable, Conflict (name taken).
+    """
     return _add(user, bot_requests.clean(user, payload))
 
 
@@ -40,7 +43,10 @@ def update(user: User, bot_id: int, changes: Any, *, apply: bool = False) -> Bot
     bot = selectors.bot(user, bot_id)
     changes = readers.strict(readers.mapping, "", changes)
     with transaction.atomic():
-        bot = _save(user, bot_id, bot_requests.clean(user, bot_requests.merged(bot, changes)))
+        columns = bot_requests.clean(user, bot_requests.merged(bot, changes))
+        if not bot_requests.changed_choices(changes):
+            columns["custom_strategy"] = bot.custom_strategy  # its trees are kept, and so is where they came from
+        bot = _save(user, bot_id, columns)
         running = selectors.active_of_bot(bot) if apply else None
         if running is not None:
             settings.change(user, running.pk, bot.settings, confirmed=True, preset="standard")
@@ -62,7 +68,7 @@ def clone(user: User, bot_id: int, name: str | None = None) -> Bot:
     bot = selectors.bot(user, bot_id)
     chosen = _free_name(user, bot.name) if name is None else name
     columns = bot_requests.clean(user, {**bot_requests.config(bot), "name": chosen})
-    return _add(user, {**columns, "saved_strategy": bot.saved_strategy})
+    return _add(user, {**columns, "saved_strategy": bot.saved_strategy, "custom_strategy": bot.custom_strategy})
 
 
 def start(user: User, bot_id: int, payload: Any = None, idempotency_key: str | None = None) -> Any:

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts import quotas
 from accounts.models import User
 from bots import selectors
 from bots.models import Bot, Mode
@@ -19,7 +18,8 @@ from engine.errors import Fault, InputError
 from marketdata.columns import SECOND, TIMEFRAME_NS
 from strategies import catalogue, readers, reading, session_settings
 from strategies import selectors as strategy_selectors
-from strategies.models import UserStrategy
+from strategies.models import CustomStrategy, UserStrategy
+from strategies.services import gate
 from tradingsite.lib.errors import Unprocessable
 
 FIELDS = (
@@ -32,6 +32,8 @@ MIN_CASH, MAX_CASH = 1, 1_000_000_000_000
 MAX_SYMBOLS, MAX_SYMBOL_LENGTH, MAX_NAME = 50, 24, 80
 LONGEST = timedelta(days=5 * 366)
 _MAX_ID = 2**63 - 1
+# What says which strategy is to run. Without any of them a bot runs its own.
+_CHOICES = ("strategy", "strategy_parameters", "saved_strategy_id", "custom_strategy_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class SessionRequest:
     scheduled_end_time: datetime | None
     bot: Bot | None
     saved_strategy: UserStrategy | None
+    custom_strategy: CustomStrategy | None
     cautions: tuple[Fault, ...]
     confirmed: bool
 
@@ -61,18 +64,30 @@ class SessionRequest:
 def clean(user: User, payload: Any) -> SessionRequest:
     """The request with its defaults, a bot's or a saved strategy's values under what was sent; nothing is written.
 
-    Raises InputError with every fault, NotFound for a bot or strategy that is not the user's, NotAllowed for a custom
-    strategy on a tier without them, Unprocessable for what cannot run yet (live trading, models).
+    The trees of a custom strategy are copied. Raises InputError with every fault, NotFound for a bot or strategy that
+    is not the user's, NotAllowed for conditions on a tier without them (a bot's own indicator rules are for everybody),
+    Unprocessable for what cannot run (live trading, models, a custom strategy that is off or failed its check).
     """
     raw = dict(readers.strict(readers.mapping, "", payload))
-    refuse_unavailable(user, raw)
+    refuse_unavailable(raw)
     bot, saved = _bot(user, raw), _saved(user, raw)
+    as_bot = bot is not None and all(raw.get(name) is None for name in _CHOICES)
+    custom = None
+    if raw.get(gate.FIELD) is not None:
+        custom = gate.runnable(user, raw[gate.FIELD])
+        raw = gate.with_custom(raw, custom)
     if bot is not None:
         raw = _over(of_bot(bot, pace="timeframe" not in raw and "match_timeframe" not in raw), raw)
         saved = saved or bot.saved_strategy
+        if as_bot and bot.custom_strategy is not None:
+            custom = bot.custom_strategy
+            gate.refuse_unfit(custom, bot.strategy_parameters)
     elif saved is not None:
         raw = with_saved(raw, saved)
-    return _read(user, raw, bot, saved)
+    request = _read(user, raw, bot, saved, custom)
+    if not (as_bot and bot is not None and bot.indicators):
+        gate.check_tier(user, request.strategy, request.strategy_parameters)
+    return request
 
 
 def of_bot(bot: Bot, *, pace: bool = True) -> dict[str, Any]:
@@ -106,19 +121,15 @@ def with_saved(raw: dict[str, Any], saved: UserStrategy) -> dict[str, Any]:
     return _over(kept, raw)
 
 
-def refuse_unavailable(user: User, raw: Mapping[str, Any]) -> None:
-    """Raises Unprocessable for what no session can do yet; NotAllowed where the tier would not allow it anyway."""
+def refuse_unavailable(raw: Mapping[str, Any]) -> None:
+    """Raises Unprocessable for what no session can do yet."""
     if raw.get("mode") is not None:
         mode = readers.strict(readers.choice, "mode", raw["mode"], choices=Mode.values)
         if mode == Mode.LIVE:
             raise _not_yet("mode", "live_not_available", "No broker is connected yet.", "Send mode: PAPER")
-    for field in ("custom_strategy_id", "model_id", "broker_account_id"):
+    for field in ("model_id", "broker_account_id"):
         if raw.get(field) is not None:
             readers.strict(readers.integer, field, raw[field], low=1, high=_MAX_ID)
-    if raw.get("custom_strategy_id") is not None:
-        quotas.check_custom_strategy(user)
-        hint = "Choose a strategy of the catalogue"
-        raise _not_yet("custom_strategy_id", "custom_not_available", "Custom strategies cannot run yet.", hint)
     if raw.get("model_id") is not None:
         hint = "Choose a strategy of the catalogue"
         raise _not_yet("model_id", "models_not_available", "Models cannot run yet.", hint)
@@ -127,7 +138,9 @@ def refuse_unavailable(user: User, raw: Mapping[str, Any]) -> None:
         raise _not_yet("broker_account_id", "live_not_available", "No broker is connected yet.", hint)
 
 
-def _read(user: User, raw: dict[str, Any], bot: Bot | None, saved: UserStrategy | None) -> SessionRequest:
+def _read(
+    user: User, raw: dict[str, Any], bot: Bot | None, saved: UserStrategy | None, custom: CustomStrategy | None
+) -> SessionRequest:
     reader = readers.Reader(raw)
     reader.refuse_unknown(FIELDS)
     strategy, parameters = read_strategy(reader)
@@ -146,7 +159,11 @@ def _read(user: User, raw: dict[str, Any], bot: Bot | None, saved: UserStrategy 
     confirmed = reader.read("confirm_cautions", False, readers.boolean)
     reader.finish()
     calendar = feeds.calendar(user, feed, options, symbols)
-    unusual = session_settings.cautions(session_settings.clean(settings), calendar=calendar)
+    values = session_settings.clean(settings)
+    cautions = [
+        replace(caution, path=f"settings.{caution.path}")
+        for caution in session_settings.cautions(values, calendar=calendar)
+    ]
     return SessionRequest(
         initial_cash=cash,
         symbols=symbols,
@@ -161,7 +178,8 @@ def _read(user: User, raw: dict[str, Any], bot: Bot | None, saved: UserStrategy 
         scheduled_end_time=ends,
         bot=bot,
         saved_strategy=saved,
-        cautions=tuple(replace(caution, path=f"settings.{caution.path}") for caution in unusual),
+        custom_strategy=custom,
+        cautions=(*cautions, *gate.unusual(strategy, parameters, values, custom)),
         confirmed=confirmed,
     )
 

@@ -37,7 +37,7 @@ def start(user: User, payload: Any, idempotency_key: str | None = None) -> tuple
     payload: the body of POST /api/trading/sessions/start (`bots.services.requests`). With ``bot_id``, a session of that
     bot which is active already is the answer. idempotency_key: sent twice with the same request it gives the same row.
     Raises InputError (400), Unprocessable (422: not available yet, cautions to be confirmed), QuotaExceeded (403, names
-    the active sessions), NotFound, Conflict (409, the key was used for another request).
+    the active sessions), NotAllowed (403, the tier), NotFound, Conflict (409, the key was used for another request).
     """
     key = readers.idempotency_key(idempotency_key)
     request = clean(user, payload)
@@ -81,6 +81,7 @@ def create(user: User, request: SessionRequest, key: str | None = None) -> tuple
             match_timeframe=request.match_timeframe,
             strategy=request.strategy,
             saved_strategy=request.saved_strategy,
+            custom_strategy=request.custom_strategy,
             strategy_parameters=request.strategy_parameters,
             strategy_version=catalogue.get(request.strategy).version(),
             feed=request.feed,

@@ -18,6 +18,7 @@ from bots.settings_columns import from_columns, to_columns
 from bots.states import OVER
 from engine.errors import Fault, InputError
 from strategies import readers, session_settings
+from strategies.services import gate
 from strategies.session_settings import SETTINGS
 from tradingsite.lib.errors import Conflict, NotFound, Unprocessable
 
@@ -65,11 +66,16 @@ def rollback(user: User, session_id: int, version: int) -> SessionSettings:
 def refuse_unusual(user: User, session: TradingSession, values: Mapping[str, Any]) -> None:
     """Raises Unprocessable for settings that are legal and probably not meant."""
     calendar = feeds.calendar(user, session.feed, session.feed_options, session.symbols)
-    if unusual := session_settings.cautions(values, calendar=calendar):
+    unusual = [
+        replace(caution, path=f"settings.{caution.path}")
+        for caution in session_settings.cautions(values, calendar=calendar)
+    ]
+    unusual += gate.unusual(session.strategy, session.strategy_parameters, values)
+    if unusual:
         raise Unprocessable(
             "These settings are unusual. Send confirm_cautions: true to run them as they are.",
             code="needs_confirmation",
-            faults=[replace(caution, path=f"settings.{caution.path}") for caution in unusual],
+            faults=unusual,
         )
 
 

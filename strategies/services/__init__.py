@@ -4,14 +4,7 @@ Every function takes the acting user and touches only that user's rows; other id
 `saved`: catalogue entries with parameters, whose functions are also here. `custom`: strategies made of conditions.
 """
 
-from strategies.services.saved import (
-    CHANGEABLE,
-    DESCRIPTION_LENGTH,
-    NAME_LENGTH,
-    copy,
-    create,
-    remove,
-    update,
-)
+from strategies.services.naming import DESCRIPTION_LENGTH, NAME_LENGTH
+from strategies.services.saved import CHANGEABLE, copy, create, remove, update
 
 __all__ = ["CHANGEABLE", "DESCRIPTION_LENGTH", "NAME_LENGTH", "copy", "create", "remove", "update"]

@@ -15,10 +15,8 @@ from strategies import catalogue, selectors, session_settings
 from strategies.base import Strategy
 from strategies.gallery import publishing
 from strategies.models import UserStrategy
-from tradingsite.lib.errors import Conflict
-from tradingsite.lib.text import bad_character
+from strategies.services import gate, naming
 
-NAME_LENGTH, DESCRIPTION_LENGTH = 120, 2_000
 CHANGEABLE = ("name", "description", "strategy", "parameters", "settings", "is_public")
 
 
@@ -35,7 +33,8 @@ def create(
 ) -> UserStrategy:
     """Saves a catalogue entry with parameters under a name.
 
-    Raises InputError (names, parameters, settings), Conflict (the owner has that name already), QuotaExceeded.
+    Raises InputError (names, parameters, settings), Conflict (the owner has that name already), QuotaExceeded,
+    NotAllowed for conditions on a tier without them.
     """
     sent = {"name": name, "description": description, "strategy": strategy, "is_public": is_public}
     row = UserStrategy(
@@ -49,7 +48,7 @@ def create(
 def update(user: User, strategy_id: int, changes: Mapping[str, Any]) -> UserStrategy:
     """Changes the named fields of one of the user's own. Another catalogue entry needs its own parameters with it.
 
-    Raises NotFound, InputError, Conflict.
+    Raises NotFound, InputError, Conflict, NotAllowed.
     """
     unknown = [Fault(field, "unknown_field", "There is no such field.") for field in changes if field not in CHANGEABLE]
     if unknown:
@@ -62,7 +61,8 @@ def update(user: User, strategy_id: int, changes: Mapping[str, Any]) -> UserStra
             now["parameters"] = {}
         for field, value in _checked({**now, **changes}).items():
             setattr(row, field, value)
-        _refuse_taken(user, row)
+        gate.check_tier(user, row.strategy, row.parameters)
+        naming.refuse_taken(selectors.for_user(user).filter(name=row.name).exclude(pk=row.pk))
         row.save()
         publishing.follow(row)
     return row
@@ -76,20 +76,23 @@ def remove(user: User, strategy_id: int) -> None:
 def copy(user: User, strategy_id: int, name: str | None = None) -> UserStrategy:
     """A private copy of an own or public strategy, under `name` or the next free name like the original's.
 
-    Raises NotFound, InputError, Conflict, QuotaExceeded.
+    Raises NotFound, InputError, Conflict, QuotaExceeded, NotAllowed.
     """
     original = selectors.readable(user, strategy_id)
     fields = {field: getattr(original, field) for field in CHANGEABLE}
-    fields |= {"is_public": False, "name": _free_name(user, original.name) if name is None else name}
+    if name is None:
+        name = naming.free_name(original.name, selectors.for_user(user).values_list("name", flat=True))
+    fields |= {"is_public": False, "name": name}
     row = UserStrategy(owner=user, copied_from=original, **_checked(fields))
     return _add(user, row)
 
 
 def _add(user: User, row: UserStrategy) -> UserStrategy:
+    gate.check_tier(user, row.strategy, row.parameters)
     with transaction.atomic():
         locked = quotas.lock(user)
         quotas.check_saved_strategies(locked, saved=selectors.count(user))
-        _refuse_taken(user, row)
+        naming.refuse_taken(selectors.for_user(user).filter(name=row.name).exclude(pk=row.pk))
         row.save()
         publishing.follow(row)
         if row.copied_from is not None:
@@ -101,12 +104,10 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Column values for what was sent. Raises InputError with every fault; its paths are the field's names."""
     faults: list[Fault] = []
     values: dict[str, Any] = {
-        "name": _text(fields["name"], "name", NAME_LENGTH, faults).strip(),
-        "description": _text(fields["description"], "description", DESCRIPTION_LENGTH, faults),
+        "name": naming.name_of(fields["name"], faults),
+        "description": naming.text(fields["description"], "description", naming.DESCRIPTION_LENGTH, faults),
         "is_public": fields["is_public"],
     }
-    if not values["name"]:
-        faults.append(Fault("name", "required", "A saved strategy needs a name."))
     if not isinstance(fields["is_public"], bool):
         faults.append(Fault("is_public", "wrong_type", "Must be true or false."))
     if fields["is_public"] is True and not values["description"].strip():
@@ -133,32 +134,3 @@ def _parameters(declared: type[Strategy], raw: Any) -> dict[str, Any]:
         return declared(**declared.clean(raw)).parameters
     except InputError as error:
         raise error.under("parameters") from error
-
-
-def _text(value: object, path: str, limit: int, faults: list[Fault]) -> str:
-    if not isinstance(value, str):
-        faults.append(Fault(path, "wrong_type", "Must be text."))
-        return "?"
-    if found := bad_character(value):
-        faults.append(Fault(path, "bad_text", f"It holds the character {found}, which is not allowed."))
-    elif len(value) > limit:
-        faults.append(Fault(path, "out_of_range", f"It has {len(value)} characters.", f"At most {limit}."))
-    return value
-
-
-def _refuse_taken(user: User, row: UserStrategy) -> None:
-    """Inside the transaction that holds the owner's lock, so that two requests cannot both find the name free."""
-    if selectors.for_user(user).filter(name=row.name).exclude(pk=row.pk).exists():
-        raise Conflict(
-            "You have a strategy of that name already.",
-            faults=[
-                Fault("name", "already_taken", "You have a strategy of that name already.", "Choose another name.")
-            ],
-        )
-
-
-def _free_name(user: User, name: str) -> str:
-    taken = set(selectors.for_user(user).values_list("name", flat=True))
-    base = name[: NAME_LENGTH - 20]
-    candidates = (f"{base} (copy {n})" if n else f"{base} (copy)" for n in (0, *range(2, len(taken) + 3)))
-    return next(candidate for candidate in candidates if candidate not in taken)

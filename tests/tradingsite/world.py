@@ -17,8 +17,9 @@ from bots.models import Bot, TradingSession
 from marketdata.models import DataImport, Instrument
 from marketdata.services import imports
 from strategies import services as strategy_services
-from strategies.models import UserStrategy
+from strategies.models import ConditionTest, CustomStrategy, UserStrategy
 from tests.bots.factories import fill_session, make_bot, make_session
+from tests.strategies.trees import make_custom
 
 CSV = (
     b"timestamp,open,high,low,close,volume\n"
@@ -34,6 +35,8 @@ class World:
     backtest: Backtest
     record: PerformanceRecord
     strategy: UserStrategy
+    custom: CustomStrategy
+    look: ConditionTest
     instrument: Instrument
     data_import: DataImport
     notification: Notification
@@ -46,6 +49,8 @@ class World:
             "backtest_id": self.backtest.pk,
             "record_id": self.record.pk,
             "strategy_id": self.strategy.pk,
+            "custom_id": self.custom.pk,
+            "test_id": self.look.pk,
             "instrument_id": self.instrument.pk,
             "import_id": self.data_import.pk,
             "notification_id": self.notification.pk,
@@ -89,6 +94,8 @@ def build(owner: User) -> World:
         backtest=backtest,
         record=PerformanceRecord.objects.get(),
         strategy=strategy_services.create(owner, name="Hers", strategy="ma_crossover"),
+        custom=make_custom(owner, "Her own"),
+        look=ConditionTest.objects.create(owner=owner, request={"symbol": "AAPL", "timeframe": "1d"}),
         instrument=Instrument.objects.get(symbol="MINE"),
         data_import=data_import,
         notification=told,

@@ -12,6 +12,8 @@ from bots.models import Bot, TradingSession
 from bots.services import bot_requests, bots, feeds, requests
 from strategies.params import WEEKDAYS
 from strategies.serializers import SLUGS
+from strategies.services.custom import sentences
+from strategies.services.gate import CONDITIONS
 from strategies.session_settings import SETTINGS
 from tradingsite.lib.fields import QuerySerializer, StrictCharField, StrictSerializer
 
@@ -67,11 +69,19 @@ class BotRequestSerializer(StrictSerializer):
         choices=SLUGS,
         required=False,
         allow_null=True,
-        help_text="Slug in the catalogue; needed unless saved_strategy_id is sent",
+        help_text="Slug in the catalogue; needed unless saved_strategy_id, custom_strategy_id or indicators are sent",
     )
     strategy_parameters = ObjectField(required=False, allow_null=True)
     saved_strategy_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=BIGGEST_ID)
-    indicators = ObjectField(required=False, allow_null=True, help_text="Not available yet: rules answer 422")
+    custom_strategy_id = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=BIGGEST_ID, help_text="Its conditions are copied"
+    )
+    indicators = ObjectField(
+        required=False,
+        allow_null=True,
+        help_text="In the place of a strategy, on every tier: RSI {period, oversold, overbought}, MACD {fast, slow, "
+        "signal}, SMA {period}, EMA {period}, …; `conditions` of the answer shows the equivalent trees",
+    )
     settings = SettingsField(required=False, allow_null=True, help_text="Settings that differ from the defaults")
     risk_management = RiskSerializer(required=False, allow_null=True)
     start_hour = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=23)
@@ -95,6 +105,10 @@ class BotSerializer(serializers.ModelSerializer):
     capital = DecimalText()
     symbols = serializers.ListField(child=serializers.CharField())
     strategy_parameters = ObjectField()
+    indicators = ObjectField(help_text="Indicator rules as they were sent; empty for a bot with a strategy")
+    conditions = serializers.SerializerMethodField(
+        help_text="By buy, sell, short, cover: tree and sentence; null unless it runs conditions"
+    )
     settings = SettingsField(help_text="Those that differ from the defaults")
     feed_options = ObjectField()
     risk_management = serializers.SerializerMethodField()
@@ -108,8 +122,8 @@ class BotSerializer(serializers.ModelSerializer):
         model = Bot
         fields = (
             "id", "name", "description", "capital", "symbols", "timeframe", "match_timeframe", "trading_frequency",
-            "strategy", "strategy_parameters", "saved_strategy", "settings", "risk_management", "start_hour",
-            "start_minute", "end_hour", "end_minute", "trading_days", "feed", "feed_options", "run", "stop_policy",
+            "strategy", "strategy_parameters", "saved_strategy", "custom_strategy", "indicators", "conditions",
+            "settings", "risk_management", "start_hour", "start_minute", "end_hour", "end_minute", "trading_days", "feed", "feed_options", "run", "stop_policy",
             "is_demo", "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields = fields
@@ -117,6 +131,17 @@ class BotSerializer(serializers.ModelSerializer):
     def to_representation(self, instance: Bot) -> dict[str, Any]:
         self._short = bot_requests.short_form(instance)
         return super().to_representation(instance)
+
+    @extend_schema_field({"type": "object", "additionalProperties": {}, "nullable": True})
+    def get_conditions(self, bot: Bot) -> dict[str, Any] | None:
+        if bot.strategy != CONDITIONS:
+            return None
+        words = sentences(bot.strategy_parameters)
+        return {
+            name: {"tree": tree, "sentence": words[name]}
+            for name, tree in bot.strategy_parameters.items()
+            if tree is not None
+        }
 
     @extend_schema_field(RiskSerializer())
     def get_risk_management(self, bot: Bot) -> dict[str, Any]:

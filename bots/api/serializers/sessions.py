@@ -65,11 +65,15 @@ class StartRequestSerializer(StrictSerializer):
         choices=SLUGS,
         required=False,
         allow_null=True,
-        help_text="Slug in the catalogue; needed unless saved_strategy_id or bot_id is sent",
+        help_text="Slug in the catalogue; needed unless saved_strategy_id, custom_strategy_id or bot_id is sent",
     )
     saved_strategy_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=BIGGEST_ID)
     custom_strategy_id = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=BIGGEST_ID, help_text=_LATER
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=BIGGEST_ID,
+        help_text="One of your custom strategies; its conditions are copied",
     )
     model_id = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=BIGGEST_ID, help_text=_LATER
@@ -174,8 +178,8 @@ class TradingSessionSerializer(serializers.ModelSerializer):
         fields = (
             "id", "name", "bot", "bot_name", "mode", "state", "word", "is_active", "state_reason", "wanted",
             "stop_policy", "stop_reason", "initial_cash", "symbols", "timeframe", "match_timeframe", "strategy",
-            "strategy_label", "saved_strategy", "strategy_parameters", "strategy_version", "feed", "feed_options",
-            "synthetic", "scheduled_end_time", "created_at", "started_at", "ended_at", "last_bar_at", "total_trades",
+            "strategy_label", "saved_strategy", "custom_strategy", "strategy_parameters", "strategy_version", "feed",
+            "feed_options", "synthetic", "scheduled_end_time", "created_at", "started_at", "ended_at", "last_bar_at", "total_trades",
             "winning_trades", "win_rate_pct", "total_pnl", "unrealised_pnl", "day_pnl", "drawdown_pct", "cash",
             "equity", "exposure", "open_positions", "final_cash",
         )  # fmt: skip
