@@ -12,16 +12,22 @@ from typing import Any
 
 import websockets
 
+from tradingsite.lib.consumers import NO_LOGIN
+
 Heard = Callable[[dict[str, Any], float], None]
 
 
 class Clients:
-    """Clients in a thread with a loop of its own. heard(message, wall time) is called for each event of each."""
+    """Clients in a thread with a loop of its own. heard(message, wall time) is called for each event of each.
 
-    def __init__(self, port: int, token: str, topic: str, count: int, heard: Heard) -> None:
+    login: gives an access token. One lives for minutes; a client that is cut off at its end comes again with another.
+    """
+
+    def __init__(self, port: int, login: Callable[[], str], topic: str, count: int, heard: Heard) -> None:
         self._url, self._topic, self._heard = f"ws://127.0.0.1:{port}/ws/", topic, heard
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._login, self._token = login, login()
         self.ready = 0
+        self.renewed = 0
         self.lost = 0
         threading.Thread(target=asyncio.run, args=(self._all(count),), daemon=True).start()
 
@@ -31,16 +37,29 @@ class Clients:
 
     async def _one(self, gate: asyncio.Semaphore) -> None:
         try:
+            while await self._listen(gate):
+                self.renewed += 1
+                self._token = await asyncio.to_thread(self._login)
+        except (OSError, websockets.WebSocketException):
+            self.lost += 1
+
+    async def _listen(self, gate: asyncio.Semaphore) -> bool:
+        """Hear until the connection ends; whether it ended with the token."""
+        try:
             async with gate:
-                client = await websockets.connect(self._url, additional_headers=self._headers, open_timeout=30)
+                headers = {"Authorization": f"Bearer {self._token}"}
+                client = await websockets.connect(self._url, additional_headers=headers, open_timeout=30)
                 await client.send(json.dumps({"op": "subscribe", "topic": self._topic}))
                 while json.loads(await client.recv()).get("event") != "subscribed":
                     continue
             self.ready += 1
             async for text in client:
                 self._heard(json.loads(text), time.time())
-        except (OSError, websockets.WebSocketException):
-            self.lost += 1
+        except websockets.ConnectionClosed as closed:
+            if closed.rcvd is not None and closed.rcvd.code == NO_LOGIN:
+                return True
+            raise
+        raise ConnectionResetError("the server closed a connection that nobody had ended")
 
 
 def deaf(port: int, token: str, topic: str) -> socket.socket:
@@ -73,8 +92,8 @@ def is_cut(client: socket.socket) -> bool:
     return True
 
 
-def token_of(user: Any) -> str:
-    """An access token of a login of this user's own."""
+def login_of(user: Any) -> Callable[[], str]:
+    """Gives access tokens of logins of this user's own."""
     from accounts import tokens
 
-    return tokens.begin(user).access
+    return lambda: tokens.begin(user).access

@@ -36,7 +36,7 @@ def bars(rig: Rig, chosen: argparse.Namespace) -> int:
         if message.get("event") == "trade_executed":
             told.setdefault(message["payload"]["trade"]["id"], at)
 
-    clients = listening.Clients(rig.port, listening.token_of(owner), f"user.{owner.pk}", 1, heard)
+    clients = listening.Clients(rig.port, listening.login_of(owner), f"user.{owner.pk}", 1, heard)
     tasks.tick.delay()  # what beat does, at once
     up_s = rigs.wait_for(lambda: rigs.running(rows) == len(rows), "every session to run", 300)
     began, cpu = time.time(), rigs.cpu_s(worker.pid)
@@ -56,6 +56,7 @@ def bars(rig: Rig, chosen: argparse.Namespace) -> int:
         *percentiles("bar close to decision", _to_decision(since), {0.5: None, 0.95: None}),
         *percentiles("fill to browser", browser, {0.5: None, 0.95: 500}),
         Line("websockets lost", clients.lost, "", 0),
+        Line("logins renewed by the client", clients.renewed, ""),
         Line("memory of worker and host", host, "MB"),
         Line("memory of web process", site, "MB"),
         Line("memory together", host + site, "MB", 2_000),
@@ -108,9 +109,9 @@ def clients(rig: Rig, chosen: argparse.Namespace) -> int:
         if message.get("event") == "notification":
             waits.append((at - message["payload"]["sent"]) * 1e3)
 
-    group = listening.Clients(rig.port, listening.token_of(owner), f"user.{owner.pk}", chosen.clients, heard)
+    group = listening.Clients(rig.port, listening.login_of(owner), f"user.{owner.pk}", chosen.clients, heard)
     up_s = rigs.wait_for(lambda: group.ready + group.lost == chosen.clients, "clients", 120)
-    deaf = listening.deaf(rig.port, listening.token_of(slow), f"user.{slow.pk}")
+    deaf = listening.deaf(rig.port, listening.login_of(slow)(), f"user.{slow.pk}")
     sent, due = 0, time.monotonic()
     end = due + chosen.minutes * 60
     while due < end:
