@@ -99,6 +99,7 @@ def parts_of(ts: np.ndarray, since: int) -> list[Part]:
 def _measured(publication: Publication) -> tuple[dict[str, Any], dict[str, Any], str]:
     """(figures, chart, hash of the data)."""
     subject = publication.subject
+    subjects.refuse_unsound(subject)
     strategy = subjects.declared(subject)(**subject.parameters)
     loaded = _load(publication)
     quotas.check_bars(publication.owner, sum(len(bars) for bars in loaded.bars.values()))

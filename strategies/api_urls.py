@@ -19,7 +19,9 @@ _CUSTOM = (
     ("/<int:custom_id>/ratings", gallery.RatingsOfCustom, "custom-ratings"),
     ("/<int:custom_id>/report", gallery.ReportCustom, "custom-report"),
 )
-_ROUTES: list[URLPattern] = [path(f"custom-strategies{tail}", view.as_view(), name=name) for tail, view, name in _CUSTOM]
+_ROUTES: list[URLPattern] = [
+    path(f"custom-strategies{tail}", view.as_view(), name=name) for tail, view, name in _CUSTOM
+]
 _ALIASES: list[URLPattern] = [
     path(f"strategies/custom{tail}", view.as_view(schema=None), name=f"alias-{name}") for tail, view, name in _CUSTOM
 ]

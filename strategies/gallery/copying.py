@@ -11,13 +11,14 @@ from strategies import services
 from strategies.gallery.models import Publication
 from strategies.gallery.subjects import Subject
 from strategies.models import UserStrategy
+from strategies.services import custom
 
 
 def take(user: User, publication: Publication) -> tuple[Subject, bool]:
     """(a strategy of the user's own that decides as the published one does, whether it is new).
 
     One's own strategy is its own copy; a copy that was made before and never changed is taken again. Raises as
-    `strategies.services.copy`.
+    `strategies.services.copy`, `strategies.services.custom.copy`.
     """
     original = publication.subject
     if original.owner_id == user.pk:
@@ -26,12 +27,14 @@ def take(user: User, publication: Publication) -> tuple[Subject, bool]:
     for one in before:
         if one.parameters == original.parameters and getattr(one, "settings", {}) == getattr(original, "settings", {}):
             return one, False
-    return services.copy(user, original.pk), True
+    copy = services.copy if isinstance(original, UserStrategy) else custom.copy
+    return copy(user, original.pk), True
 
 
 def page_of(subject: Subject, page: str) -> str:
     """The address of a page of a strategy: detail, edit, publish."""
-    return reverse(f"strategies:{page}", args=[subject.pk])
+    kind = "" if isinstance(subject, UserStrategy) else "custom-"
+    return reverse(f"strategies:{kind}{page}", args=[subject.pk])
 
 
 def query_of(subject: Subject) -> str:

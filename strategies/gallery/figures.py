@@ -28,11 +28,16 @@ _State = Publication.State
 
 
 def claim(publication_id: int) -> Publication | None:
-    """Take it for this worker. None where there is nothing to compute, or somebody else does it."""
-    taken = Publication.objects.filter(pk=publication_id, state=_State.QUEUED)
+    """Take it for this worker. None where there is nothing to compute yet, or somebody else does it."""
+    rows = Publication.objects.select_related("strategy", "custom_strategy", "owner")
+    row = rows.filter(pk=publication_id, state=_State.QUEUED).first()
+    if row is None or not subjects.is_checked(row.subject):
+        return None  # conditions that are being checked are asked for again
+    taken = Publication.objects.filter(pk=publication_id, state=_State.QUEUED, version=row.version)
     if not taken.update(state=_State.RUNNING, started_at=Now()):
         return None
-    return Publication.objects.select_related("strategy", "custom_strategy", "owner").filter(pk=publication_id).first()
+    row.state = _State.RUNNING
+    return row
 
 
 def keep(publication: Publication, figures: Mapping[str, Any], chart: Mapping[str, Any], data_hash: str) -> bool:

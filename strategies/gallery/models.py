@@ -11,7 +11,7 @@ from django.db.models import Q
 if TYPE_CHECKING:
     from strategies.models import CustomStrategy, UserStrategy
 
-HASH_LENGTH = 16
+HASH_LENGTH, DESCRIPTION_LENGTH = 16, 2_000
 
 
 class Publication(models.Model):
@@ -37,7 +37,7 @@ class Publication(models.Model):
         "strategies.CustomStrategy", null=True, blank=True, on_delete=models.CASCADE, related_name="publication"
     )
     name = models.CharField(max_length=120)
-    description = models.CharField(max_length=2_000)
+    description = models.CharField(max_length=DESCRIPTION_LENGTH)
     kind = models.CharField(max_length=40, help_text="Kind of the catalogue entry, or conditions")
     is_listed = models.BooleanField(default=True, help_text="Its owner has it public")
     hidden = models.BooleanField(default=False, help_text="Taken out of the gallery by an operator")

@@ -15,11 +15,10 @@ from engine.errors import Fault, InputError
 from strategies import readers
 from strategies.gallery import markets, measuring, subjects
 from strategies.gallery.markets import Market
-from strategies.gallery.models import Publication
+from strategies.gallery.models import DESCRIPTION_LENGTH, Publication
 from strategies.gallery.subjects import Subject
 from strategies.models import UserStrategy
 
-DESCRIPTION_LENGTH = 2_000
 NEEDS_DESCRIPTION = Fault(
     "description",
     "required",
@@ -45,6 +44,7 @@ def publish(user: User, subject: Subject, payload: Any = None) -> Publication:
         if description is not None:
             subject.description = description
         refuse_unfit(subject)
+        subjects.refuse_unsound(subject)
         named = {name: value for name, value in sent.items() if name in markets.FIELDS and value is not None}
         market = markets.clean(user, named, subjects.declared(subject)) if named else None
         subject.is_public = True
@@ -127,11 +127,7 @@ def _key(subject: Subject) -> dict[str, Any]:
 
 
 def _description(path: str, value: object) -> str:
-    if isinstance(value, str):
-        # Its lines are kept; each has to be plain text.
-        value = value.strip()
-        for line in value.splitlines():
-            readers.text(path, line, max_length=DESCRIPTION_LENGTH)
-        if len(value) <= DESCRIPTION_LENGTH:
-            return value
-    return readers.text(path, value, max_length=DESCRIPTION_LENGTH)
+    text = value.strip() if isinstance(value, str) else value
+    for line in text.splitlines() if isinstance(text, str) and len(text) <= DESCRIPTION_LENGTH else (text,):
+        readers.text(path, line, max_length=DESCRIPTION_LENGTH)  # its lines stay; each is plain text
+    return str(text)

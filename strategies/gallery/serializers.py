@@ -10,9 +10,8 @@ from rest_framework import serializers
 from marketdata.models.instrument import Source
 from strategies.gallery import forms, markets, selectors, shown
 from strategies.gallery.figures import MIN_TRADES, judged_part
-from strategies.gallery.models import Publication, Rating
+from strategies.gallery.models import DESCRIPTION_LENGTH, Publication, Rating
 from strategies.gallery.opinions import MAX_STARS, MIN_STARS, TEXT_LENGTH
-from strategies.gallery.publishing import DESCRIPTION_LENGTH
 from tradingsite.lib.fields import QuerySerializer, StrictCharField, StrictIntegerField, StrictSerializer
 
 KINDS = [kind for kind, _ in shown.kinds()]

@@ -10,7 +10,7 @@ from typing import Any
 from engine import metrics
 from engine.errors import InputError
 from marketdata.models.instrument import Source
-from strategies import catalogue, session_settings
+from strategies import catalogue, conditions, session_settings
 from strategies.gallery import subjects
 from strategies.gallery.figures import HELD_OUT, IN_SAMPLE, MIN_TRADES, OUT_OF_SAMPLE, judged_part
 from strategies.gallery.models import Publication
@@ -182,7 +182,15 @@ def values_of(row: Publication) -> tuple[list[tuple[str, str]], list[tuple[str, 
     except InputError:
         return [], []
     own = getattr(subject, "settings", {})
+    if subjects.has_conditions(subject):
+        return [], in_words(session_settings.SETTINGS, own)
     return in_words(declared.params, subject.parameters), in_words(session_settings.SETTINGS, own)
+
+
+def sentences_of(row: Publication) -> list[str]:
+    """What its conditions say, a sentence for each tree; none of a strategy of the catalogue."""
+    found = conditions.sentences(row.subject.parameters) if subjects.has_conditions(row.subject) else {}
+    return [sentence for sentence in found.values() if sentence]
 
 
 def in_words(params: Mapping[str, Param[Any]], values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from engine.errors import Fault, InputError
 from strategies import catalogue, session_settings
 from strategies.base import Strategy
 from strategies.gallery.models import HASH_LENGTH
@@ -38,6 +39,23 @@ def kind_of(subject: Subject) -> str:
 def slug_of(subject: Subject) -> str:
     """Its slug in the catalogue."""
     return subject.strategy if isinstance(subject, UserStrategy) else CONDITIONS
+
+
+def has_conditions(subject: Subject) -> bool:
+    """Whether it is made of conditions, which are told in sentences and not as parameters."""
+    return slug_of(subject) == CONDITIONS
+
+
+def refuse_unsound(subject: Subject) -> None:
+    """Raises InputError for conditions that failed their causality check."""
+    if isinstance(subject, CustomStrategy) and subject.check_state == CustomStrategy.Check.FAILED:
+        text = f"Its conditions failed their check: {subject.check_reason}"
+        raise InputError(Fault("", "custom_failed_check", text, "Change them; each change is checked anew"))
+
+
+def is_checked(subject: Subject) -> bool:
+    """Whether a worker has looked at its conditions already; there are none to look at in a catalogue strategy."""
+    return not isinstance(subject, CustomStrategy) or subject.check_state != CustomStrategy.Check.PENDING
 
 
 def declared(subject: Subject) -> type[Strategy]:

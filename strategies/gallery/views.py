@@ -68,6 +68,7 @@ def _entry(request: HttpRequest, row: Publication, status: int = 200, **more: An
         "parts": parts,
         "figures": shown.table(parts),
         "chart_words": shown.chart_words(parts),
+        "sentences": shown.sentences_of(row),
         "parameters": parameters,
         "settings": settings,
         "source": shown.source_label(row.source),
@@ -161,6 +162,20 @@ def publish(request: HttpRequest, strategy_id: int) -> HttpResponse:
 def withdraw(request: HttpRequest, strategy_id: int) -> HttpResponse:
     """Take one of the user's own out of the gallery."""
     return _withdraw(request, saved.get(request.user, strategy_id))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def publish_custom(request: HttpRequest, custom_id: int) -> HttpResponse:
+    """As `publish`, of one of the user's own custom strategies."""
+    return _publish(request, saved.custom(request.user, custom_id))
+
+
+@login_required
+@require_POST
+def withdraw_custom(request: HttpRequest, custom_id: int) -> HttpResponse:
+    """As `withdraw`, of one of the user's own custom strategies."""
+    return _withdraw(request, saved.custom(request.user, custom_id))
 
 
 def _publish(request: HttpRequest, subject: Subject) -> HttpResponse:

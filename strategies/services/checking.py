@@ -16,6 +16,8 @@ from django.utils import timezone
 from marketdata.columns import TIMEFRAME_NS
 from marketdata.zones import to_ns
 from strategies import catalogue, conditions
+from strategies.gallery import measuring
+from strategies.gallery.models import Publication
 from strategies.models import CustomStrategy
 from strategies.services.gate import CONDITIONS
 
@@ -52,6 +54,8 @@ def run(custom_id: int, revision: int) -> None:
         checked_at=timezone.now(),
         measured_warmup=report["memory"] if report else None,
     )
+    for publication in Publication.objects.filter(custom_strategy=row, state=Publication.State.QUEUED):
+        measuring.ask(publication.pk)
 
 
 def due() -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ from accounts.models import User
 from engine.errors import Fault, InputError
 from strategies import catalogue, conditions, readers, selectors
 from strategies.conditions import shapes
+from strategies.gallery import publishing
 from strategies.models import TREES, CustomStrategy
 from strategies.services import naming
 from strategies.services.gate import CONDITIONS
@@ -60,6 +61,7 @@ def update(user: User, custom_id: int, payload: Any) -> CustomStrategy:
         row.save()
         if row.parameters != before:
             ask_for_check(row)
+        publishing.follow(row)
     return row
 
 
@@ -179,6 +181,9 @@ def _add(user: User, row: CustomStrategy) -> CustomStrategy:
         _refuse_taken(user, row)
         row.save()
         ask_for_check(row)
+        publishing.follow(row)
+        if row.copied_from is not None:
+            publishing.count_copy(user, row.copied_from)
     return row
 
 
@@ -195,6 +200,8 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
         values[field] = fields[field]
         if not isinstance(fields[field], bool):
             faults.append(Fault(field, "wrong_type", "Must be true or false."))
+    if fields["is_public"] is True and not values["description"].strip():
+        faults.append(publishing.NEEDS_DESCRIPTION)
     try:
         canonical = trees(fields)
         values |= {f"{name}_conditions": tree for name, tree in canonical.items()}

@@ -1,4 +1,4 @@
-"""Pages of strategies: the catalogue, the saved ones, the form. What they do, `strategies.services` does."""
+"""Pages of the catalogue and of saved strategies. What they do, `strategies.services` does."""
 
 from __future__ import annotations
 
