@@ -33,9 +33,7 @@ def explanations(bars: Mapping[str, Bars], result: RunResult) -> list[dict[str, 
     entries = np.flatnonzero((run.fills["entry"] == 1) & (run.fills["reason"] == BY_SIGNAL))
     fills = run.fills[entries]
     decided = run.orders["ts"][fills["order"]]
-    opened = {
-        (int(row["symbol"]), int(row["entry_ts"])) for rows in (run.positions, run.open_positions) for row in rows
-    }
+    opened = {(int(row["symbol"]), int(row["entry_ts"])) for rows in (run.positions, run.open_positions) for row in rows}
     wanted = [i for i, fill in enumerate(fills) if (int(fill["symbol"]), int(fill["ts"])) in opened][-MOST_TRADES:]
     found: list[dict[str, Any]] = []
     for number, symbol in enumerate(run.symbols):

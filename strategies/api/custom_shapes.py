@@ -11,6 +11,7 @@ from marketdata import symbols as symbol_rule
 from marketdata.models.instrument import Source
 from strategies.models import TREES, ConditionTest, CustomStrategy
 from strategies.selectors import MAX_ID
+from strategies.serializers import ObjectField
 from strategies.services import DESCRIPTION_LENGTH, NAME_LENGTH, custom, trials
 from tradingsite.lib.fields import StrictSerializer
 from tradingsite.lib.schema import FaultSerializer
@@ -166,3 +167,5 @@ class TestSerializer(serializers.ModelSerializer):
             "id", "state", "result", "failure_code", "failure_reason", "failure_faults", "created_at", "finished_at",
         )  # fmt: skip
         read_only_fields = fields
+
+

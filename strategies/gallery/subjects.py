@@ -33,7 +33,9 @@ IN_SAMPLE_SHARE = 0.7
 
 def kind_of(subject: Subject) -> str:
     """The kind it is listed under."""
-    return subject.strategy_type if isinstance(subject, UserStrategy) else CONDITIONS
+    if has_conditions(subject) or not isinstance(subject, UserStrategy):
+        return CONDITIONS
+    return subject.strategy_type
 
 
 def slug_of(subject: Subject) -> str:

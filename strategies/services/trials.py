@@ -28,16 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIELDS = (
-    *custom.COLUMNS,
-    "custom_strategy_id",
-    "symbol",
-    "timeframe",
-    "start_date",
-    "end_date",
-    "source",
-    "explain_at",
-)
+FIELDS = (*custom.COLUMNS, "custom_strategy_id", "symbol", "timeframe", "start_date", "end_date", "source", "explain_at")
 TIMEFRAMES = tuple(TIMEFRAME_NS)
 MOST_EXPLAINED, MOST_BARS, MOST_AT_ONCE = 20, 200_000, 5
 FIRST_DAY = date(1960, 1, 1)
