@@ -90,7 +90,8 @@ class CustomStrategy(models.Model):
     check_version = models.CharField(max_length=12, blank=True, help_text="Version of the evaluation that was checked")
     check_sent_at = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)
-    warmup = models.PositiveIntegerField(default=1, help_text="Bars that its conditions need, as declared")
+    # Both come with the check: they need the indicator library, which no web process loads.
+    warmup = models.PositiveIntegerField(null=True, blank=True, help_text="Bars that its conditions need, as declared")
     measured_warmup = models.PositiveIntegerField(null=True, blank=True, help_text="Bars that they need, as measured")
     copied_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="copies")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -14,6 +14,7 @@ urlpatterns = [
     path("gallery/<int:publication_id>/rate/", gallery.rate, name="gallery-rate"),
     path("gallery/<int:publication_id>/report/", gallery.report, name="gallery-report"),
     path("new/", saved.new, name="new"),
+    path("search/", custom.palette, name="palette"),
     path("catalogue/<slug:slug>/", saved.catalogue_entry, name="entry"),
     path("custom/", custom.custom_list, name="custom"),
     path("custom/new/", custom.new, name="custom-new"),

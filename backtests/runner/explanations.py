@@ -23,8 +23,8 @@ MOST_BYTES = 4_000_000
 def explanations(bars: Mapping[str, Bars], result: RunResult) -> list[dict[str, Any]]:
     """``[{"symbol", "entry_time", "signal_time" (starts of bars, ISO), "action", "reasoning", "evidence"}]``.
 
-    Of the newest 500 round trips and open positions (fewer where they would take more than 4 MB), the newest first; none
-    for a strategy whose reasoning says it all. bars: those that were decided on.
+    Of the newest 500 round trips and open positions (fewer where they would take more than 4 MB), the newest first;
+    none for a strategy whose reasoning says it all. bars: those that were decided on.
     """
     strategy = result.strategy
     if strategy is None or type(strategy).evidence is Strategy.evidence:
@@ -33,7 +33,9 @@ def explanations(bars: Mapping[str, Bars], result: RunResult) -> list[dict[str, 
     entries = np.flatnonzero((run.fills["entry"] == 1) & (run.fills["reason"] == BY_SIGNAL))
     fills = run.fills[entries]
     decided = run.orders["ts"][fills["order"]]
-    opened = {(int(row["symbol"]), int(row["entry_ts"])) for rows in (run.positions, run.open_positions) for row in rows}
+    opened = {
+        (int(row["symbol"]), int(row["entry_ts"])) for rows in (run.positions, run.open_positions) for row in rows
+    }
     wanted = [i for i, fill in enumerate(fills) if (int(fill["symbol"]), int(fill["ts"])) in opened][-MOST_TRADES:]
     found: list[dict[str, Any]] = []
     for number, symbol in enumerate(run.symbols):

@@ -142,7 +142,7 @@ class CustomStrategyDetail(_Trees):
 
     @extend_schema(operation_id="custom_strategies_delete", responses={204: None, **errors_for(409)})
     def delete(self, request: Request, custom_id: int) -> Response:
-        """Delete one of yours; 409 while a session runs it. Backtests and sessions that are over keep its conditions."""
+        """Delete one of yours; 409 while a session runs it. Backtests and ended sessions keep its conditions."""
         custom.remove(request.user, custom_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -174,8 +174,8 @@ class ValidateConditions(_Trees):
     def post(self, request: Request) -> Response:
         """Whether trees are sound, in words and in their canonical form; open to every tier.
 
-        Faulty trees answer 200 with `valid: false` and each fault by its path. 400 is for a body that is no such request
-        at all: no JSON, too large, too deep, unknown fields.
+        Faulty trees answer 200 with `valid: false` and each fault by its path. 400 is for a body that is no such
+        request at all: no JSON, too large, too deep, unknown fields.
         """
         return Response(custom.validate(request.data))
 

@@ -11,7 +11,6 @@ from marketdata import symbols as symbol_rule
 from marketdata.models.instrument import Source
 from strategies.models import TREES, ConditionTest, CustomStrategy
 from strategies.selectors import MAX_ID
-from strategies.serializers import ObjectField
 from strategies.services import DESCRIPTION_LENGTH, NAME_LENGTH, custom, trials
 from tradingsite.lib.fields import StrictSerializer
 from tradingsite.lib.schema import FaultSerializer
@@ -123,7 +122,6 @@ class ValidationSerializer(serializers.Serializer):
     sentences = SentencesField(help_text="Each tree without a fault in words")
     nodes = serializers.IntegerField()
     depth = serializers.IntegerField()
-    warmup = serializers.IntegerField(help_text="Bars needed before the first signal")
 
     def get_fields(self) -> dict[str, serializers.Field]:
         return {**super().get_fields(), **_trees(CanonicalField)}
@@ -156,8 +154,8 @@ class TestSerializer(serializers.ModelSerializer):
 
     result = serializers.JSONField(
         allow_null=True,
-        help_text="chart (candles and indicator lines), signals by tree with count, indexes and times, actions, warmup, "
-        "sentences, explained; null until it is done",
+        help_text="chart (candles and indicator lines), signals by tree with count, indexes and times, actions, "
+        "warmup, sentences, explained; null until it is done",
     )
     failure_faults = FaultSerializer(many=True)
 
@@ -167,5 +165,3 @@ class TestSerializer(serializers.ModelSerializer):
             "id", "state", "result", "failure_code", "failure_reason", "failure_faults", "created_at", "finished_at",
         )  # fmt: skip
         read_only_fields = fields
-
-

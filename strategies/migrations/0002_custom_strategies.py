@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='customstrategy',
             name='warmup',
-            field=models.PositiveIntegerField(default=1, help_text='Bars that its conditions need, as declared'),
+            field=models.PositiveIntegerField(blank=True, help_text='Bars that its conditions need, as declared', null=True),
         ),
         migrations.AlterField(
             model_name='customstrategy',

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models import Q
 from django.utils import timezone
@@ -52,6 +51,7 @@ def run(custom_id: int, revision: int) -> None:
         check_report=report,
         check_version=catalogue.get(CONDITIONS).version(),
         checked_at=timezone.now(),
+        warmup=report["declared_warmup"] if report else None,
         measured_warmup=report["memory"] if report else None,
     )
     for publication in Publication.objects.filter(custom_strategy=row, state=Publication.State.QUEUED):
@@ -69,25 +69,11 @@ def due() -> list[tuple[int, int]]:
 
 
 def measured(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What `conditions.measure` reports of the trees on made prices, with the series it ran on.
-
-    JSON-ready; beside the report of `strategies.causality`: symbol, timeframe, ``counts`` (bars on which each tree is
-    true) and ``always`` (names of the trees that are true on every bar that has enough history).
-    """
+    """What `conditions.measure` reports of the trees on made prices, with the symbol and timeframe it ran on."""
     timeframe = _base(parameters)
-    strategy = catalogue.get(CONDITIONS)(**parameters)
-    needed = strategy.bars_needed(timeframe, "XNYS")
+    needed = catalogue.get(CONDITIONS)(**parameters).bars_needed(timeframe, "XNYS")
     bars = series(timeframe, min(max(LEAST_BARS, 3 * needed), MOST_BARS))
-    first = min(needed - 1, len(bars) - 1)
-    counts, always = {}, []
-    for name, tree in parameters.items():
-        if tree is not None:
-            true = conditions.evaluate(tree, bars)
-            counts[name] = int(np.count_nonzero(true))
-            if bool(true[first:].all()):
-                always.append(name)
-    report = conditions.measure(parameters, bars)
-    return {**report, "symbol": SYMBOL, "timeframe": timeframe, "counts": counts, "always": always}
+    return {**conditions.measure(parameters, bars), "symbol": SYMBOL, "timeframe": timeframe}
 
 
 @functools.lru_cache(maxsize=4)
@@ -95,10 +81,10 @@ def series(timeframe: str, length: int) -> Bars:
     """The last `length` bars of the check's prices, the same ones each time; fewer where there are not so many."""
     from engine.bars import Bars
     from engine.resample import resample
+    from marketdata.providers.synthetic import SyntheticProvider
     from marketdata.services import filling
 
-    provider = filling.provider_of("synthetic")
-    assert provider is not None
+    provider = SyntheticProvider(filling.exchange_sessions)
     per_day = max(1, 390 * TIMEFRAME_NS["1m"] // TIMEFRAME_NS[timeframe])
     start = max(_END - timedelta(days=length / per_day * 365 / 252 + 10), _FIRST)
     minutes = provider.history(SYMBOL, "1m", to_ns(start), to_ns(_END))
@@ -109,20 +95,6 @@ def series(timeframe: str, length: int) -> Bars:
 
 def _base(parameters: Mapping[str, Any]) -> str:
     """The timeframe to check on: an hour, or the finest that the trees name where that is finer."""
-    named = [TIMEFRAME_NS[name] for name in _timeframes(list(parameters.values()))]
-    finest = min([*named, TIMEFRAME_NS[BASE]])
-    finest = max(finest, TIMEFRAME_NS["1m"])
-    return next(name for name, length in TIMEFRAME_NS.items() if length == finest)
-
-
-def _timeframes(nodes: list[Any]) -> Iterator[str]:
-    """Every timeframe that canonical trees name."""
-    pending = list(nodes)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, list):
-            pending += node
-        elif isinstance(node, Mapping):
-            if isinstance(node.get("timeframe"), str):
-                yield node["timeframe"]
-            pending += node.values()
+    named = conditions.timeframes(tree for tree in parameters.values() if tree is not None)
+    known = [name for name in TIMEFRAME_NS if name != "1s"]
+    return min([BASE, *(name for name in named if name in known)], key=known.index)

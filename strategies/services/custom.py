@@ -11,7 +11,6 @@ from accounts import quotas
 from accounts.models import User
 from engine.errors import Fault, InputError
 from strategies import catalogue, conditions, readers, selectors
-from strategies.conditions import shapes
 from strategies.gallery import publishing
 from strategies.models import TREES, CustomStrategy
 from strategies.services import naming
@@ -114,9 +113,10 @@ def trees(fields: Mapping[str, Any]) -> dict[str, Any]:
 def validate(payload: Any) -> dict[str, Any]:
     """What there is to say about trees, with nothing written: for a builder that asks after each change.
 
-    ``{"valid", "errors": faults by path, "buy_conditions", … canonical (None where absent or faulty), "sentences": {name:
-    words}, "nodes", "depth", "warmup": bars}`` of the trees that have no fault. Raises InputError where the request is
-    no object or has fields that it does not know.
+    ``{"valid", "errors": faults by path, "buy_conditions", … canonical (None where absent or faulty), "sentences":
+    {name: words}, "nodes", "depth"}`` of the trees that have no fault. How many bars they need, a look at bars tells
+    (`trials`): it takes the indicator library. Raises InputError where the request is no object or has fields that it
+    does not know.
     """
     raw = readers.strict(readers.mapping, "", payload)
     reader = readers.Reader(raw)
@@ -138,7 +138,6 @@ def validate(payload: Any) -> dict[str, Any]:
         **{column: sound[name] for name, column in zip(TREES, COLUMNS, strict=True)},
         "sentences": sentences(sound),
         **size(sound),
-        "warmup": conditions.warmup(sound),
     }
 
 
@@ -149,11 +148,16 @@ def sentences(parameters: Mapping[str, Any]) -> dict[str, str | None]:
 
 def size(parameters: Mapping[str, Any]) -> dict[str, int]:
     """Nodes of the trees together, and levels of the deepest one."""
-    given = [tree for tree in parameters.values() if tree is not None]
+    there = given(parameters)
     return {
-        "nodes": sum(len(shapes.nodes(tree)) for tree in given),
-        "depth": max((shapes.depth(tree) for tree in given), default=0),
+        "nodes": sum(len(conditions.nodes(tree)) for tree in there),
+        "depth": max((conditions.depth(tree) for tree in there), default=0),
     }
+
+
+def given(parameters: Mapping[str, Any]) -> list[Any]:
+    """The trees that there are."""
+    return [tree for tree in parameters.values() if tree is not None]
 
 
 def ask_for_check(row: CustomStrategy) -> None:
@@ -170,6 +174,7 @@ _UNCHECKED: dict[str, Any] = {
     "check_version": "",
     "check_sent_at": None,
     "checked_at": None,
+    "warmup": None,
     "measured_warmup": None,
 }
 
@@ -203,9 +208,7 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     if fields["is_public"] is True and not values["description"].strip():
         faults.append(publishing.NEEDS_DESCRIPTION)
     try:
-        canonical = trees(fields)
-        values |= {f"{name}_conditions": tree for name, tree in canonical.items()}
-        values["warmup"] = conditions.warmup(canonical)
+        values |= {f"{name}_conditions": tree for name, tree in trees(fields).items()}
     except InputError as error:
         faults += error.faults
     if faults:

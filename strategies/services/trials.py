@@ -18,7 +18,7 @@ from engine.errors import Fault, InputError
 from marketdata.columns import TIMEFRAME_NS
 from marketdata.models.instrument import Source
 from marketdata.selectors import visible_instruments
-from strategies import readers, selectors
+from strategies import conditions, readers, selectors
 from strategies.models import TREES, ConditionTest
 from strategies.services import custom
 from tradingsite.lib.errors import ApiError, TooMany
@@ -28,7 +28,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIELDS = (*custom.COLUMNS, "custom_strategy_id", "symbol", "timeframe", "start_date", "end_date", "source", "explain_at")
+FIELDS = (
+    *custom.COLUMNS,
+    "custom_strategy_id",
+    "symbol",
+    "timeframe",
+    "start_date",
+    "end_date",
+    "source",
+    "explain_at",
+)
 TIMEFRAMES = tuple(TIMEFRAME_NS)
 MOST_EXPLAINED, MOST_BARS, MOST_AT_ONCE = 20, 200_000, 5
 FIRST_DAY = date(1960, 1, 1)
@@ -85,10 +94,12 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
         if source not in sources:
             hint = f"It is in: {', '.join(sources)}" if sources else "The data page lists what there is"
             reader.fault("symbol", "not_found", f"The source {source} has no {symbol}", hint)
+    timeframe = reader.read("timeframe", "1d", readers.choice, choices=TIMEFRAMES)
+    reader.attempt(None, conditions.refuse_timeframe, trees, timeframe)
     request = {
         "trees": trees,
         "symbol": symbol,
-        "timeframe": reader.read("timeframe", "1d", readers.choice, choices=TIMEFRAMES),
+        "timeframe": timeframe,
         "start_date": start.isoformat() if start else None,
         "end_date": end.isoformat() if end else None,
         "source": source,

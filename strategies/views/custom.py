@@ -7,8 +7,9 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts import quotas
@@ -22,6 +23,7 @@ from strategies.starters import STARTERS
 from tradingsite.lib.errors import ApiError, NotAllowed
 
 PAGE_SIZE = 25
+MAX_FOUND = 6
 SIDES = (("buy", "Buy"), ("sell", "Sell"), ("short", "Short"), ("cover", "Cover"))
 
 
@@ -114,6 +116,22 @@ def delete(request: HttpRequest, custom_id: int) -> HttpResponse:
         return redirect("strategies:custom-detail", custom_id=custom_id)
     messages.success(request, f"Deleted “{name}”.")
     return redirect("strategies:custom")
+
+
+@login_required
+@require_GET
+def palette(request: HttpRequest) -> JsonResponse:
+    """The user's own strategies for the search: ``{results: [{label, kind, url}]}``."""
+    words = request.GET.get("q", "").strip().replace("\x00", "")[:60]
+    results = []
+    if words:
+        for row in selectors.custom_of(request.user).filter(name__icontains=words)[:MAX_FOUND]:
+            address = reverse("strategies:custom-detail", args=[row.pk])
+            results.append({"label": row.name, "kind": "Custom strategy", "url": address})
+        for saved in selectors.for_user(request.user).filter(name__icontains=words)[:MAX_FOUND]:
+            address = reverse("strategies:detail", args=[saved.pk])
+            results.append({"label": saved.name, "kind": "Saved strategy", "url": address})
+    return JsonResponse({"results": results})
 
 
 def _builder(request: HttpRequest, row: CustomStrategy | None, *, read_only: bool = False) -> HttpResponse:

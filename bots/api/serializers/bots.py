@@ -123,8 +123,8 @@ class BotSerializer(serializers.ModelSerializer):
         fields = (
             "id", "name", "description", "capital", "symbols", "timeframe", "match_timeframe", "trading_frequency",
             "strategy", "strategy_parameters", "saved_strategy", "custom_strategy", "indicators", "conditions",
-            "settings", "risk_management", "start_hour", "start_minute", "end_hour", "end_minute", "trading_days", "feed", "feed_options", "run", "stop_policy",
-            "is_demo", "created_at", "updated_at",
+            "settings", "risk_management", "start_hour", "start_minute", "end_hour", "end_minute", "trading_days",
+            "feed", "feed_options", "run", "stop_policy", "is_demo", "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields = fields
 

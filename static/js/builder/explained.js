@@ -1,24 +1,15 @@
 // A tree as it was on one bar: each node with its numbers, and whether it held, in a word and a sign.
 import { h, icon } from "./el.js";
 import { GROUPS, OPERATORS, isGroup, isTrend } from "./model.js";
+import { rawWords } from "./words.js";
 
 const TRUTHS = { true: ["pill pill-good", "check", "true"], false: ["pill", "close", "false"], null: ["pill pill-warn", "clock", "not known yet"] };
 const figure = (value) => (value === null || value === undefined ? "not known yet" : Number(value).toLocaleString("en-US", { maximumFractionDigits: Math.abs(value) < 10 ? 4 : 2 }));
 
-function operand(raw, catalogue) {
-  if ("price" in raw) return raw.price;
-  const declared = catalogue.get(raw.indicator);
-  const numbers = declared.params.map((param) => raw[param.name]).filter((value) => typeof value === "number");
-  const line = declared.outputs.length > 1 ? ` ${(declared.outputs.find((output) => output.name === raw.output) ?? declared.outputs[0]).label.toLowerCase()}` : "";
-  return `${declared.short}${numbers.length ? `(${numbers.join(", ")})` : ""}${line}`;
-}
-
 function side(raw, catalogue) {
   if (!("price" in raw) && !("indicator" in raw)) return [h("strong", {}, figure(raw.value))];
-  const frame = raw.timeframe ? ` on ${raw.timeframe} bars` : "";
-  const ago = raw.bars_ago ? `, ${raw.bars_ago} bars ago` : "";
   const before = "before" in raw ? ` (before: ${figure(raw.before)})` : "";
-  return [`${operand(raw, catalogue)}${frame}${ago} `, h("strong", {}, figure(raw.value)), before];
+  return [`${rawWords(raw, catalogue)} `, h("strong", {}, figure(raw.value)), before];
 }
 
 function sentence(node, catalogue) {

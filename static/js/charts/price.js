@@ -180,10 +180,14 @@ export function priceChart(id, data, settings, reasons) {
     volume.setData(points(data.time, data.volume));
 
     const quiet = { lineWidth: 1, lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
-    let pane = VOLUME_PANE;
+    const panes = new Map(); // lines of one indicator ("the signal line of MACD(12, 26, 9)") share a pane
+    const paneOf = (label) => {
+      const indicator = label.replace(/^the .* line of /, "");
+      if (!panes.has(indicator)) panes.set(indicator, Math.min(VOLUME_PANE + panes.size + 1, LAST_PANE));
+      return panes.get(indicator);
+    };
     const overlays = data.overlays.map((line, n) => {
-      if (line.pane === "own") pane = Math.min(pane + 1, LAST_PANE);
-      const drawnLine = chart.addSeries(LineSeries, { ...quiet, color: colour(LINE_TOKENS[n % LINE_TOKENS.length]), lineWidth: 1.5 }, line.pane === "own" ? pane : 0);
+      const drawnLine = chart.addSeries(LineSeries, { ...quiet, color: colour(LINE_TOKENS[n % LINE_TOKENS.length]), lineWidth: 1.5 }, line.pane === "own" ? paneOf(line.label) : 0);
       drawnLine.setData(points(data.time, line.values));
       return drawnLine;
     });
