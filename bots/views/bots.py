@@ -21,7 +21,7 @@ from bots.presenters import cards, heads
 from bots.presenters.bots import BotCard, bot_cards
 from bots.selectors import pages
 from engine.errors import InputError
-from strategies.run_form import CUSTOM
+from strategies.run_form import CUSTOM, SAVED
 from tradingsite.lib.errors import ApiError, NotFound, QuotaExceeded, Unprocessable
 
 PAGE_SIZE = 24
@@ -68,10 +68,10 @@ def page_of(request: HttpRequest, bot_id: int, secrets: SecretsForm | None = Non
 @login_required
 @require_http_methods(["GET", "POST"])
 def new_bot(request: HttpRequest) -> HttpResponse:
-    """The form of a new bot, ``?custom=`` chooses a strategy; what is refused comes back with what was typed."""
+    """The form of a new bot; ``?custom=`` or ``?saved=`` chooses a strategy. What is refused comes back as typed."""
     if request.method == "GET":
-        custom = request.GET.get("custom", "")
-        chosen = {"strategy": f"{CUSTOM}{custom}"} if custom.isdecimal() else {}
+        asked = {prefix: request.GET.get(name, "") for prefix, name in ((CUSTOM, "custom"), (SAVED, "saved"))}
+        chosen = {"strategy": f"{prefix}{key}" for prefix, key in asked.items() if key.isdecimal()}
         return _form(request, BotForm(request.user, {"symbols": ["SIM-ALPHA"], **chosen}))
     return _save(request, None, lambda body: services.bots.create(request.user, body))
 

@@ -111,7 +111,7 @@ def test_a_bot_is_kept_shared_and_copied_without_its_secrets(api, alice: User, b
     bot = make_bot(
         alice, name="Hers", strategy_parameters={"fast_window": 7, "slow_window": 21}, settings={"stop_loss_pct": 4.0}
     )
-    services.secrets.save(alice, bot.pk, {"api_key": "AK-very-secret", "secret_key": "SK-very-secret"})
+    services.secrets.put(alice, bot.pk, {"api_key": "AK-very-secret", "secret_key": "SK-very-secret"})
     hers, his = api(alice), api(bob)
     kept = hers.post(URL, {"bot_id": bot.pk, **KEEP}, format="json")
     assert kept.status_code == 201, kept.json()
@@ -158,7 +158,7 @@ def test_what_is_wrong_is_named(api, alice: User, changes: dict[str, Any], path:
     bot = make_bot(alice)
     answer = api(alice).post(URL, {"bot_id": bot.pk, **KEEP, **changes}, format="json")
     assert answer.status_code == 400
-    assert path in [fault["path"] for fault in answer.json()["errors"]] or path == "name" and "\x00" in changes["name"]
+    assert path in [fault["path"] for fault in answer.json()["errors"]]
     assert not BotTemplate.objects.exists()
 
 
