@@ -51,6 +51,7 @@ DENIALS = {
     "order_rate": "As many entries were decided in this minute as are allowed",
     "price_collar": "The price was outside the collar",
     "cooldown": "The symbol’s last position was closed too short a time ago",
+    "leg_refused": "Another leg of the same trade was refused, so this one was not placed either",
 }
 # what a backtest is at (Backtest.phase)
 PHASES = {

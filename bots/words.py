@@ -28,6 +28,7 @@ OUTCOMES = {
     "holding": "Already held",
     "order_working": "An order works already",
     "nothing_to_sell": "Nothing to sell",
+    "nothing_to_close": "Nothing to close",
     "matching": "Orders are matched only",
     "low_confidence": "Not sure enough",
     "outside_window": "Outside trading hours",
@@ -59,6 +60,7 @@ OUTCOMES = {
     "order_rate": "Too many orders in a short time",
     "price_collar": "Price too far from the last one",
     "cooldown": "Resting after the last exit",
+    "leg_refused": "Another leg was refused",
 }
 # labels of a parity report's differences
 DIFFERENCES = {

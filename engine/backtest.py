@@ -12,6 +12,7 @@ import numpy.typing as npt
 from engine.bars import Bars
 from engine.errors import Fault, InputError
 from engine.exchange import ROUND_THE_CLOCK, periods_per_year, timeframe_ns
+from engine.groups import Legs, read_groups
 from engine.resample import last_fine_bar
 from engine.result import Result, Rows, open_positions
 from engine.rules import Costs, Rules
@@ -68,14 +69,16 @@ def simulate(
     costs: Costs | None = None,
     starting_cash: float = 100_000.0,
     match_bars: Mapping[str, Bars] | None = None,
+    legs: Legs = (),
     benchmark: Bars | None = None,
     on_progress: Progress | None = None,
     chunk: int | None = None,
 ) -> Result:
     """Trade `signals` on `bars` by `rules` at `costs`; docs/fills.md says what fills when.
 
-    bars: one Bars a symbol, all of one timeframe. signals: for each symbol one entry a bar: whole numbers -1 0 +1, or
-    an array with fields of engine.types.SIGNAL. match_bars: finer bars on which orders meet the market.
+    bars: one Bars a symbol, all of one timeframe. signals: for each symbol one entry a bar: whole numbers (-1 0 +1, or
+    -2 +2 -3, which only close), or an array with fields of engine.types.SIGNAL. match_bars: finer bars on which orders
+    meet the market. legs: groups of symbols; the entries of one group that one step decides are all placed, or none.
     benchmark: bars that alpha, beta and benchmark return are measured against.
     on_progress(done, total): called between chunks of `chunk` bar times; answering False raises Cancelled.
 
@@ -88,7 +91,7 @@ def simulate(
     logs = Logs()
     expected = sum(changes_of(one.action) for one in checked)
     logs.reserve(len(market.symbols), market.times, len(market.times), equity=True, orders=expected)
-    feeds = build_feeds(market, checked, rules)
+    feeds = build_feeds(market, checked, rules, read_groups(legs, market.symbols))
     settings = build_settings(market, rules, costs, track_equity=True)
     world = World(settings, feed_records(feeds), market.times, fresh_book(cash), fresh_holdings(len(feeds)), logs)
     run(world, on_progress=on_progress, chunk=chunk)
@@ -204,8 +207,8 @@ def build_settings(market: Market, rules: Rules, costs: Costs, *, track_equity: 
     )
 
 
-def build_feeds(market: Market, signals: Sequence[Signals], rules: Rules) -> list[SymbolFeed]:
-    """Each symbol's columns on the bars that orders meet."""
+def build_feeds(market: Market, signals: Sequence[Signals], rules: Rules, groups: Sequence[int]) -> list[SymbolFeed]:
+    """Each symbol's columns on the bars that orders meet. groups: the number of each symbol's group of legs."""
     window = _window_times(market, rules)
     sessions = needs_sessions(rules)
     feeds = []
@@ -229,6 +232,7 @@ def build_feeds(market: Market, signals: Sequence[Signals], rules: Rules) -> lis
                 fine.session_flags if sessions else None,
                 None if window is None else window[k],
                 clock,
+                groups[k],
             )
         )
     return feeds

@@ -41,6 +41,7 @@ from engine.types import (
     PRICE_COLLAR,
     SESSION_CLOSING,
     SESSION_END,
+    SHORT_NOT_ALLOWED,
     STOP_LIMIT,
     TRAILING_STOP,
 )
@@ -139,6 +140,8 @@ def gate(w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, for_rebala
     settings = settings_at(world.settings, 0)
     book = book_at(world.book, 0)
     window = feed_at(world.feed, s).window
+    if side < 0 and settings.allow_short == 0:  # only a leg gets as far as this
+        return SHORT_NOT_ALLOWED
     if not for_rebalance and confidence < settings.min_confidence:
         return LOW_CONFIDENCE
     if window != 0 and int8_at(window, i) == 0:

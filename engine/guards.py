@@ -187,13 +187,14 @@ def note_entry(w: Any, ts: Any) -> None:
 
 @kernel
 def entries_of_minute(w: Any, ts: Any) -> Any:
-    """Entries decided in the 60 seconds of bar time that end now; as many as are remembered at most."""
+    """Entries decided in the 60 seconds of bar time that end now; as many as are remembered at most. The legs that are
+    being decided count, too."""
     pace = world_at(w, 0).pace
     count = int64_at(pace, 0)
     found = 0
     while found < min(count, PACE_ROOM) and int64_at(pace, 1 + (count - 1 - found) % PACE_ROOM) > ts - PACE_NS:
         found += 1
-    return found
+    return found + max(world_at(w, 0).n_legs, 0)
 
 
 @kernel

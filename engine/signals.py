@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import Fault, InputError
-from engine.types import SIGNAL, WEIGHT_GIVEN, Floats
+from engine.types import EXIT, EXIT_SHORT, SIGNAL, WEIGHT_GIVEN, Floats
 
-_NUMBERS = tuple(name for name in SIGNAL.names or () if name != "action")
+ACTIONS: Final = range(EXIT, EXIT_SHORT + 1)
+_ACTIONS_IN_WORDS: Final = "+1 buy, -1 sell, 0 nothing, -2 exit long, +2 exit short, -3 exit"
+_NUMBERS: Final = tuple(name for name in SIGNAL.names or () if name != "action")
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """Columns of equal length. `action`: int8 -1 0 +1, or WEIGHT_GIVEN; the others None where nothing is said."""
+    """Columns of equal length. `action`: int8 of ACTIONS, or WEIGHT_GIVEN; the others None where nothing is said."""
 
     action: npt.NDArray[np.int8]
     confidence: Floats | None = None
@@ -26,8 +28,8 @@ class Signals:
 
 
 def read_signals(raw: Any, length: int, path: str) -> Signals:
-    """Check what a strategy answered for `length` bars: whole numbers -1 0 +1, or an array with the fields of SIGNAL
-    (only `action` must be there; NaN = unused). Raises InputError.
+    """Check what a strategy answered for `length` bars: whole numbers of ACTIONS, or an array with the fields of
+    SIGNAL (only `action` must be there; NaN = unused). Raises InputError.
     """
     values = np.asarray(raw)
     if values.ndim != 1 or len(values) != length:
@@ -54,10 +56,10 @@ def changes_of(action: npt.NDArray[np.int8]) -> int:
 
 def _actions(values: npt.NDArray[Any], path: str) -> npt.NDArray[np.int8]:
     if values.dtype.kind not in "iu":
-        raise InputError(Fault(path, "wrong_type", f"must be whole numbers -1 0 +1, got {values.dtype}", "int8"))
-    if len(values) and (values.max() > 1 or values.min() < -1):
-        row = int(np.flatnonzero((values > 1) | (values < -1))[0])
-        raise InputError(Fault(f"{path}[{row}]", "out_of_range", f"{values[row]} is no action", "-1, 0 or +1"))
+        raise InputError(Fault(path, "wrong_type", f"must be whole numbers from -3 to 2, got {values.dtype}", "int8"))
+    if len(values) and (values.max() > ACTIONS[-1] or values.min() < ACTIONS[0]):
+        row = int(np.flatnonzero((values > ACTIONS[-1]) | (values < ACTIONS[0]))[0])
+        raise InputError(Fault(f"{path}[{row}]", "out_of_range", f"{values[row]} is no action", _ACTIONS_IN_WORDS))
     return np.ascontiguousarray(values, dtype=np.int8)
 
 

@@ -104,7 +104,7 @@ FEED: Final = np.dtype(
         ("low", np.int64),
         ("close", np.int64),
         ("volume", np.int64),
-        ("action", np.int64),  # int8: -1 0 +1, or WEIGHT_GIVEN
+        ("action", np.int64),  # int8: of engine.signals.ACTIONS, or WEIGHT_GIVEN
         ("confidence", np.int64),  # 0 where the signals have no such column
         ("limit_px", np.int64),
         ("stop_px", np.int64),
@@ -114,6 +114,7 @@ FEED: Final = np.dtype(
         ("flags", np.int64),  # int8 session bits a bar
         ("clock", np.int64),  # int32: decision bars closed at the close of each bar; 0 = each bar is one
         ("lot", np.float64),  # 0 = fractional
+        ("leg", np.int64),  # the number of its group of legs, from 1 on; 0 = none
     ],
     align=True,
 )
@@ -246,6 +247,7 @@ WORLD: Final = np.dtype(
         ("ranked", np.int64),  # int32 scratch of n_symbols each
         ("walk", np.int64),
         ("sides", np.int64),  # int32 scratch: the side of each candidate entry, 0 = none
+        ("denied_before", np.int64),  # int32 scratch: the last denial of each leg before its group was decided
         ("wanted", np.int64),  # float64 scratch: the units that a rebalance wants of it, 0 = sized like any entry
         ("signalled", np.int64),  # int32: of each step that was looked up, the symbols that have a signal
         ("signal_counts", np.int64),  # int32: and how many they are
@@ -270,6 +272,7 @@ WORLD: Final = np.dtype(
         ("n_times", np.int64),
         ("recent_room", np.int64),
         ("n_repeats", np.int64),
+        ("n_legs", np.int64),  # entries placed of the group of legs that is being decided; they may be taken back
     ],
     align=True,
 )

@@ -24,6 +24,7 @@ from engine.backtest import (
 )
 from engine.bars import Bars
 from engine.errors import Fault, InputError
+from engine.groups import Legs, read_groups
 from engine.rules import Costs, Rules
 from engine.world import Logs, World, feed_records, fresh_book, fresh_holdings
 
@@ -42,6 +43,7 @@ def simulate_many(
     costs: Costs | Sequence[Costs] | None = None,
     starting_cash: float = 100_000.0,
     match_bars: Mapping[str, Bars] | None = None,
+    legs: Legs = (),
     benchmark: Bars | None = None,
     names: Collection[str] | None = None,
     risk_free_rate_pct: float = 0.0,
@@ -53,7 +55,8 @@ def simulate_many(
     signals, rules, costs: one a combination; a sequence of length 1, or a single Rules or Costs, holds for all. An
     entry of `signals` maps symbols to arrays, or is the array itself (one symbol), or a function without arguments that
     makes either, called when its turn comes, so that not all signals need to exist at once.
-    threads: default one a processor. on_progress(done, total) is called after each; answering False raises Cancelled.
+    legs: as in simulate(), for all. threads: default one a processor.
+    on_progress(done, total) is called after each; answering False raises Cancelled.
 
     Each row equals that of simulate() with the same inputs. Raises InputError as simulate() does.
     """
@@ -61,6 +64,7 @@ def simulate_many(
 
     market = read_market(bars, match_bars)
     cash = read_cash(starting_cash)
+    groups = read_groups(legs, market.symbols)
     all_rules = [rules or Rules()] if rules is None or isinstance(rules, Rules) else list(rules)
     all_costs = [costs or Costs()] if costs is None or isinstance(costs, Costs) else list(costs)
     total = _length(signals=len(signals), rules=len(all_rules), costs=len(all_costs))
@@ -69,7 +73,7 @@ def simulate_many(
     def run_one(k: int, logs: Logs) -> dict[str, Value]:
         own_rules, own_costs = all_rules[k % len(all_rules)], all_costs[k % len(all_costs)]
         checked = read_all_signals(market, _cell(market, signals[k % len(signals)]))
-        feeds = build_feeds(market, checked, own_rules)
+        feeds = build_feeds(market, checked, own_rules, groups)
         settings = build_settings(market, own_rules, own_costs, track_equity=False)
         world = World(settings, feed_records(feeds), market.times, fresh_book(cash), fresh_holdings(len(feeds)), logs)
         run(world)

@@ -33,6 +33,10 @@ TIMEFRAMES: Final = {
 # ---- codes; the tuples name them for people, index = code --------------------------------------------------------
 BUY: Final = 1
 SELL: Final = -1
+# Actions that close and never open: a long position, a short one, whichever there is.
+EXIT_LONG: Final = -2
+EXIT_SHORT: Final = 2
+EXIT: Final = -3
 
 MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP = range(5)
 ORDER_TYPE_NAMES: Final = ("market", "limit", "stop", "stop_limit", "trailing_stop")
@@ -111,7 +115,8 @@ REQUEST_REASONS: Final = REASON_NAMES[BY_USER:]
     ORDER_RATE,
     PRICE_COLLAR,
     COOLDOWN,
-) = range(30)
+    LEG_REFUSED,
+) = range(31)
 DENIAL_NAMES: Final = (
     "low_confidence",
     "outside_window",
@@ -143,6 +148,7 @@ DENIAL_NAMES: Final = (
     "order_rate",
     "price_collar",
     "cooldown",
+    "leg_refused",
 )
 # Those with which a caller may block entries for a step.
 BLOCK_NAMES: Final = DENIAL_NAMES[PAUSED : NO_TRADABLE_HOURS + 1]
@@ -159,7 +165,7 @@ SESSION_CLOSING: Final = (
     8  # what is decided on it meets the last bar of the session, or none; never on daily bars, 24/7
 )
 
-WEIGHT_GIVEN: Final = 2  # in the kernel's column of actions: no action, but a target weight
+WEIGHT_GIVEN: Final = 4  # in the kernel's column of actions: no action, but a target weight
 
 # ---- inputs ------------------------------------------------------------------------------------------------------
 # What a strategy may say about one bar; NaN where unused. See docs/fills.md, "Signals".

@@ -58,7 +58,7 @@ LOGS: Final = {"orders": ORDER, "fills": FILL, "trips": ROUND_TRIP, "denials": D
 @dataclass(slots=True)
 class SymbolFeed:
     """One symbol's columns, of equal length. None: no session is asked for, the window is always open, each bar is a
-    decision bar."""
+    decision bar. leg: the number of its group of legs; 0 = none."""
 
     ts: Ints
     open: Floats
@@ -72,6 +72,7 @@ class SymbolFeed:
     flags: npt.NDArray[np.int8] | None = None
     window: npt.NDArray[np.int8] | None = None
     clock: npt.NDArray[np.int32] | None = None
+    leg: int = 0
 
 
 def address(array: npt.NDArray[Any] | None) -> int:
@@ -95,6 +96,7 @@ def feed_records(feeds: list[SymbolFeed]) -> Records:
             address(signals.target_weight),
             *(address(column) for column in (feed.window, feed.day, feed.flags, feed.clock)),
             feed.lot,
+            feed.leg,
         )
     return records
 
@@ -292,7 +294,7 @@ class World:
             raise ValueError("these rules need the trading day and the session of each bar")
         symbols = len(feeds)
         self.lists = np.zeros((3, symbols), dtype=np.int32)
-        self.scratch = np.zeros((3, symbols), dtype=np.int32)
+        self.scratch = np.zeros((4, symbols), dtype=np.int32)
         self.wanted = np.zeros(symbols, dtype=np.float64)
         ahead = GATHERED_STEPS if settings["aligned"][0] else 1
         self.signalled = np.zeros((ahead, symbols), dtype=np.int32)
@@ -314,7 +316,7 @@ class World:
         self.record[0] = (
             *(address(a) for a in (self.settings, self.book, self.holdings, self.feeds, self.times)),
             *(lists + k * row for k in range(3)),
-            *(scratch + k * row for k in range(3)),
+            *(scratch + k * row for k in range(4)),
             *(address(a) for a in (self.wanted, self.signalled, self.signal_counts)),
             *(address(a) for a in (self.recent_ts, self.recent_px, self.pace, self.facts, self.repeats)),
             *(address(rows[name]) for name in LOGS),
@@ -327,6 +329,7 @@ class World:
             len(self.times),
             len(self.recent_ts) // max(len(self.feeds), 1),
             0,
+            -1,
         )
 
     def remember(self, bars: int) -> None:

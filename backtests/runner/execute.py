@@ -75,6 +75,7 @@ def run(
             costs=costs,
             starting_cash=cash,
             match_bars=None if match_bars is None else {symbol: walked[symbol] for symbol in symbols},
+            legs=reading.legs(strategy, symbols) if strategy is not None else (),
             on_progress=progress,
         )
 

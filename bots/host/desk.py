@@ -107,6 +107,7 @@ class Desk:
             costs=costs,
             starting_cash=plan.initial_cash,
             finer_matching=self.finer,
+            legs=reading.legs(self.strategy, plan.symbols),
             keep_history=False,
         )
         self.histories = {symbol: History(plan.markets[symbol].bars(symbol, plan.timeframe)) for symbol in plan.symbols}

@@ -28,6 +28,7 @@ WORDS = {
     "holding": "The position is there already.",
     "order_working": "An order for this is working already.",
     "nothing_to_sell": "There is nothing to sell, and shorting is off.",
+    "nothing_to_close": "There is no position that this signal would close.",
     "matching": "A finer bar: orders are matched on it, nothing is decided.",
 }
 
@@ -135,11 +136,13 @@ def _outcome(
         return name, WORDS[name], None
     side = 1 if signal.action == "BUY" else -1
     holding = account.book.holdings.get(symbol)
-    if holding is not None and holding.sign == side:
+    if holding is not None and holding.sign == side and not signal.exits:
         return "holding", WORDS["holding"], None
     working = [tracked.row for tracked in account.orders.values() if tracked.row.symbol == symbol]
     if working:
         return "order_working", WORDS["order_working"], working[0].seq
+    if signal.exits:
+        return "nothing_to_close", WORDS["nothing_to_close"], None
     return "nothing_to_sell", WORDS["nothing_to_sell"], None
 
 

@@ -53,6 +53,7 @@ def _simulated(tape: Tape, desk: Desk, scored: Mapping[str, Any]) -> Result:
         match_bars={symbol: _bars(plan, symbol, plan.match_timeframe, tape.matched[symbol]) for symbol in traded}
         if desk.finer
         else None,
+        legs=reading.legs(desk.strategy, traded),
     )
 
 
@@ -66,6 +67,7 @@ def _stepped(tape: Tape, desk: Desk, scored: Mapping[str, Any]) -> Result:
         costs=costs,
         starting_cash=plan.initial_cash,
         finer_matching=desk.finer,
+        legs=reading.legs(desk.strategy, plan.symbols),
     )
     records = {symbol: list(series) for symbol, series in scored.items()}
     lead(tape, portfolio, desk.strategy, by_close(tape, records))

@@ -77,7 +77,7 @@ class Columns:
             column[: len(rows)] = rows[name]
         self.n = len(rows)
 
-    def feed(self, lot: float, *, finer: bool) -> SymbolFeed:
+    def feed(self, lot: float, leg: int, *, finer: bool) -> SymbolFeed:
         c = self.columns
         signals = Signals(c["action"], c["confidence"], c["limit_px"], c["stop_px"], c["target_weight"])
         return SymbolFeed(
@@ -93,6 +93,7 @@ class Columns:
             c["flags"],
             c["window"],
             c["clock"] if finer else None,
+            leg,
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from engine.facts import measure_now
 from engine.portfolio.views import OutsideExposure
 from engine.rules import Rules
-from engine.types import DENIAL_NAMES
+from engine.types import DENIAL_NAMES, LEG_REFUSED
 from engine.world import World
 
 _NEVER_EXITED = 1 << 61  # bars; more can only be a symbol without an exit
@@ -67,6 +67,8 @@ def gates_of(facts: Any, rules: Rules, outside: OutsideExposure, symbol: str) ->
 
 def _of_time(facts: Any, rules: Rules) -> Iterator[Gate]:
     confidence, blocked = float(facts["confidence"]), int(facts["blocked"])
+    if facts["refusal"] == LEG_REFUSED:
+        yield Gate("leg_refused", 0.0, 1.0, False, "another leg of the same trade was refused")
     if facts["side"] < 0:
         ok = rules.allow_short
         yield Gate("short_not_allowed", float(ok), 1.0, ok, f"short selling is {'on' if ok else 'off'}")

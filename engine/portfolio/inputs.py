@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.bars import COLUMNS, Bars
 from engine.errors import Fault, InputError
-from engine.signals import Signals, read_signals
+from engine.signals import ACTIONS, Signals, read_signals
 from engine.types import BLOCK_NAMES, DENIAL_NAMES
 
 Checked = tuple[tuple[float, ...], int | Signals]  # open, high, low, close, volume; the signal
@@ -65,7 +65,7 @@ def _makes_a_bar(ts: int, prices: tuple[float, ...]) -> bool:
 
 
 def _read_signal(raw: Any, symbol: str) -> int | Signals:
-    """A plain -1 0 +1 as it is; all else as simulate() reads it. Raises InputError."""
-    if type(raw) is int and -1 <= raw <= 1:
+    """A plain action as it is; all else as simulate() reads it. Raises InputError."""
+    if type(raw) is int and raw in ACTIONS:
         return raw
     return read_signals(np.atleast_1d(raw), 1, symbol)

@@ -11,6 +11,7 @@ from engine.backtest import build_result, read_cash
 from engine.bars import Bars
 from engine.errors import Fault, InputError
 from engine.exchange import ROUND_THE_CLOCK, periods_per_year
+from engine.groups import Legs, read_groups
 from engine.interventions import ALL_SYMBOLS, CANCEL_ENTRY, intervene
 from engine.portfolio.columns import FIRST_CAPACITY, Columns
 from engine.portfolio.gates import Gate, Size, facts_of, gates_of, size_of
@@ -42,9 +43,10 @@ class Portfolio:
     bars: one Bars a symbol for its timeframe, calendar and lot size; their rows are not traded, they may be empty.
     finer_matching: as match_bars in simulate(): the steps are fine bars, and the symbols that a step gives signals for
         are those whose decision bar ends with it.
+    legs: groups of symbols; the entries of one group that one step decides are all placed, or none.
     keep_history: False lets `step` call `trim` by itself, so that a portfolio may live for years in the same memory.
 
-    Raises InputError for bars or cash that make no sense.
+    Raises InputError for bars, cash or legs that make no sense.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Portfolio:
         costs: Costs | None = None,
         starting_cash: float = 100_000.0,
         finer_matching: bool = False,
+        legs: Legs = (),
         keep_history: bool = True,
     ) -> None:
         if not bars or len({one.timeframe for one in bars.values()}) != 1:
@@ -64,6 +67,7 @@ class Portfolio:
         self._markets = [bars[symbol] for symbol in self.symbols]
         self._by_name = dict(zip(self.symbols, self._markets, strict=True))
         self._finer, self._keeps = finer_matching, keep_history
+        self._groups = read_groups(legs, self.symbols)
         self._one_calendar = len({one.calendar for one in self._markets}) == 1
         self._steps = 0  # rows of times; `_done` counts those that were trimmed too
         self._done = 0
@@ -94,10 +98,11 @@ class Portfolio:
         """Go on by one bar time.
 
         ts: when the bars opened, int64 ns UTC, later than the step before. bars: (open, high, low, close, volume) of
-        each symbol that has one. signals: for these symbols -1 0 +1, or a record of engine.types.SIGNAL; known at the
-        bars' close. last: this step ends the run (close_at_end). blocked: entries of these symbols (of all, if it is
-        one name) are refused in this step with that denial, one of engine.types.BLOCK_NAMES; exits go on.
-        outside: what the same account holds elsewhere now, for the caps that count it.
+        each symbol that has one. signals: for these symbols an action (as in simulate()), or a record of
+        engine.types.SIGNAL; known at the bars' close. last: this step ends the run (close_at_end). blocked: entries of
+        these symbols (of all, if it is one name) are refused in this step with that denial, one of
+        engine.types.BLOCK_NAMES; exits go on. outside: what the same account holds elsewhere now, for the caps that
+        count it.
 
         Raises InputError for times that do not rise, prices that make no bar, unknown symbols and names; then nothing
         was done.
@@ -274,6 +279,7 @@ class Portfolio:
             "calendars": [one.calendar for one in self._markets],
             "lots": [[one.lot_size, one.fractionable] for one in self._markets],
             "finer_matching": self._finer,
+            "legs": self._groups,
         }
 
     def _essence(self) -> Essence:
@@ -373,9 +379,9 @@ class Portfolio:
 
     def _feeds(self) -> Records:
         feeds = []
-        for columns, market in zip(self._columns, self._markets, strict=True):
+        for columns, market, leg in zip(self._columns, self._markets, self._groups, strict=True):
             fractional = self.rules.allow_fractional and market.fractionable
-            feeds.append(columns.feed(0.0 if fractional else market.lot_size, finer=self._finer))
+            feeds.append(columns.feed(0.0 if fractional else market.lot_size, leg, finer=self._finer))
         return feed_records(feeds)
 
     def _rebind(self) -> None:

@@ -40,6 +40,7 @@ class Case:
     costs: Costs
     cash: float
     match_bars: dict[str, Bars] | None = None
+    legs: tuple[tuple[str, ...], ...] = ()
 
     def __repr__(self) -> str:
         """What differs from the defaults, so that a failing case can be read."""
@@ -47,7 +48,8 @@ class Case:
         rules = {f.name: getattr(self.rules, f.name) for f in fields(Rules)}
         changed = {name: value for name, value in rules.items() if not same(value, getattr(plain, name))}
         lines = {name: f"{len(b)} × {b.timeframe} {b.calendar}" for name, b in self.bars.items()}
-        return f"Case({lines}, {changed}, {self.costs}, cash={self.cash}, finer={self.match_bars is not None})"
+        finer = self.match_bars is not None
+        return f"Case({lines}, {changed}, {self.costs}, cash={self.cash}, finer={finer}, legs={self.legs})"
 
     def arguments(self) -> dict[str, Any]:
         return {
@@ -55,6 +57,7 @@ class Case:
             "costs": self.costs,
             "starting_cash": self.cash,
             "match_bars": self.match_bars,
+            "legs": self.legs,
         }
 
     def with_rules(self, **changes: Any) -> Case:
@@ -108,7 +111,7 @@ def random_bars(symbol: str, timeframe: str, calendar: str, ts: np.ndarray, rng:
 
 def random_signals(bars: Bars, rng: np.random.Generator, *, rich: bool, weights: bool) -> np.ndarray:
     n = len(bars)
-    action = rng.choice(np.array([-1, 0, 1], dtype=np.int8), n, p=[0.2, 0.55, 0.25])
+    action = rng.choice(np.array([-3, -2, -1, 0, 1, 2], dtype=np.int8), n, p=[0.03, 0.04, 0.2, 0.45, 0.25, 0.03])
     if not rich and not weights:
         return action
     out = np.zeros(n, dtype=SIGNAL)
@@ -122,6 +125,13 @@ def random_signals(bars: Bars, rng: np.random.Generator, *, rich: bool, weights:
     out["stop_px"] = sometimes(0.2, np.round(bars.close * (1 + rng.normal(0, 0.04, n)), 2))
     out["target_weight"] = sometimes(0.3, rng.choice([-0.5, 0.0, 0.1, 0.25, 0.6, 1.0], n)) if weights else np.nan
     return out
+
+
+def random_legs(names: list[str], rng: np.random.Generator) -> tuple[tuple[str, ...], ...]:
+    """No group, or one of some of the symbols."""
+    if len(names) < 2 or rng.random() < 0.5:
+        return ()
+    return (tuple(rng.permutation(names)[: rng.integers(2, len(names) + 1)].tolist()),)
 
 
 def maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -267,8 +277,8 @@ def cases(draw: st.DrawFn, *, most_symbols: int = 3, focus: str = "") -> Case:
     weights = rules.rebalance != "never" or draw(st.integers(0, 5)) == 0
     rich = draw(st.booleans())
     signals = {name: random_signals(b, rng, rich=rich, weights=weights) for name, b in bars.items()}
-    costs = draw(costs_of())
-    return Case(bars, signals, rules, costs, draw(st.sampled_from([300.0, 5_000.0, 100_000.0])))
+    costs, cash = draw(costs_of()), draw(st.sampled_from([300.0, 5_000.0, 100_000.0]))
+    return Case(bars, signals, rules, costs, cash, legs=random_legs(sorted(bars), rng))
 
 
 @st.composite
@@ -292,4 +302,5 @@ def finer_cases(draw: st.DrawFn) -> Case:
     rules = draw(rules_of(steps, rng))
     weights = rules.rebalance != "never"
     signals = {name: random_signals(b, rng, rich=draw(st.booleans()), weights=weights) for name, b in coarse.items()}
-    return Case(coarse, signals, rules, draw(costs_of()), draw(st.sampled_from([300.0, 5_000.0])), fine)
+    costs, cash = draw(costs_of()), draw(st.sampled_from([300.0, 5_000.0]))
+    return Case(coarse, signals, rules, costs, cash, fine, random_legs(sorted(coarse), rng))

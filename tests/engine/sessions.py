@@ -50,6 +50,7 @@ def portfolio_of(case: Case, **options: Any) -> Portfolio:
         costs=case.costs,
         starting_cash=case.cash,
         finer_matching=case.match_bars is not None,
+        legs=case.legs,
         **options,
     )
 

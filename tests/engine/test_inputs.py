@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine import Bars, Costs, InputError, Rules, simulate
+from engine import Bars, Costs, InputError, Portfolio, Rules, simulate, simulate_many
 from engine.rules import costs_from, rules_from
 from tests.engine.made import bars_of, flat, orders_of, random_bars, run
 
@@ -99,6 +99,36 @@ def test_bars_are_checked_once_with_row_and_column(change: dict, path: str, code
     assert len(caught.value.faults) <= 10
 
 
+@pytest.mark.parametrize(
+    ("legs", "path", "code"),
+    [
+        ("AB", "legs", "wrong_type"),
+        (3, "legs", "wrong_type"),
+        (["AB"], "legs[0]", "wrong_type"),
+        ([["A", "X"]], "legs[0][1]", "unknown_field"),
+        ([["A"], ["B", "A"]], "legs[1][1]", "conflict"),
+    ],
+)
+def test_legs_are_groups_of_traded_symbols(legs: object, path: str, code: str) -> None:
+    bars = {name: bars_of(flat(100, 3), symbol=name) for name in "AB"}
+    signals = dict.fromkeys("AB", np.zeros(3, np.int8))
+    for refused in (
+        lambda: simulate(bars, signals, legs=legs),
+        lambda: simulate_many(bars, signals=[signals], legs=legs),
+        lambda: Portfolio(bars, legs=legs),
+    ):
+        with pytest.raises(InputError) as caught:
+            refused()
+        assert [(fault.path, fault.code) for fault in caught.value.faults] == [(path, code)]
+
+
+def test_an_action_that_is_none_names_those_there_are() -> None:
+    with pytest.raises(InputError) as caught:
+        run(flat(100, 3), [0, 3, 0], Rules())
+    assert caught.value.faults[0].path == "signals['A'][1]"
+    assert "+2 exit short" in caught.value.faults[0].hint
+
+
 def test_bars_from_a_frame_and_back() -> None:
     index = pd.date_range("2020-01-01", periods=3, freq="D", tz="America/New_York")
     frame = pd.DataFrame({"Open": [1.0] * 3, "High": [2.0] * 3, "Low": [0.5] * 3, "Close": [1.5] * 3}, index=index)
@@ -120,7 +150,7 @@ def test_bars_from_a_frame_and_back() -> None:
     ("signals", "options"),
     [
         ({"A": np.zeros(4, np.int8)}, {}),
-        ({"A": np.full(5, 2, np.int8)}, {}),
+        ({"A": np.full(5, 3, np.int8)}, {}),
         ({"A": np.zeros(5)}, {}),
         ({"B": np.zeros(5, np.int8)}, {}),
         ({}, {}),

@@ -207,7 +207,7 @@ def test_the_order_in_which_symbols_are_given_changes_nothing(case, data):
 @given(case=cases())
 def test_a_batch_is_its_steps(case):
     case = case.with_rules(window=None)  # a list of booleans belongs to a whole time line; TradingWindow: test_parity
-    options = {"rules": case.rules, "costs": case.costs, "starting_cash": case.cash}
+    options = {"rules": case.rules, "costs": case.costs, "starting_cash": case.cash, "legs": case.legs}
     assert_same(run(case), step_by_step(case.bars, case.signals, **options))
 
 
@@ -229,9 +229,9 @@ def test_a_cell_of_a_sweep_is_the_run_alone(case, others, seed):
         *({name: rng.permutation(given) for name, given in case.signals.items()} for _ in others),
     ]
     rows = simulate_many(
-        case.bars, signals=signals, rules=rules, costs=[case.costs], starting_cash=case.cash, threads=2
+        case.bars, signals=signals, rules=rules, costs=[case.costs], starting_cash=case.cash, legs=case.legs, threads=2
     )
     for row, cell_rules, cell_signals in zip(rows, rules, signals, strict=True):
-        alone = simulate(case.bars, cell_signals, rules=cell_rules, costs=case.costs, starting_cash=case.cash).metrics()
-        assert row == alone
+        options = {"rules": cell_rules, "costs": case.costs, "starting_cash": case.cash, "legs": case.legs}
+        assert row == simulate(case.bars, cell_signals, **options).metrics()
         assert all(value is None or not isinstance(value, float) or math.isfinite(value) for value in row.values())

@@ -7,7 +7,7 @@ the document decides who is wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine import Bars, Costs, Rules
@@ -26,13 +26,14 @@ def simulate(
     costs: Costs,
     starting_cash: float,
     match_bars: Mapping[str, Bars] | None = None,
+    legs: Sequence[Sequence[str]] = (),
     plan: Plan = NOTHING,
 ) -> Outcome:
     """The same arguments as `engine.simulate`; `rules.window` as a bool array over the time line, or None.
 
     plan: what is asked of the portfolio between its steps, and what blocks entries in them (§15).
     """
-    return Reference(bars, signals, rules, costs, starting_cash, match_bars).run(plan)
+    return Reference(bars, signals, rules, costs, starting_cash, match_bars, legs).run(plan)
 
 
 class Reference:
@@ -44,8 +45,12 @@ class Reference:
         costs: Costs,
         starting_cash: float,
         match_bars: Mapping[str, Bars] | None,
+        legs: Sequence[Sequence[str]],
     ) -> None:
         self.markets = markets_of(bars, signals, match_bars, rules.allow_fractional)
+        for group in legs:
+            for market in self.markets:
+                market.group = group if market.name in group else market.group
         self.rules = rules
         self.desk = Desk(self.markets, rules, costs, starting_cash)
         lines = match_bars or bars

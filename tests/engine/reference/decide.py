@@ -92,7 +92,9 @@ class Decisions:
             if action == 0:
                 continue
             spoke = True
-            if self.answer(market, action, ts):
+            if abs(action) > 1:
+                self.leave(market, ts, long=action != 2, short=action != -2)
+            elif self.answer(market, action, ts):
                 candidates[market.index] = Candidate(market, bar, action, signal.confidence, "signal", signal)
         due = {
             "on_signal": spoke or weighed,
@@ -104,8 +106,41 @@ class Decisions:
         window = self.rules.window
         open_now = window is None or bool(window[step])
         ranked = sorted(candidates.values(), key=lambda c: (-c.confidence, c.market.index))
-        for candidate in ranked:
-            self.admit(candidate, ts, open_now)
+        while ranked:
+            group = ranked[0].market.group
+            together = [c for c in ranked if c is ranked[0] or (group is not None and c.market.group is group)]
+            ranked = [c for c in ranked if c not in together]
+            if len(together) == 1 and together[0].side < 0 and not self.rules.allow_short:
+                continue
+            self.admit_all(together, ts, open_now)
+
+    def admit_all(self, legs: list[Candidate], ts: int, open_now: bool) -> None:
+        """Place all of them; where one is refused, none, and nothing but the refusals stays."""
+        desk = self.desk
+        orders, denials, decided = len(desk.orders), len(desk.denials), len(self.decided)
+        before = [c.market.last_denial for c in legs]
+        for c in legs:
+            refusal = self.admit(c, ts, open_now)
+            if refusal is None:
+                continue
+            for other, last in zip(legs, before, strict=True):
+                if other.market.entry in desk.orders[orders:]:
+                    other.market.entry = None
+                other.market.last_denial = last
+            del desk.orders[orders:], desk.denials[denials:], self.decided[decided:]
+            self.deny(c, refusal[0], ts, refusal[1])
+            for other in legs:
+                if other is not c:
+                    self.deny(other, "leg_refused", ts)
+            return
+
+    def leave(self, market: Market, ts: int, *, long: bool, short: bool) -> None:
+        """Signals that only close: long positions, short ones, or both."""
+        sides = {side for side, on in ((1, long), (-1, short)) if on}
+        if market.entry is not None and market.entry.side in sides:
+            self.desk.end(market.entry, "cancelled", ts)
+        if market.position is not None and market.position.side in sides and not self.whole_exit(market):
+            self.exit(market, "signal", self.signal_tif(), ts)
 
     def answer(self, market: Market, action: int, ts: int) -> bool:
         """What a signal does to what is there; True if it also asks for an entry."""
@@ -114,43 +149,46 @@ class Decisions:
         position = market.position
         if position is not None and position.side != action and not self.whole_exit(market):
             self.exit(market, "signal", self.signal_tif(), ts)
-        if action < 0 and not self.rules.allow_short:
+        if action < 0 and not self.rules.allow_short and market.group is None:
             return False
         if market.entry is not None:
             return False
         same_side = position is not None and position.side == action
         return not (same_side and (not self.rules.allow_scale_in or market.exit is not None))
 
-    def admit(self, c: Candidate, ts: int, open_now: bool) -> None:
+    def admit(self, c: Candidate, ts: int, open_now: bool) -> tuple[str, float] | None:
+        """Place it, or say why not: the reason and the units asked for."""
         rules, market = self.rules, c.market
+        if c.side < 0 and not rules.allow_short:
+            return "short_not_allowed", math.nan
         if c.reason == "signal" and c.confidence < rules.min_confidence:
-            return self.deny(c, "low_confidence", ts)
+            return "low_confidence", math.nan
         if not open_now:
-            return self.deny(c, "outside_window", ts)
+            return "outside_window", math.nan
         if market.index in self.blocked:
-            return self.deny(c, self.blocked[market.index], ts)
+            return self.blocked[market.index], math.nan
         if rules.flatten_at_session_end and c.bar.closing:
-            return self.deny(c, "session_end", ts)
+            return "session_end", math.nan
         if self.run_halted:
-            return self.deny(c, "drawdown_halt", ts)
+            return "drawdown_halt", math.nan
         if self.day_halted:
-            return self.deny(c, "daily_loss_halt", ts)
+            return "daily_loss_halt", math.nan
         if rules.cooldown_bars is not None and self.cooling(market):
-            return self.deny(c, "cooldown", ts)
+            return "cooldown", math.nan
         recent = [then for then in self.decided if then > ts - 60_000_000_000]
         if rules.max_orders_per_minute is not None and len(recent) >= rules.max_orders_per_minute:
-            return self.deny(c, "order_rate", ts)
+            return "order_rate", math.nan
         needs_slot = market.position is None or self.whole_exit(market)
         if needs_slot and rules.max_open_positions is not None and self.slots_in_use() >= rules.max_open_positions:
-            return self.deny(c, "no_slot", ts)
+            return "no_slot", math.nan
         if rules.max_correlated_positions is not None and self.correlated(c) >= rules.max_correlated_positions:
-            return self.deny(c, "correlated", ts)
+            return "correlated", math.nan
         order = self.order_of(c, ts)
         if rules.price_collar_pct is not None and self.farthest(order, c.bar.close, market) > rules.price_collar_pct:
-            return self.deny(c, "price_collar", ts)
+            return "price_collar", math.nan
         if rules.vol_stop_atr is not None:
             if math.isnan(order.protective) and not market.atr > 0.0:
-                return self.deny(c, "no_volatility", ts)
+                return "no_volatility", math.nan
             order.vol_stop = rules.vol_stop_atr * market.atr
         if not math.isnan(c.units):
             qty, reason = c.units, ""
@@ -159,10 +197,10 @@ class Decisions:
                     qty, reason = cap, name
             if reason:
                 qty = market.lots(qty)
-                row = len(self.desk.orders) if qty > 0.0 else -1
-                self.desk.deny(market.index, c.side, reason, ts, asked=c.units, allowed=qty, row=row)
             if qty <= 0.0:
-                return None
+                return reason, c.units
+            if reason:
+                self.desk.deny(market.index, c.side, reason, ts, asked=c.units, allowed=qty, row=len(self.desk.orders))
             order.qty = qty
         elif rules.size_at == "fill":
             order.sized = False
@@ -172,7 +210,7 @@ class Decisions:
                 market, market.index, c.side, px, order.protective, order.weight, rules, order.vol_stop
             )
             if qty <= 0.0:
-                return self.deny(c, reason, ts, asked)
+                return reason, asked
             order.qty = qty
             if reason:
                 self.desk.deny(market.index, c.side, reason, ts, asked=asked, allowed=qty, row=len(self.desk.orders))

@@ -174,6 +174,7 @@ class Market:
     closes: list[tuple[int, float]] = field(default_factory=list)  # (time, close) of its decision bars
     since_exit: int | None = None  # decision bars that have closed since its last position was closed
     outside: float = 0.0  # what the account holds of it elsewhere, money
+    group: Sequence[str] | None = None  # the symbols of its legs (§11)
 
     def lots(self, qty: float) -> float:
         """Rounded down to whole lots (§7)."""
