@@ -127,7 +127,7 @@ def _key(subject: Subject) -> dict[str, Any]:
 
 
 def _description(path: str, value: object) -> str:
-    text = value.strip() if isinstance(value, str) else value
-    for line in text.splitlines() if isinstance(text, str) and len(text) <= DESCRIPTION_LENGTH else (text,):
-        readers.text(path, line, max_length=DESCRIPTION_LENGTH)  # its lines stay; each is plain text
-    return str(text)
+    if not isinstance(value, str) or len(value) > DESCRIPTION_LENGTH:
+        return readers.text(path, value, max_length=DESCRIPTION_LENGTH)
+    # Its lines stay; each of them is plain text.
+    return "\n".join(readers.text(path, line, max_length=DESCRIPTION_LENGTH) for line in value.split("\n")).strip()
