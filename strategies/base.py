@@ -132,6 +132,10 @@ class Strategy:
         """Bars of that timeframe to have before the first decision; more than `warmup()` to read coarser ones."""
         return self.warmup()
 
+    def timeframes(self) -> Iterable[str]:
+        """Timeframes that it reads beside the one it runs on; they cannot be finer than that."""
+        return ()
+
     def signals(self, bars: Bars) -> NDArray[np.int8]:
         """BUY, SELL, HOLD or an exit, one a bar; the one at i uses bars[: i + 1] only. Too few bars: all 0."""
         raise NotImplementedError

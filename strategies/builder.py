@@ -9,6 +9,7 @@ from django.urls import reverse
 from accounts.models import User
 from strategies import indicators
 from strategies.models import TREES, CustomStrategy
+from strategies.services import custom
 from strategies.starters import STARTERS
 
 SHORT_NAME = 4  # letters of a name that people write in capitals: RSI, MACD
@@ -49,6 +50,7 @@ def _strategy(row: CustomStrategy) -> dict[str, Any]:
         "description": row.description,
         "updated_at": row.updated_at.isoformat(),
         **{f"{name}_conditions": getattr(row, f"{name}_conditions") for name in TREES},
+        "sentences": custom.sentences(row.parameters),
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
@@ -60,7 +61,14 @@ def tidy() -> None:
 
 def _send(task: Callable[..., Any], *args: object, seconds: int, **options: Any) -> bool:
     try:
-        task.apply_async(args=args, retry=False, soft_time_limit=seconds, time_limit=seconds + 15, **options)  # type: ignore[attr-defined]
+        task.apply_async(  # type: ignore[attr-defined]
+            args=args,
+            queue=settings.CELERY_TASK_DEFAULT_QUEUE,
+            retry=False,
+            soft_time_limit=seconds,
+            time_limit=seconds + 15,
+            **options,
+        )
     except (OperationalError, OSError) as error:
         log.warning("%s%s waits: the message broker does not answer (%s)", task, args, error)
         return False

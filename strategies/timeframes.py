@@ -7,6 +7,7 @@ coarse bar begins and when it is known is `engine.resample`'s. Plain Python and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,14 @@ from numpy.typing import NDArray
 from engine import exchange
 from engine.errors import Fault, InputError
 from engine.types import TIMEFRAMES
+from strategies.base import Strategy
 from strategies.params import shown
 
 if TYPE_CHECKING:
     from engine import Bars
 
+# A session keeps its history in memory, and every decision reads all of it.
+MAX_HISTORY = 250_000
 # Minutes of one trading day, with what is traded before the open and after the close.
 _EXCHANGE_DAY_MINUTES = 16 * 60
 _ROUND_THE_CLOCK_MINUTES = 24 * 60
@@ -78,6 +82,20 @@ def refuse_finer(wanted: str, timeframe: str, path: str = "timeframe") -> None:
     if TIMEFRAMES[wanted] % exchange.timeframe_ns(timeframe):
         message = f"Bars of {wanted} cannot be made of bars of {timeframe}."
         raise InputError(Fault(path, "conflict", message, f"Run it on {wanted} bars or on finer ones."))
+
+
+def refuse(declared: type[Strategy], parameters: Mapping[str, Any], timeframe: str) -> None:
+    """Raises InputError (path ``timeframe``) where a strategy reads bars that cannot be made of those it runs on."""
+    for wanted in declared(**parameters).timeframes():
+        refuse_finer(wanted, timeframe)
+
+
+def refuse_history(needed: int, timeframe: str) -> None:
+    """Raises InputError (path ``timeframe``) where a session would need more bars than one can hold."""
+    if needed > MAX_HISTORY:
+        message = f"about {needed:,} bars of {timeframe} would be needed before the first decision"
+        hint = f"At most {MAX_HISTORY:,}: run it on a coarser timeframe, or look back over fewer bars."
+        raise InputError(Fault("timeframe", "out_of_range", message, hint))
 
 
 def base_bars(count: int, timeframe: str, base: str, calendar: str) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from engine.errors import Fault, InputError
 from marketdata.adjust import ADJUSTMENTS
 from marketdata.columns import TIMEFRAME_NS
-from strategies import catalogue, conditions, reading
+from strategies import catalogue, reading, timeframes
 from strategies import readers as fields
 
 FIELDS = (
@@ -153,8 +153,8 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
     if strategy and symbols:
         reader.attempt(None, reading.refuse_symbols, catalogue.get(strategy), symbols)
     timeframe = reader.read("timeframe", "1d", fields.choice, choices=TIMEFRAMES)
-    if strategy == conditions.Conditions.slug:
-        reader.attempt(None, conditions.refuse_timeframe, parameters, timeframe)
+    if strategy and parameters:
+        reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)
     match_timeframe = reader.read("match_timeframe", None, fields.choice, choices=TIMEFRAMES)
     if match_timeframe is not None and TIMEFRAMES.index(match_timeframe) >= TIMEFRAMES.index(timeframe):
         if match_timeframe != timeframe:

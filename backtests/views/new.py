@@ -22,7 +22,7 @@ MAX_SUGGESTIONS = 12
 @login_required
 @require_http_methods(["GET", "POST"])
 def new_backtest(request: HttpRequest) -> HttpResponse:
-    """GET: the form, filled in from ``?strategy=``, ``?saved=``, ``?custom=``, ``?symbol=`` or ``?from=`` (an earlier run).
+    """GET: the form, filled in from ``?strategy=``, ``?saved=``, ``?custom=``, ``?symbol=`` or ``?from=`` (a backtest).
 
     POST: runs it and goes to its page; when it is refused, the form comes back with what was typed.
     """

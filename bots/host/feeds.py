@@ -12,6 +12,7 @@ from bots.models import TradingSession
 from marketdata import feeds
 from marketdata.columns import BarColumns
 from marketdata.feeds import FeedError, FeedKey
+from strategies.timeframes import refuse_history
 
 __all__ = ["FeedError", "key_of", "wall_time", "warmup"]
 
@@ -28,8 +29,12 @@ def key_of(session: TradingSession) -> FeedKey:
 
 
 def warmup(key: FeedKey, desk: Desk) -> tuple[dict[str, BarColumns], int]:
-    """Decision bars before the first decision, by symbol, and the instant (ns UTC) after which bars are traded on."""
+    """Decision bars before the first decision, by symbol, and the instant (ns UTC) after which bars are traded on.
+
+    Raises InputError where the strategy needs more of them than a session can hold.
+    """
     plan = desk.plan
+    refuse_history(desk.warmup, plan.timeframe)
     feed = feeds.open_feed(key)
     # A replay's clock stands at its first bar, which it knows once it has the bars.
     asyncio.run(feed.prepare(plan.symbols))

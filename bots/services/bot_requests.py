@@ -9,7 +9,7 @@ from accounts.models import User
 from bots.models import Bot
 from bots.services import requests
 from engine.errors import Fault, InputError
-from strategies import conditions, readers, session_settings
+from strategies import catalogue, conditions, readers, session_settings, timeframes
 from strategies import selectors as strategy_selectors
 from strategies.params import WEEKDAYS
 from strategies.services import gate
@@ -17,8 +17,9 @@ from strategies.session_settings import SETTINGS
 
 FIELDS = (
     "name", "description", "capital", "symbols", "timeframe", "match_timeframe", "trading_frequency", "strategy",
-    "strategy_parameters", "saved_strategy_id", "custom_strategy_id", "indicators", "settings", "risk_management",
-    "start_hour", "start_minute", "end_hour", "end_minute", "trading_days", "feed", "feed_options", "run", "stop_policy",
+    "strategy_parameters", "saved_strategy_id", "custom_strategy_id", "indicators", "settings",
+    "risk_management", "start_hour", "start_minute", "end_hour", "end_minute", "trading_days", "feed", "feed_options",
+    "run", "stop_policy",
 )  # fmt: skip
 # The words of the short form, and the setting that each stands for.
 RISK = {
@@ -59,7 +60,8 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
     strategy, parameters = requests.read_strategy(reader)
     symbols = requests.read_symbols(reader)
     timeframe, match_timeframe = requests.read_timeframes(reader)
-    requests.refuse_finer(reader, strategy, parameters, timeframe)
+    if strategy and parameters:
+        reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)
     feed, options = requests.read_feed(user, reader, symbols, match_timeframe or timeframe)
     columns = {
         "name": reader.read("name", "", readers.text, max_length=MAX_NAME, required=True),

@@ -16,7 +16,7 @@ from bots.models import Bot, Mode
 from bots.services import feeds
 from engine.errors import Fault, InputError
 from marketdata.columns import SECOND, TIMEFRAME_NS
-from strategies import catalogue, conditions, readers, reading, session_settings
+from strategies import catalogue, readers, reading, session_settings, timeframes
 from strategies import selectors as strategy_selectors
 from strategies.models import CustomStrategy, UserStrategy
 from strategies.services import gate
@@ -148,7 +148,8 @@ def _read(
     if strategy and symbols:
         reader.attempt(None, reading.refuse_symbols, catalogue.get(strategy), symbols)
     timeframe, match_timeframe = read_timeframes(reader)
-    refuse_finer(reader, strategy, parameters, timeframe)
+    if strategy and parameters:
+        reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)
     preset = reader.read("preset", session_settings.DEFAULT_PRESET, readers.preset)
     sent = raw.get("settings")
     settings = reader.attempt({}, readers.settings, preset, {} if sent is None else sent)
@@ -210,12 +211,6 @@ def read_timeframes(reader: readers.Reader) -> tuple[str, str]:
         text = f"{finer} is coarser than {timeframe}"
         reader.fault("match_timeframe", "out_of_range", text, "Choose a finer one")
     return timeframe, "" if finer == timeframe else finer
-
-
-def refuse_finer(reader: readers.Reader, strategy: str, parameters: Mapping[str, Any], timeframe: str) -> None:
-    """Keeps a fault where conditions read bars that cannot be made of those of the request's timeframe."""
-    if strategy == gate.CONDITIONS:
-        reader.attempt(None, conditions.refuse_timeframe, parameters, timeframe)
 
 
 def read_feed(

@@ -93,7 +93,11 @@ def _prefilled(request: HttpRequest) -> SessionForm:
     elif asked.get("strategy"):
         values["strategy"] = asked["strategy"][:60]
     form = SessionForm(request.user, values)
-    known = form.saved or form.custom or values.get("strategy") in {None, *(choice["value"] for choice in form.strategy_choices)}
+    known = (
+        form.saved
+        or form.custom
+        or values.get("strategy") in {None, *(choice["value"] for choice in form.strategy_choices)}
+    )
     return form if known else SessionForm(request.user, {"symbols": values["symbols"]})
 
 

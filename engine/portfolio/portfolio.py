@@ -159,12 +159,12 @@ class Portfolio:
             room = 2 * (rules.correlation_bars + 1)
             world.recent_ts, world.recent_px = world.straighten(world.holdings, room)
         world.facts["side"] = 0
-        switch(self._world.settings, self._world.holdings)
+        switch(self._world.settings, self._world.holdings, self._world.quotes)
         self._rebind()
 
     def request_exit(self, symbol: str | None, reason: str) -> StepLog:
         """A MARKET exit of the whole position in `symbol`, as if decided at the close of the last step; None: of every
-        position, and all working entries are cancelled. What is being exited already is left alone.
+        position, and all working entries and quotes are cancelled. What is being exited already is left alone.
 
         reason: one of engine.types.REQUEST_REASONS. Answers what changed at once; no later StepLog repeats it. Raises
         InputError for an unknown symbol or reason.
@@ -175,8 +175,8 @@ class Portfolio:
         return self._intervene(symbol, REASON_NAMES.index(reason))
 
     def cancel_entry(self, symbol: str | None) -> StepLog:
-        """Cancel the working entry order of `symbol` (None: every one), if there is one. Answers what changed, as
-        `request_exit` does. Raises InputError for an unknown symbol."""
+        """Cancel the working entry order and the quotes of `symbol` (None: every one), if there are any. Answers what
+        changed, as `request_exit` does. Raises InputError for an unknown symbol."""
         return self._intervene(symbol, CANCEL_ENTRY)
 
     def positions(self) -> list[OpenPosition]:
@@ -299,6 +299,7 @@ class Portfolio:
         """Put a state in the place of what is there, in the same memory."""
         world, logs = self._world, self._world.logs
         world.book[:], world.holdings[:], world.lists[:] = state.book, state.holdings, state.lists
+        world.quotes[:] = state.quotes
         for name, rows in (("orders", state.orders), ("denials", state.denials)):
             logs.rows[name][: len(rows)] = rows
         logs.daily[: len(state.daily)] = state.daily
@@ -316,7 +317,7 @@ class Portfolio:
         world.settings["track_day"] = counts["track_day"]
         self._surrounded = True  # as far as is known
         self._reports.number(state.serials, counts["next_serial"])
-        switch(self._world.settings, self._world.holdings)
+        switch(self._world.settings, self._world.holdings, self._world.quotes)
 
     def _settings(self) -> Records:
         timeframe = self._markets[0].timeframe

@@ -19,7 +19,6 @@ from strategies.conditions.explaining import explain, holding
 from strategies.conditions.guard import too_large
 from strategies.conditions.shapes import Operand, Tree
 from strategies.params import Param
-from strategies.timeframes import refuse_finer
 
 if TYPE_CHECKING:
     from engine import Bars
@@ -94,6 +93,9 @@ class Conditions(Strategy):
     def bars_needed(self, timeframe: str, calendar: str) -> int:
         return needs.bars_needed(self.trees.values(), timeframe, calendar)
 
+    def timeframes(self) -> Iterable[str]:
+        return needs.timeframes(self.trees.values())
+
     def signals(self, bars: Bars) -> NDArray[np.int8]:
         nowhere = np.zeros(len(bars), bool)
         evaluation = self._evaluation(bars)
@@ -124,12 +126,6 @@ class Conditions(Strategy):
         if self._last is None or self._last[0] is not bars:
             self._last = (bars, Evaluation(bars))
         return self._last[1]
-
-
-def refuse_timeframe(parameters: Mapping[str, Any], timeframe: str) -> None:
-    """Raises InputError (path ``timeframe``) where trees read bars that cannot be made of bars of `timeframe`."""
-    for wanted in needs.timeframes(tree for name in TREES if (tree := parameters.get(name)) is not None):
-        refuse_finer(wanted, timeframe)
 
 
 def uses_conditions(slug: str, parameters: Mapping[str, Any]) -> bool:

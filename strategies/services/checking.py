@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ def measured(parameters: Mapping[str, Any]) -> dict[str, Any]:
     timeframe = _base(parameters)
     needed = catalogue.get(CONDITIONS)(**parameters).bars_needed(timeframe, "XNYS")
     bars = series(timeframe, min(max(LEAST_BARS, 3 * needed), MOST_BARS))
-    return {**conditions.measure(parameters, bars), "symbol": SYMBOL, "timeframe": timeframe}
+    return {**_plain(conditions.measure(parameters, bars)), "symbol": SYMBOL, "timeframe": timeframe}
 
 
 @functools.lru_cache(maxsize=4)
@@ -91,6 +92,13 @@ def series(timeframe: str, length: int) -> Bars:
     bars = Bars.from_arrays(SYMBOL, "1m", minutes.ts, *minutes.arrays(), calendar="XNYS")
     bars = bars if timeframe == "1m" else resample(bars, timeframe)
     return bars[max(0, len(bars) - length) :]
+
+
+def _plain(value: Any) -> Any:
+    """With null where a number is not finite: a leak may be one between a value and none."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _base(parameters: Mapping[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""Pages of strategies. Thin: what they show comes from `strategies.selectors`, what they do from `strategies.services`."""
+"""Pages of strategies. Thin: reads are in `strategies.selectors`, writes in `strategies.services`."""

@@ -90,7 +90,9 @@ def share(request: HttpRequest, custom_id: int) -> HttpResponse:
     """Make one of the user's own public, or private again: what the button said."""
     public = request.POST.get("is_public") == "true"
     row = custom.update(request.user, custom_id, {"is_public": public})
-    messages.success(request, f"“{row.name}” is {'public: everybody may read and copy it' if public else 'yours alone'}.")
+    messages.success(
+        request, f"“{row.name}” is {'public: everybody may read and copy it' if public else 'yours alone'}."
+    )
     return redirect("strategies:custom-detail", custom_id=row.pk)
 
 

@@ -71,7 +71,7 @@ def test_what_cannot_run_yet_says_so(alice: User, api: Api) -> None:
     custom = {"symbols": ["SIM-ALPHA"], "custom_strategy_id": 1}
     assert post(client, START, custom).json()["code"] == "tier_too_low"
     User.objects.filter(pk=alice.pk).update(tier_id=Tier.PREMIUM)
-    assert post(client, START, custom).status_code == 422
+    assert post(client, START, custom).status_code == 404
 
 
 @pytest.mark.row("B2", "B3", "C3")

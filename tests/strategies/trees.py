@@ -13,11 +13,13 @@ def compare(left: dict[str, Any], condition: str, right: dict[str, Any], **more:
     return {"type": "compare", "left": left, "condition": condition, "right": right, **more}
 
 
+_SMA = {"indicator": "sma", "period": 20, "source": "close"}
+# In their canonical form.
 RSI_LOW = compare({"indicator": "rsi", "period": 14}, "below", {"value": 35})
 RSI_HIGH = compare({"indicator": "rsi", "period": 14}, "above", {"value": 60})
-ABOVE_SMA = compare({"price": "close"}, "above", {"indicator": "sma", "period": 20})
-UP_CROSS = compare({"price": "close"}, "crosses_above", {"indicator": "sma", "period": 20})
-DOWN_CROSS = compare({"price": "close"}, "crosses_below", {"indicator": "sma", "period": 20})
+ABOVE_SMA = compare({"price": "close"}, "above", _SMA)
+UP_CROSS = compare({"price": "close"}, "crosses_above", _SMA)
+DOWN_CROSS = compare({"price": "close"}, "crosses_below", _SMA)
 BODY = {"name": "Low RSI", "buy_conditions": RSI_LOW, "sell_conditions": RSI_HIGH}
 
 

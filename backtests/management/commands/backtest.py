@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from backtests.runner import RunResult
     from engine import Bars
 
-_MAX_SETTINGS_BYTES = 1_000_000
+_MAX_JSON_BYTES = 1_000_000
 _EPOCH = date(1970, 1, 1)
 _DAY_NS = 86_400_000_000_000
 
@@ -36,6 +36,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--strategy", help="slug in the catalogue (see: manage.py strategies)")
+        parser.add_argument("--custom-strategy", type=int, metavar="ID", help="a custom strategy (with --user: theirs)")
+        parser.add_argument(
+            "--conditions", type=Path, metavar="FILE", help="JSON object of condition trees: buy, sell, short, cover"
+        )
         parser.add_argument(
             "--symbol", action="append", default=[], help="may be repeated, or A,B,C; with --file optional"
         )
@@ -114,7 +118,7 @@ class Command(BaseCommand):
 def _payload(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options as the body of POST /api/backtest/run."""
     payload: dict[str, Any] = {
-        "strategy": options["strategy"],
+        **_strategy(options),
         "symbols": [part for text in options["symbol"] for part in text.split(",") if part] or None,
         "start_date": options["start"],
         "end_date": options["end"],
@@ -136,8 +140,48 @@ def _payload(options: Mapping[str, Any]) -> dict[str, Any]:
     if options["param"]:
         payload["strategy_parameters"] = _parameters(options["strategy"], options["param"])
     if options["session_settings"] is not None:
-        payload["settings"] = _settings(options["session_settings"])
+        payload["settings"] = _json(options["session_settings"], "--settings", "settings")
     return {key: value for key, value in payload.items() if value is not None}
+
+
+def _strategy(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Which strategy is meant: by its slug, by the id of a custom one, or as a file of conditions."""
+    ways = ("strategy", "custom_strategy", "conditions", "signals")
+    named = [f"--{way.replace('_', '-')}" for way in ways if options[way] is not None]
+    if len(named) > 1:
+        raise InputError(Fault(named[-1], "conflict", f"{named[0]} is given as well", "Give one of the two"))
+    if options["conditions"] is not None:
+        sent = _json(options["conditions"], "--conditions", "--conditions")
+        if not isinstance(sent, dict):
+            hint = 'Write {"buy": …, "sell": …}'
+            raise InputError(Fault("--conditions", "wrong_type", "The file holds no object", hint))
+        return {"strategy": "conditions", "strategy_parameters": _trees(sent)}
+    if options["custom_strategy"] is not None:
+        return _custom(options["custom_strategy"], options["user"])
+    return {"strategy": options["strategy"]}
+
+
+def _trees(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Trees by the names of the parameters; a file may also hold what the API answers (buy_conditions, …)."""
+    columns = {f"{name}_conditions": name for name in ("buy", "sell", "short", "cover")}
+    found = {columns[name]: tree for name, tree in sent.items() if name in columns}
+    return found or dict(sent)
+
+
+def _custom(key: int, username: str | None) -> dict[str, Any]:
+    from strategies.models import CustomStrategy
+    from strategies.services import gate
+    from tradingsite.lib.errors import Unprocessable
+
+    whose = {} if username is None else {"owner__username": username}
+    row = CustomStrategy.objects.filter(pk=key, **whose).first() if 0 < key < 2**63 else None
+    if row is None:
+        raise InputError(Fault("--custom-strategy", "not_found", "There is no such custom strategy"))
+    try:
+        gate.refuse_unfit(row, row.parameters)
+    except Unprocessable as refusal:
+        raise InputError(refusal.faults) from None
+    return {**gate.with_custom({}, row), "custom_strategy_id": row.pk}
 
 
 def _number(text: str) -> float | int:
@@ -166,15 +210,17 @@ def _parameters(slug: str | None, pairs: list[str]) -> dict[str, Any]:
     return {name: param.json(parsed[name]) for name, param in strategy.params.items()}
 
 
-def _settings(path: Path) -> Any:
+def _json(path: Path, option: str, root: str) -> Any:
+    """The values of a JSON file. Raises InputError; paths begin with `root`."""
+    from strategies.conditions import MAX_JSON_DEPTH
     from tradingsite.lib.parsers import parse_json
 
-    if path.stat().st_size > _MAX_SETTINGS_BYTES:
-        raise InputError(Fault("--settings", "too_large", f"{path} has more than {_MAX_SETTINGS_BYTES:,} bytes"))
+    if path.stat().st_size > _MAX_JSON_BYTES:
+        raise InputError(Fault(option, "too_large", f"{path} has more than {_MAX_JSON_BYTES:,} bytes"))
     try:
-        return parse_json(path.read_bytes())
+        return parse_json(path.read_bytes(), max_depth=MAX_JSON_DEPTH)
     except InputError as error:
-        raise error.under("settings") from None
+        raise error.under(root) from None
 
 
 def _from_file(options: Mapping[str, Any], payload: dict[str, Any]) -> dict[str, Bars]:

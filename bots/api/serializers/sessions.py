@@ -180,8 +180,8 @@ class TradingSessionSerializer(serializers.ModelSerializer):
             "stop_policy", "stop_reason", "initial_cash", "symbols", "timeframe", "match_timeframe", "strategy",
             "strategy_label", "saved_strategy", "custom_strategy", "strategy_parameters", "strategy_version", "feed",
             "feed_options", "synthetic", "scheduled_end_time", "created_at", "started_at", "ended_at", "last_bar_at",
-            "total_trades", "winning_trades", "win_rate_pct", "total_pnl", "unrealised_pnl", "day_pnl", "drawdown_pct", "cash",
-            "equity", "exposure", "open_positions", "final_cash",
+            "total_trades", "winning_trades", "win_rate_pct", "total_pnl", "unrealised_pnl", "day_pnl", "drawdown_pct",
+            "cash", "equity", "exposure", "open_positions", "final_cash",
         )  # fmt: skip
         read_only_fields = fields
 

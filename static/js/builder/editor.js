@@ -6,7 +6,6 @@ import { drawGroup } from "./node.js";
 import { canMove, duplicate, find, move, place, remove, unwrap, wrap } from "./places.js";
 import { nodeWords } from "./words.js";
 
-const MOST_NODES = 500;
 const ACTS = { duplicate, remove, wrap, unwrap };
 const WORDS = { duplicate: "Duplicated", remove: "Removed", wrap: "Put into a group", unwrap: "Group dissolved" };
 const MOVED = { up: "Moved up", down: "Moved down", in: "Moved into a group", out: "Moved out of its group" };
@@ -97,7 +96,7 @@ export function startEditor({ box, tabs, store, catalogue, say, readOnly = false
   function count() {
     for (const tab of tabs) {
       const amount = conditions(store.state.trees[tab.dataset.side]);
-      tab.querySelector("[data-count]").textContent = amount ? ` (${amount})` : "";
+      tab.querySelector("[data-count]").textContent = amount ? `(${amount})` : "";
     }
   }
 
@@ -128,19 +127,14 @@ export function startEditor({ box, tabs, store, catalogue, say, readOnly = false
     move: page.move,
     remove: (id) => page.act("remove", id),
     showTab,
-    get side() {
-      return side;
-    },
     /** What the server found wrong; `byTab`: how many in each tree. */
     setFaults(found, byTab) {
       faults = found;
       mark();
       for (const tab of tabs) {
         const wrong = byTab[tab.dataset.side] ?? 0;
-        tab.classList.toggle("tab-faulty", wrong > 0);
-        tab.querySelector("[data-wrong]").textContent = wrong ? `, ${wrong} to mend` : "";
+        tab.querySelector("[data-wrong]").textContent = wrong ? `${wrong} to mend` : "";
       }
     },
-    mostNodes: MOST_NODES,
   };
 }

@@ -14,15 +14,13 @@ export function placeOf(path, trees) {
 
 export const sentenceOf = ({ message, hint }) => [message, hint].filter(Boolean).map((part) => `${part.replace(/\.$/, "")}.`).join(" ");
 
-/** Shows the faults of the tree that is drawn in `box`, and takes away those of before. Returns the faults that are about no tree. */
+/** Shows the faults of the tree that is drawn in `box`, and takes away those of before. */
 export function showFaults(box, faults, trees, side) {
   for (const old of box.querySelectorAll(".field-error:not(:empty)")) old.textContent = "";
   for (const control of box.querySelectorAll("[aria-invalid]")) control.removeAttribute("aria-invalid");
   for (const node of box.querySelectorAll(".faulty")) node.classList.remove("faulty");
-  const elsewhere = [];
   for (const fault of faults) {
     const at = placeOf(fault.path, trees);
-    if (!at) elsewhere.push(fault);
     if (at?.side !== side) continue;
     const element = document.getElementById(at.node.id);
     element?.classList.add("faulty");
@@ -34,7 +32,6 @@ export function showFaults(box, faults, trees, side) {
     const closed = field?.closest("details:not([open])");
     if (closed) closed.open = true;
   }
-  return elsewhere;
 }
 
 /** How many faults each tree has. */

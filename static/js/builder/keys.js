@@ -15,6 +15,7 @@ export function startKeys(tree, actions) {
   });
   document.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.target.closest("#preview-form")) return; // its fields are not what is being built
     const key = event.key.toLowerCase();
     if (key !== "z" && key !== "y") return;
     event.preventDefault();

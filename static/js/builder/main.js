@@ -4,18 +4,19 @@ import { toast } from "../toasts.js";
 import { draftOf } from "./draft.js";
 import { startEditor } from "./editor.js";
 import { h, json } from "./el.js";
-import { counts, sentenceOf, showFaults } from "./faults.js";
+import { counts, placeOf, sentenceOf } from "./faults.js";
 import { startKeys } from "./keys.js";
 import { SIDES, conditions, emptyTrees, readTree } from "./model.js";
 import { startPreview } from "./preview.js";
 import { startSaving } from "./saving.js";
 import { makeStore } from "./store.js";
-import { ask, settled, words } from "./talk.js";
+import { Refused, ask, settled, words } from "./talk.js";
 import { download, startImport, written } from "./transfer.js";
 
 const VALIDATE_MS = 400;
+const AGAIN_MS = 5000; // after an answer that did not come
 const KEEP_MS = 500;
-const SIDE_WORDS = { buy: "Buy", sell: "Sell", short: "Short", cover: "Cover" };
+const SIDE_WORDS = { buy: "buy", sell: "sell", short: "sell short", cover: "cover" };
 
 const data = json("builder-data");
 const catalogue = new Map(data.indicators.map((declared) => [declared.name, declared]));
@@ -46,43 +47,41 @@ const editor = startEditor({
 const preview = startPreview({ store, catalogue, urls: data.urls, say });
 
 // --- what it means, and what is wrong ----------------------------------------------------------------------------------
-let faults = [];
+function showSentences(trees, sentences) {
+  const line = (side) => (sentences[side] ? h("p", {}, sentences[side]) : h("p", { class: "soft" }, `When to ${SIDE_WORDS[side]} is not complete yet.`));
+  part("sentences").replaceChildren(...SIDES.filter((side) => trees[`${side}_conditions`]).map(line));
+}
 
-function showSentences(sentences, warmup) {
-  const lines = SIDES.filter((side) => sentences?.[side]).map((side) => h("p", {}, sentences[side]));
-  part("sentences").replaceChildren(...lines);
-  part("sentence-note").textContent = warmup ? `It needs ${warmup.toLocaleString("en-US")} closed bars before its first signal.` : "";
+function showNothing() {
+  part("sentences").replaceChildren(h("p", { class: "soft" }, "Add a condition, or start from a template."));
+  heard([], false);
 }
 
 const validate = settled(async (signal) => {
   const { name: _name, description: _description, ...trees } = written(store.state);
-  if (!Object.values(trees).some(Boolean)) {
-    showSentences({}, 0);
-    part("sentences").replaceChildren(h("p", { class: "soft" }, "Add a condition, or start from a template."));
-    return heard([], false);
-  }
+  if (!Object.values(trees).some(Boolean)) return showNothing();
   try {
     const answer = await ask("POST", data.urls.validate, trees, signal);
     if (signal.aborted) return;
-    if (answer.valid) showSentences(answer.sentences, answer.warmup);
-    else part("sentence-note").textContent = "";
-    heard(answer.errors ?? [], answer.valid);
+    showSentences(trees, answer.sentences);
+    heard(answer.errors, answer.valid);
   } catch (error) {
-    if (error.name === "AbortError" || signal.aborted) return;
+    if (signal.aborted) return;
+    if (error instanceof Refused && error.errors.length) return heard(error.errors, false);
     part("validity").textContent = words(error);
     part("validity").className = "notice notice-warn";
+    setTimeout(validate, AGAIN_MS);
   }
 }, VALIDATE_MS);
 
-function heard(found, valid) {
-  faults = found;
-  editor.setFaults(faults, counts(faults, store.state.trees));
-  const elsewhere = showFaults(part("tree"), faults, store.state.trees, editor.side);
-  const validity = part("validity");
-  validity.className = faults.length ? "notice notice-bad" : "notice notice-good";
-  validity.hidden = !faults.length && !valid;
-  const amount = `${faults.length} ${faults.length === 1 ? "thing" : "things"} to mend; each stands where it belongs.`;
-  validity.replaceChildren(h("div", {}, faults.length ? amount : "The conditions are complete.", elsewhere.length ? h("ul", {}, elsewhere.map((fault) => h("li", {}, sentenceOf(fault)))) : null));
+function heard(faults, valid) {
+  const { trees } = store.state;
+  editor.setFaults(faults, counts(faults, trees));
+  const elsewhere = faults.filter((fault) => !placeOf(fault.path, trees));
+  const amount = faults.length === 1 ? "One thing to mend; it stands where it belongs." : `${faults.length} things to mend; each stands where it belongs.`;
+  const told = faults.length ? amount : valid ? "The conditions are complete." : "There is nothing to check yet.";
+  part("validity").className = faults.length ? "notice notice-bad" : valid ? "notice notice-good" : "notice";
+  part("validity").replaceChildren(h("div", {}, told, elsewhere.length ? h("ul", {}, elsewhere.map((fault) => h("li", {}, sentenceOf(fault)))) : null));
   preview.changed(valid);
 }
 
@@ -103,7 +102,7 @@ const keep = settled(() => {
   if (!dirty()) {
     draft.drop();
     state.textContent = "";
-  } else if (draft.keep(store.state)) state.textContent = data.strategy ? "Not saved yet; the draft is kept in this browser" : "Draft kept in this browser";
+  } else if (draft.keep(written(store.state))) state.textContent = data.strategy ? "Not saved yet; the draft is kept in this browser" : "Draft kept in this browser";
   else state.textContent = "This browser keeps no drafts: save before you leave";
 }, KEEP_MS);
 
@@ -113,9 +112,12 @@ function showFields() {
   part("redo").disabled = !store.canRedo;
 }
 
+let looked = ""; // at these trees; a name is nothing to check
 store.listen(() => {
+  const trees = JSON.stringify(store.state.trees);
+  if (trees !== looked) validate();
+  looked = trees;
   showFields();
-  validate();
   keep();
   saving.changed();
 });
@@ -159,9 +161,17 @@ part("starters").addEventListener("click", async (event) => {
 });
 
 // --- the first look ------------------------------------------------------------------------------------------------------------
-const left = data.read_only ? null : draft.load();
-if (left?.content?.trees && JSON.stringify(written(left.content)) !== saved) {
-  store.change((state) => Object.assign(state, left.content));
+function found() {
+  const left = data.read_only ? null : draft.load();
+  if (!left?.content) return;
+  try {
+    const state = opened(left.content);
+    if (JSON.stringify(written(state)) === saved) return;
+    store.change((now) => Object.assign(now, state));
+  } catch (error) {
+    draft.drop(); // of another release, whose indicators are not these
+    throw error;
+  }
   const notice = part("draft-found");
   notice.hidden = false;
   notice.querySelector("[data-stale]").hidden = left.seen === (data.strategy?.updated_at ?? null);
@@ -171,6 +181,11 @@ if (left?.content?.trees && JSON.stringify(written(left.content)) !== saved) {
     notice.hidden = true;
   });
 }
+
+part("builder-wait").remove();
+part("builder").hidden = false;
+if (data.strategy) showSentences(data.strategy, data.strategy.sentences);
+else showNothing();
 showFields();
 validate();
-for (const side of SIDES) part(`tab-${side}`).setAttribute("aria-label", SIDE_WORDS[side]);
+found();

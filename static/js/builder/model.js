@@ -37,7 +37,7 @@ export const constant = (value = "0") => ({ kind: "value", value });
 
 export function indicator(declared) {
   const params = Object.fromEntries(declared.params.map((param) => [param.name, typed(param.default)]));
-  return { kind: "indicator", name: declared.name, params, output: declared.outputs[0].name, timeframe: "", barsAgo: "" };
+  return { kind: "indicator", name: declared.name, params, output: declared.outputs.length > 1 ? declared.outputs[0].name : "", timeframe: "", barsAgo: "" };
 }
 
 export function comparison(left, condition = "above", right = constant()) {
@@ -88,7 +88,7 @@ function writeOperand(operand) {
   const shared = { timeframe: operand.timeframe || undefined, bars_ago: number(operand.barsAgo) };
   if (operand.kind === "price") return { price: operand.name, ...shared };
   const params = Object.entries(operand.params).map(([name, text]) => [name, text === "true" || text === "false" ? text === "true" : (number(text) ?? null)]);
-  return { indicator: operand.name, ...Object.fromEntries(params), output: operand.output, ...shared };
+  return { indicator: operand.name, ...Object.fromEntries(params), output: operand.output || undefined, ...shared };
 }
 
 function writeNode(node) {
@@ -102,5 +102,4 @@ function writeNode(node) {
 /** The tree as the API takes it; null where nothing is in it. */
 export const writeTree = (root) => (root.children.length ? JSON.parse(JSON.stringify(writeNode(root))) : null);
 
-export const nodes = (root) => 1 + (root.children ?? []).reduce((sum, child) => sum + nodes(child), 0);
 export const conditions = (root) => (isGroup(root) ? root.children.reduce((sum, child) => sum + conditions(child), 0) : 1);

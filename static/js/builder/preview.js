@@ -83,7 +83,7 @@ export function startPreview({ store, catalogue, urls, say }) {
     }
   }, 50);
 
-  function show({ chart, signals, source, synthetic }, body) {
+  function show({ chart, signals, source, synthetic, warmup }, body) {
     const zone = zoneOf(chart.time);
     part("preview").hidden = false;
     const marks = SIDES.filter((side) => signals[side]).flatMap((side) => signals[side].indexes.map((index, i) => ({ index, time: Date.parse(signals[side].times[i]) / 1000, ...MARKS[side] })));
@@ -95,7 +95,8 @@ export function startPreview({ store, catalogue, urls, say }) {
     const totals = SIDES.filter((side) => signals[side]).map((side) => `${signals[side].count.toLocaleString("en-US")} ${MARKS[side].word.toLowerCase()}`);
     const over = `${chart.bars.toLocaleString("en-US")} bars`;
     const none = !marks.length;
-    state(none ? `None of these ${over} matches. Loosen a condition, or look at a longer period.` : `On ${over}: ${totals.join(", ")}.`, none ? "warn" : "good");
+    const needs = `Before its first signal it needs ${warmup.toLocaleString("en-US")} closed bars.`;
+    state(none ? `None of these ${over} matches. Loosen a condition, or look at a longer period.` : `On ${over}: ${totals.join(", ")}. ${needs}`, none ? "warn" : "good");
     part("signal-counts").textContent = totals.join(" · ");
     const shared = chart.bars_per_candle > 1 ? ` One candle stands for ${chart.bars_per_candle} bars.` : "";
     part("price-summary").textContent = `${body.symbol.toUpperCase()} (${source}), ${over}: ${totals.join(", ")}.${shared}${synthetic?.length ? " The prices are synthetic." : ""}`;
