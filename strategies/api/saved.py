@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from strategies import selectors, services
-from strategies.gallery import selectors as gallery
+from strategies.api.public import WithGallery
 from strategies.models import UserStrategy
 from strategies.serializers import (
     TYPES,
@@ -99,21 +99,10 @@ class StrategiesOfUser(_StrategyList):
         return super().get(request, user_id=user_id)
 
 
-class _PublicList(_StrategyList):
-    """Base of the lists of public strategies: each with its figures and what others think of it."""
+class PublicStrategies(WithGallery, _StrategyList):
+    """Strategies that their owners made public."""
 
     serializer_class = PublicStrategySerializer
-
-    def paginate_queryset(self, queryset: QuerySet[UserStrategy]) -> list[UserStrategy]:
-        rows = list(super().paginate_queryset(queryset) or ())
-        found = gallery.of_strategies([row.pk for row in rows])
-        for row in rows:
-            row.in_gallery = found.get(row.pk)
-        return rows
-
-
-class PublicStrategies(_PublicList):
-    """Strategies that their owners made public."""
 
     def rows(self) -> QuerySet[UserStrategy]:
         return selectors.public()
@@ -124,8 +113,10 @@ class PublicStrategies(_PublicList):
         return super().get(request)
 
 
-class PublicStrategiesOfType(_PublicList):
+class PublicStrategiesOfType(WithGallery, _StrategyList):
     """Public strategies of one kind."""
+
+    serializer_class = PublicStrategySerializer
 
     def rows(self) -> QuerySet[UserStrategy]:
         if self.kwargs["strategy_type"] not in TYPES:

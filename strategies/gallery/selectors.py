@@ -13,6 +13,7 @@ from strategies import selectors as saved
 from strategies.gallery import publishing
 from strategies.gallery.models import Publication, Rating
 from strategies.gallery.subjects import Subject
+from strategies.models import UserStrategy
 from tradingsite.lib.errors import NotFound
 
 SHOWN = Q(is_listed=True, hidden=False)
@@ -82,10 +83,13 @@ def of(user: User, subject: Subject) -> Publication:
     return one(user, found.pk)
 
 
-def of_strategies(strategy_ids: Sequence[int]) -> dict[int, Publication]:
-    """The publications of saved strategies, by the strategy's id. One query."""
-    rows = with_opinions(Publication.objects.filter(SHOWN, strategy__in=strategy_ids).defer("chart"))
-    return {row.strategy_id: row for row in rows if row.strategy_id is not None}
+def of_subjects(subjects: Sequence[Subject]) -> dict[int, Publication]:
+    """What everybody sees of strategies of one kind (saved, or custom), by the strategy's id. One query."""
+    if not subjects:
+        return {}
+    key = "strategy" if isinstance(subjects[0], UserStrategy) else "custom_strategy"
+    rows = Publication.objects.filter(SHOWN, **{f"{key}__in": [subject.pk for subject in subjects]})
+    return {getattr(row, f"{key}_id"): row for row in with_opinions(rows.defer("chart"))}
 
 
 def ratings(publication: Publication) -> QuerySet[Rating]:
