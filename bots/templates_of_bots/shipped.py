@@ -93,7 +93,8 @@ register(
         slug="two-sigma",
         name="Two sigma",
         for_whom="Somebody who wants mean reversion measured by volatility, not by a fixed distance.",
-        does="Buys two standard deviations below the 20-bar average, sells half a deviation from it.",
+        does="Buys two standard deviations below the 20-bar average, sells once the price is back within half a "
+        "deviation of it.",
         loses="When volatility jumps: two deviations of a calm hour are nothing in a wild one. It has no stop of its "
         "own beside the 3 % set here.",
         risk="medium",
@@ -106,7 +107,7 @@ register(
         slug="bands",
         name="Bollinger bands",
         for_whom="Somebody who knows the bands from charts and wants to see them trade.",
-        does="Buys when the price comes back into its lower Bollinger band, sells at the upper one.",
+        does="Buys a close at or below the lower Bollinger band, sells one at or above the upper.",
         loses="In strong trends, when prices walk along a band.",
         risk="medium",
         settings={"stop_loss_pct": 2.5, "take_profit_pct": 5.0},
@@ -156,11 +157,12 @@ register(
         slug="both-ways",
         name="Both ways",
         for_whom="Somebody who wants to earn from falls, too, and knows what a short position can cost.",
-        does="As the two sigma template, and sells short above the average. Every position has a 2 % stop.",
+        does="Buys at the lower Bollinger band and sells short at the upper one; each signal turns the position around. "
+        "Every position has a 2 % stop.",
         loses="In every lasting trend, up or down. A short position can lose more than it was worth.",
         risk="high",
         settings={"allow_short": True, "stop_loss_pct": 2.0, "position_size_value": 5.0},
-        config=_made(["SIM-GAMMA", "SIM-DELTA"], "zscore_reversion", lookback=30, entry_z=2.0, exit_z=0.5),
+        config=_made(["SIM-GAMMA", "SIM-DELTA"], "bollinger", window=30, multiplier=2.0),
     )
 )
 register(

@@ -95,10 +95,9 @@ def test_a_template_becomes_a_bot_that_runs_on_paper(visit: Callable[..., Page],
     page.get_by_test_id("start-bot").click()
     session = wait_for(lambda: TradingSession.objects.filter(bot=bot).first())
     assert session.mode == "PAPER"
+    at_work = TradingSession.objects.filter(pk=session.pk, state="RUNNING", last_bar_at__isnull=False)
     with host():
-        wait_for(
-            lambda: TradingSession.objects.filter(pk=session.pk, state="RUNNING", last_bar_at__isnull=False).first()
-        )
+        wait_for(at_work.first)
 
 
 @pytest.mark.row("D21", "N11")
