@@ -157,8 +157,8 @@ register(
         slug="both-ways",
         name="Both ways",
         for_whom="Somebody who wants to earn from falls, too, and knows what a short position can cost.",
-        does="Buys at the lower Bollinger band and sells short at the upper one; each signal turns the position around. "
-        "Every position has a 2 % stop.",
+        does="Buys at the lower Bollinger band and sells short at the upper one; each signal turns the position. Every "
+        "position has a 2 % stop.",
         loses="In every lasting trend, up or down. A short position can lose more than it was worth.",
         risk="high",
         settings={"allow_short": True, "stop_loss_pct": 2.0, "position_size_value": 5.0},

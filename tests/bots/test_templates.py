@@ -15,7 +15,7 @@ from bots.selectors import templates as reads
 from bots.services import bot_requests
 from bots.templates_of_bots import Template
 from engine.errors import InputError
-from strategies import session_settings
+from strategies import catalogue, session_settings
 from tests.backtests.conftest import sample_data  # noqa: F401
 from tests.bots.factories import make_bot
 from tradingsite.lib.errors import Conflict, NotFound
@@ -51,6 +51,7 @@ def test_each_is_valid_today_and_makes_a_bot_that_starts(alice: User, template: 
         assert columns["strategy_parameters"][name] == value, name
     rules = session_settings.clean(columns["settings"])
     assert session_settings.cautions(rules, calendar="24/7") == [], "nothing that has to be confirmed"
+    assert not columns["settings"].get("allow_short") or catalogue.get(columns["strategy"]).allows_short
     bot = services.templates.use(alice, template.slug)
     session, new = services.bots.start(alice, bot.pk)
     assert new
