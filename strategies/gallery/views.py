@@ -58,7 +58,8 @@ def entry(request: HttpRequest, publication_id: int) -> HttpResponse:
 
 
 def _entry(request: HttpRequest, row: Publication, status: int = 200, **more: Any) -> HttpResponse:
-    parts = shown.parts(row)
+    in_time = shown.parts(row)
+    parts = in_time[::-1]  # what counts most stands first
     parameters, settings = shown.values_of(row)
     ratings = Paginator(selectors.ratings(row), RATINGS_SHOWN).get_page(request.GET.get("page"))
     context = {
@@ -67,7 +68,7 @@ def _entry(request: HttpRequest, row: Publication, status: int = 200, **more: An
         "is_own": row.owner_id == request.user.pk,
         "parts": parts,
         "figures": shown.table(parts),
-        "chart_words": shown.chart_words(parts),
+        "chart_words": shown.chart_words(in_time),
         "sentences": shown.sentences_of(row),
         "parameters": parameters,
         "settings": settings,

@@ -72,6 +72,7 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
     const { ctx } = u;
     ctx.save();
     ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.textAlign = "left";
     ctx.textBaseline = "top";
     for (const [i, { from, to, words }] of shades.entries()) {
       const left = Math.max(u.valToPos(from, "x", true), u.bbox.left);
