@@ -1,0 +1,113 @@
+"""How a test or a rehearsal steers the practice venue: `/practice/…`, JSON, without any key (it is loopback only).
+
+GET /practice/ledger            accounts with cash, positions, orders and executions: the truth
+POST /practice/accounts         {"key", "secret", "cash"}
+POST /practice/faults           one fault of `bots.practice.faults`; DELETE clears the script
+POST /practice/clock            {"go_to": ISO time} | {"speed": number}
+POST /practice/prices           {"symbol", "bid", "ask", "last", "bid_size"?, "ask_size"?}
+POST /practice/splits           {"symbol", "new", "old"}
+POST /practice/transfers        {"key", "amount"}
+POST /practice/rejections       {"client_order_id", "reason"}: rejected after it was taken
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from bots.practice.alpaca import shapes
+from bots.practice.orders import Account, Quote, Refusal
+from bots.practice.web import Answer, Request, Routes
+from engine.errors import InputError
+
+if TYPE_CHECKING:
+    from bots.practice.server import Venue
+
+
+class Control:
+    """The routes, over one venue."""
+
+    def __init__(self, venue: Venue) -> None:
+        self.venue = venue
+
+    def add_to(self, routes: Routes) -> None:
+        routes.add("GET", "/practice/ledger", self.ledger)
+        routes.add("DELETE", "/practice/faults", self.clear_faults)
+        for name in ("accounts", "faults", "clock", "prices", "splits", "transfers", "rejections"):
+            routes.add("POST", f"/practice/{name}", _guarded(getattr(self, name)))
+
+    def ledger(self, request: Request) -> Answer:
+        return Answer.of({key: self._account(account) for key, account in self.venue.exchange.accounts.items()})
+
+    def clear_faults(self, request: Request) -> Answer:
+        self.venue.faults.clear()
+        return Answer(204)
+
+    def accounts(self, body: dict[str, Any]) -> Any:
+        account = self.venue.open_account(body["key"], body["secret"], Decimal(str(body.get("cash", 100_000))))
+        return {"id": account.id}
+
+    def faults(self, body: dict[str, Any]) -> Any:
+        self.venue.faults.add(body)
+        return {"waiting": len(self.venue.faults.requests) + len(self.venue.faults.streams)}
+
+    def clock(self, body: dict[str, Any]) -> Any:
+        if "speed" in body:
+            self.venue.clock.run_at(float(body["speed"]))
+        if "go_to" in body:
+            self.venue.clock.go_to(datetime.datetime.fromisoformat(body["go_to"]))
+            self.venue.tick()
+        return {"now": self.venue.clock.now().isoformat()}
+
+    def prices(self, body: dict[str, Any]) -> Any:
+        px = {name: Decimal(str(body[name])) for name in ("bid", "ask", "last")}
+        sizes = {n: Decimal(str(body[n])) for n in ("bid_size", "ask_size") if body.get(n) is not None}
+        self.venue.market.say(body["symbol"], Quote(**px, **sizes), self.venue.now_ns())
+        return {"symbol": body["symbol"]}
+
+    def splits(self, body: dict[str, Any]) -> Any:
+        self.venue.exchange.split(body["symbol"], int(body["new"]), int(body["old"]))
+        return {"symbol": body["symbol"]}
+
+    def transfers(self, body: dict[str, Any]) -> Any:
+        account = self.venue.exchange.accounts[body["key"]]
+        self.venue.exchange.transfer(account, Decimal(str(body["amount"])))
+        return {"cash": str(account.cash)}
+
+    def rejections(self, body: dict[str, Any]) -> Any:
+        self.venue.exchange.refuses_later[body["client_order_id"]] = str(body.get("reason", "rejected"))
+        return {"waiting": len(self.venue.exchange.refuses_later)}
+
+    def _account(self, account: Account) -> dict[str, Any]:
+        instruments = self.venue.exchange.instruments
+        return {
+            "cash": shapes.plain(account.cash),
+            "equity": shapes.plain(self.venue.exchange.equity(account)),
+            "fees": shapes.plain(account.fees),
+            "positions": {symbol: shapes.plain(row.qty) for symbol, row in account.positions.items() if row.qty},
+            "orders": [
+                shapes.order(account, row, instruments[row.request.symbol], nested=False)
+                for row in account.orders.values()
+            ],
+            "executions": [
+                shapes.activity(row, execution) for row in account.orders.values() for execution in row.executions
+            ],
+        }
+
+
+def _guarded(handler: Callable[[dict[str, Any]], Any]) -> Callable[[Request], Answer]:
+    """Bad input is told, whatever it is: this address is for people and tests."""
+
+    def answer(request: Request) -> Answer:
+        try:
+            return Answer.of(handler(request.json()))
+        except InputError as error:
+            return Answer.of({"message": str(error)}, 400)
+        except Refusal as error:
+            return Answer.of({"message": error.message}, 409)
+        except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+            return Answer.of({"message": f"{type(error).__name__}: {error}"}, 400)
+
+    return answer

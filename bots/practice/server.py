@@ -1,0 +1,197 @@
+"""The practice venue's sockets: one ASGI application, served by uvicorn on a loopback address."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bots.practice import web
+from bots.practice.alpaca.data import Client, History, Stream
+from bots.practice.alpaca.trading import Trading
+from bots.practice.alpaca.updates import Updates
+from bots.practice.clock import Clock
+from bots.practice.control import Control
+from bots.practice.exchange import Exchange
+from bots.practice.faults import Faults, RequestFault
+from bots.practice.hours import Schedule
+from bots.practice.market import Market
+from bots.practice.orders import Account, Instrument
+from bots.practice.streams import Connection
+from bots.practice.web import Answer, Request, Routes
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.05
+DATA_STREAMS = ("/v2/iex", "/v2/sip", "/v1beta3/crypto/us")
+UPDATES_STREAM = "/stream"
+UNKNOWN = Answer.of({"message": "endpoint not found."}, 404)
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, which also tells the application how to hang up without an answer."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {"practice": {"hang_up": self.transport.abort}}  # type: ignore[typeddict-item]
+
+
+class Venue:
+    """Everything of one practice venue. `application` is its ASGI callable; `tick` moves its market on."""
+
+    def __init__(
+        self,
+        instruments: list[Instrument],
+        *,
+        clock: Clock | None = None,
+        always_open: bool = False,
+        seed: int | None = None,
+        is_scripted: bool = False,
+    ) -> None:
+        self.clock, self.faults, self.schedule = clock or Clock(), Faults(), Schedule(always_open=always_open)
+        self.exchange = Exchange(instruments, self.clock.now, self.schedule)
+        given = {} if seed is None else {"seed": seed}
+        self.market = Market(self.exchange, is_scripted=is_scripted, **given)
+        self.updates = Updates(self.exchange)
+        self.stream = Stream(self.exchange, self.market)
+        self.routes = Routes()
+        Trading(self.exchange, self.schedule).add_to(self.routes)
+        History(self.exchange, self.market).add_to(self.routes)
+        Control(self).add_to(self.routes)
+        self._connections: set[asyncio.Task[None]] = set()
+        self._session_ends: dict[str, Any] = {}
+        self.market.open(self.now_ns())
+
+    def now_ns(self) -> int:
+        return int(self.clock.seconds() * 1e9)
+
+    def open_account(self, key: str, secret: str, cash: Decimal = Decimal(100_000)) -> Account:
+        return self.exchange.open_account(key, secret, cash)
+
+    def tick(self) -> None:
+        """Let happen what has happened since the last tick: trades, fills, bars, the end of a session."""
+        self.market.go_on(self.now_ns())
+        self.stream.minute_over(self.now_ns())
+        now = self.clock.now()
+        for symbol, instrument in self.exchange.instruments.items():
+            ends = self._session_ends.setdefault(symbol, self.schedule.closes_at(instrument, now))
+            if ends is not None and now >= ends:
+                self.exchange.session_ends(symbol)
+                self._session_ends[symbol] = self.schedule.closes_at(instrument, now)
+
+    async def run(self) -> None:
+        """`tick` for as long as the venue is up."""
+        while True:
+            self.tick()
+            await asyncio.sleep(TICK_S)
+
+    async def application(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._request(scope, receive, send)
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    async def _request(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            request = await web.read(scope, receive)
+        except ValueError as error:
+            await web.send(Answer.of({"message": str(error)}, 413), send)
+            return
+        fault = None
+        if not request.path.startswith("/practice"):
+            fault = self.faults.of_request(request.method, request.path)
+        if fault is None:
+            await web.send(self._answer(request), send)
+            return
+        answer = self._answer(request) if fault.when == "after" or fault.kind in ("truncate", "delay") else None
+        await asyncio.sleep(fault.delay_s)
+        await _go_wrong(fault, answer, scope, send)
+
+    def _answer(self, request: Request) -> Answer:
+        found = self.routes.find(request.method, request.path)
+        if found is None:
+            return UNKNOWN
+        handler, parts = found
+        self.market.go_on(self.now_ns())  # an order meets the prices of its own moment
+        return handler(Request(request.method, request.path, request.query, request.headers, request.body, parts))
+
+    # --- streams ----------------------------------------------------------------------------------------------------
+
+    async def _socket(self, scope: Any, receive: Any, send: Any) -> None:
+        path = scope["path"]
+        name = "trade_updates" if path == UPDATES_STREAM else "data"
+        await receive()  # websocket.connect
+        if path not in (UPDATES_STREAM, *DATA_STREAMS) or self.faults.of_message(name, "refuse"):
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await send({"type": "websocket.accept"})
+        connection = Connection(name, self.faults, send)
+        writing = asyncio.create_task(connection.write())
+        reading = asyncio.create_task(
+            self._updates(connection, receive) if path == UPDATES_STREAM else self._data(connection, scope, receive)
+        )
+        self._connections |= {writing, reading}
+        try:
+            await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (writing, reading):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+            self._connections -= {writing, reading}
+            if connection.is_cut:
+                with contextlib.suppress(Exception):  # it is gone already
+                    await send({"type": "websocket.close", "code": 1011})
+
+    async def _updates(self, connection: Connection, receive: Any) -> None:
+        account: Account | None = None
+        try:
+            async for data in _messages(receive):
+                account = await self.updates.talk(connection, data, account)
+        finally:
+            self.updates.gone(connection)
+
+    async def _data(self, connection: Connection, scope: Any, receive: Any) -> None:
+        packs = any(n == b"content-type" and b"msgpack" in value for n, value in scope["headers"])
+        client = Client(self.stream, connection, packs=packs)
+        await client.greet()
+        self.stream.clients.append(client)
+        try:
+            async for data in _messages(receive):
+                await client.hear(data)
+        finally:
+            self.stream.gone(client)
+
+
+async def _messages(receive: Callable[[], Any]) -> Any:
+    """What the client says, until it goes."""
+    while True:
+        message = await receive()
+        if message["type"] != "websocket.receive":
+            return
+        data = message.get("text")
+        yield data if data is not None else message.get("bytes") or b""
+
+
+async def _go_wrong(fault: RequestFault, answer: Answer | None, scope: Any, send: Any) -> None:
+    if fault.kind == "delay" and answer is not None:
+        await web.send(answer, send)
+    elif fault.kind == "status":
+        body = fault.body or json.dumps({"message": "the practice venue was told to fail"})
+        headers = {"content-type": "application/json", **fault.headers}
+        await web.send(Answer(fault.status, body.encode(), headers), send)
+    elif fault.kind == "truncate" and answer is not None:
+        head = [(b"content-type", b"application/json"), (b"content-length", str(len(answer.body)).encode())]
+        await send({"type": "http.response.start", "status": answer.status, "headers": head})
+        await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
+        scope["extensions"]["practice"]["hang_up"]()
+    else:
+        scope["extensions"]["practice"]["hang_up"]()
