@@ -47,7 +47,7 @@ def public_list(request: HttpRequest) -> HttpResponse:
     """Where public strategies were listed before there was a gallery."""
     kind = request.GET.get("type", "")
     known = dict(shown.kinds())
-    return redirect(reverse("strategies:gallery") + (f"?kind={kind}" if kind in known else ""), permanent=True)
+    return redirect(reverse("strategies:gallery") + (f"?kind={kind}" if kind in known else ""))
 
 
 @login_required
