@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 HEAD = ("work", "best ms", "median ms", "limit ms", "× floor", "limit", "")
-LINES = ("year", "days", "million", "symbols", "steps", "grid", "fresh")
+LINES = ("year", "days", "million", "symbols", "steps", "trees", "grid", "fresh")
 
 
 def main() -> int:
@@ -34,6 +34,7 @@ def main() -> int:
         "million": lambda: measure.million(chosen.repeats, year),
         "symbols": lambda: measure.many_symbols(chosen.repeats),
         "steps": lambda: measure.bar_by_bar(chosen.repeats),
+        "trees": lambda: measure.trees(chosen.repeats),
         "grid": lambda: measure.grid(chosen.repeats, year),
         "fresh": lambda: measure.fresh_process(chosen.repeats),
     }

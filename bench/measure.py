@@ -16,8 +16,10 @@ import numpy as np
 
 from bench import floor
 from bench.data import YEAR_OF_MINUTES, daily_bars, minute_bars
+from bench.trees import largest
 from bench.work import Work
 from engine import Bars, Portfolio
+from strategies.conditions import Evaluation, nodes, operands
 
 SYMBOLS = 50
 COMBINATIONS = 400
@@ -129,6 +131,16 @@ def bar_by_bar(repeats: int) -> Line:
     ((best, median),) = best_and_median(repeats, drive)
     notes = {"us_a_bar": best * 1e3 / BARS_ONE_BY_ONE}
     return Line(f"{BARS_ONE_BY_ONE:,} closed bars given to Portfolio.step", best, median, repeats, 50.0, notes=notes)
+
+
+def trees(repeats: int) -> Line:
+    """The largest condition tree over a year of minutes, nothing remembered from one run to the next."""
+    bars, tree = minute_bars("X", YEAR_OF_MINUTES), largest()
+    repeats = max(repeats // 3, 3)
+    ((best, median),) = best_and_median(repeats, lambda: Evaluation(bars).true(tree))
+    different = {json.dumps(one, sort_keys=True) for node in nodes(tree) for one in operands(node)}
+    notes = {"nodes": len(nodes(tree)), "different_operands": len(different), "bars": len(bars)}
+    return Line("condition tree of 500 nodes on 98,280 bars", best, median, repeats, 150.0, notes=notes)
 
 
 def grid(repeats: int, year: Line) -> Line:

@@ -42,11 +42,16 @@ class Aligned:
     bars: Bars
     rows: NDArray[np.int64]
 
-    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
-        """`values`, one a coarse bar, as one a base bar; before the first coarse bar NaN, other dtypes 0 or False."""
-        out = np.full((len(self.base), *values.shape[1:]), np.nan if values.dtype.kind == "f" else 0, values.dtype)
-        known = self.rows >= 0
-        out[known] = values[self.rows[known]]
+    def spread(self, values: NDArray[Any], ago: int = 0) -> NDArray[Any]:
+        """`values`, one a coarse bar, as one a base bar; before the first coarse bar NaN, other dtypes 0 or False.
+
+        ago: how many coarse bars before the newest known one.
+        """
+        out = np.empty((len(self.base), *values.shape[1:]), values.dtype)
+        # Rows never fall, so that what is not known yet comes first.
+        first = int(np.searchsorted(self.rows, ago))
+        out[:first] = np.nan if values.dtype.kind == "f" else 0
+        np.take(values, self.rows[first:] - ago, axis=0, out=out[first:], mode="clip")
         return out
 
     @property

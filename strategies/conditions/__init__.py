@@ -9,8 +9,18 @@ from strategies.conditions.evaluation import Evaluation, evaluate
 from strategies.conditions.explaining import explain
 from strategies.conditions.indicator_rules import from_indicators
 from strategies.conditions.needs import bars_needed, measure, timeframes, warmup
-from strategies.conditions.shapes import MAX_BYTES, MAX_DEPTH, MAX_JSON_DEPTH, MAX_NODES, Operand, Tree, depth, nodes
-from strategies.conditions.strategy import TREES, Conditions, TreeParam, uses_conditions
+from strategies.conditions.shapes import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_JSON_DEPTH,
+    MAX_NODES,
+    Operand,
+    Tree,
+    depth,
+    nodes,
+    operands,
+)
+from strategies.conditions.strategy import TREES, Conditions, TreeParam, refuse_timeframe, uses_conditions
 from strategies.conditions.words import sentence, sentences
 
 __all__ = [
@@ -32,7 +42,9 @@ __all__ = [
     "from_indicators",
     "measure",
     "nodes",
+    "operands",
     "parse",
+    "refuse_timeframe",
     "sentence",
     "sentences",
     "timeframes",

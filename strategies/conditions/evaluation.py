@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Series = tuple[Array | float, int]
 
 # What is kept of one evaluation, in bytes; beyond it the longest unused is computed again when it is needed.
 _KEPT_BYTES = 256 * 2**20
+# Where it is true, and where it is false.
 _COMPARE: dict[str, tuple[np.ufunc, np.ufunc]] = {
     "above": (np.greater, np.less_equal),
     "below": (np.less, np.greater_equal),
@@ -51,8 +53,8 @@ class Evaluation:
         self.bars = bars
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._size = 0
-        self._names: dict[Hashable, int] = {}
         self._coarse: dict[str, Aligned] = {}
+        self._names: dict[Hashable, int] = {}
         self._keys: dict[int, int] = {}
         self._alive: list[Any] = []
 
@@ -64,11 +66,19 @@ class Evaluation:
         """Where the node is known not to be true."""
         return self._asked(node, False)
 
-    def value(self, operand: Operand, earlier: int = 0) -> Array | float:
-        """An operand on each bar, `earlier` bars of its own timeframe before; a number where it is one."""
-        if "value" in operand:
-            return float(operand["value"])
-        return self._keep(("value", self._key(operand), earlier), lambda: self._placed(operand, earlier))
+    def values(self, operand: Operand) -> Array:
+        """An operand that is no number, on each bar; NaN where it is not known."""
+        series, ago = self._series(operand)
+        out = np.full(len(self.bars), np.nan)
+        out[ago:] = series[: max(len(series) - ago, 0)]
+        return out
+
+    def value(self, operand: Operand, row: int, earlier: int = 0) -> float:
+        """Its value on one bar, `earlier` bars of its own timeframe before; NaN where it is not known."""
+        series, ago = self._series(operand, earlier)
+        return float(series[row - ago]) if row >= ago else np.nan
+
+    # --- nodes ------------------------------------------------------------------------------------------------------
 
     def _asked(self, node: Tree, wanted: bool) -> Flags:
         return self._keep((wanted, self._key(node)), lambda: self._answer(node, wanted))
@@ -89,40 +99,50 @@ class Evaluation:
         return _run(found, held) if wanted else ~_run(~found, held, before=True)
 
     def _compare(self, node: Tree, wanted: bool) -> Flags:
-        condition, left = node["condition"], self.value(node["left"])
+        condition, left = node["condition"], self._series(node["left"])
         if condition == "between":
-            low, high = self.value(node["low"]), self.value(node["high"])
+            low, high = self._series(node["low"]), self._series(node["high"])
             if wanted:
-                return self._flags(np.greater_equal(left, low) & np.less_equal(left, high))
-            return self._flags(np.less(left, low) | np.greater(left, high))
-        if condition in shapes.MOVES:
-            return self._flags(_COMPARE[condition][not wanted](left, self.value(node["left"], node["bars"])))
-        right = self.value(node["right"])
+                return self._pair(np.greater_equal, left, low) & self._pair(np.less_equal, left, high)
+            return self._pair(np.less, left, low) | self._pair(np.greater, left, high)
+        other = self._series(node["left"], node["bars"]) if condition in shapes.MOVES else self._series(node["right"])
         if condition not in shapes.CROSSINGS:
-            return self._flags(_COMPARE[condition][not wanted](left, right))
+            return self._pair(_COMPARE[condition][not wanted], left, other)
         if condition == "crosses_below":
-            left, right = right, left
+            left, other = other, left
+        above, not_above = self._pair(np.greater, left, other), self._pair(np.less_equal, left, other)
         if wanted:
-            return indicators.crosses_above(left, right)
+            above[1:] &= not_above[:-1]
+            above[:1] = False
+            return above
         # It did not cross where it is not above now, or was above before; on the first bar the latter is unknown.
-        not_above = np.less_equal(left, right)
-        not_above[1:] |= np.greater(left, right)[:-1]
+        not_above[1:] |= above[:-1]
         return not_above
 
-    def _flags(self, found: Any) -> Flags:
-        return np.broadcast_to(found, len(self.bars))
+    def _pair(self, compare: np.ufunc, left: Series, right: Series) -> Flags:
+        """Where `compare` holds between two series; not where one of them is not known."""
+        start = min(max(left[1], right[1]), len(self.bars))
+        out = np.zeros(len(self.bars), bool)
+        compare(_from(left, start), _from(right, start), out=out[start:])
+        return out
 
     # --- operands ---------------------------------------------------------------------------------------------------
 
-    def _placed(self, operand: Operand, earlier: int) -> Array:
+    def _series(self, operand: Operand, earlier: int = 0) -> Series:
+        """(its values, how many bars ago they are meant): nothing is moved that can be read where it lies."""
+        if "value" in operand:
+            return float(operand["value"]), 0
+        ago = operand.get("bars_ago", 0) + earlier
         timeframe = operand.get("timeframe", self.bars.timeframe)
+        if timeframe == self.bars.timeframe:
+            return self._plain(operand, self.bars), ago
+        return self._keep(("coarse", self._key(operand), earlier), lambda: self._spread(operand, timeframe, ago)), 0
+
+    def _spread(self, operand: Operand, timeframe: str, ago: int) -> Array:
         if timeframe not in self._coarse:
             self._coarse[timeframe] = aligned(self.bars, timeframe)
-        level = self._coarse[timeframe]
-        values = self._plain(operand, level.bars)
-        if ago := operand.get("bars_ago", 0) + earlier:
-            values = _shifted(values, ago)
-        return values if level.bars is self.bars else level.spread(values)
+        coarse = self._coarse[timeframe]
+        return coarse.spread(self._plain(operand, coarse.bars), ago)
 
     def _plain(self, operand: Operand, bars: Bars) -> Array:
         """The operand on the bars of its timeframe."""
@@ -130,24 +150,24 @@ class Evaluation:
             return getattr(bars, operand["price"])
         name = operand["indicator"]
         given = {field: operand[field] for field in indicators.get(name).params}
-        key = ("indicator", name, bars.timeframe, tuple(given.items()))
+        key = (name, bars.timeframe, tuple(given.items()))
         outputs = self._keep(key, lambda: indicators.calculate(name, bars, **given))
         return outputs[operand["output"]] if "output" in operand else next(iter(outputs.values()))
 
     # --- what is kept -----------------------------------------------------------------------------------------------
 
     def _key(self, form: Any) -> int:
-        """A number for a node or an operand: equal ones have the same."""
+        """A number for a node or an operand: equal ones that are spelled alike have the same."""
         known = self._keys.get(id(form))
         if known is None:
             entries = []
             for name, value in form.items():
-                if isinstance(value, dict):
-                    value = self._key(value)
-                elif name == "children":
-                    value = tuple(self._key(child) for child in value)
+                if name == "children":
+                    value = tuple([self._key(child) for child in value])
+                elif isinstance(value, dict):
+                    value = tuple(value.items())
                 entries.append((name, value))
-            known = self._names.setdefault(tuple(sorted(entries)), len(self._names))
+            known = self._names.setdefault(tuple(entries), len(self._names))
             self._keys[id(form)] = known
             self._alive.append(form)  # a number stands for an object only while that exists
         return known
@@ -163,6 +183,12 @@ class Evaluation:
         return made
 
 
+def _from(series: Series, start: int) -> Array | float:
+    """The values that are meant from bar `start` on."""
+    values, ago = series
+    return values if isinstance(values, float) else values[start - ago : len(values) - ago]
+
+
 def _join(parts: list[Flags], *, every: bool) -> Flags:
     found = parts[0]
     for part in parts[1:]:
@@ -176,16 +202,11 @@ def _run(flags: Flags, count: int, *, before: bool = False) -> Flags:
     while have < count:
         # A run of `have` bars that ends here and one that ends `step` bars earlier make a longer one.
         step = min(have, count - have)
-        longer = np.full(len(run), before) & run
-        np.logical_and(run[step:], run[: len(run) - min(step, len(run))], out=longer[step:])
+        longer = np.empty(len(run), bool)
+        longer[:step] = run[:step] & before
+        np.logical_and(run[step:], run[: max(len(run) - step, 0)], out=longer[step:])
         have, run = have + step, longer
     return run
-
-
-def _shifted(values: Array, count: int) -> Array:
-    out = np.full(len(values), np.nan)
-    out[count:] = values[: max(len(values) - count, 0)]
-    return out
 
 
 def _bytes(made: Any) -> int:

@@ -49,16 +49,16 @@ def _node(node: Tree, asked: Evaluation, row: int) -> Tree:
 def _operand(node: Tree, operand: Operand, asked: Evaluation, row: int) -> Operand:
     if "value" in operand:
         return operand
-    told = operand | {"value": _number(asked.value(operand)[row])}
+    told = operand | {"value": _number(asked.value(operand, row))}
     if node["condition"] in MOVES:
-        told["before"] = _number(asked.value(operand, node["bars"])[row])
+        told["before"] = _number(asked.value(operand, row, node["bars"]))
     elif node["condition"] in CROSSINGS:
-        told["before"] = _number(asked.value(operand)[row - 1]) if row else None
+        told["before"] = _number(asked.value(operand, row - 1)) if row else None
     return told
 
 
 def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
 
 def _true_part(node: Tree) -> Tree:

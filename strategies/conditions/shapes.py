@@ -34,7 +34,7 @@ SHORT_FIELDS: Final = ("type", "condition", "value", "indicator", "price", "bars
 
 
 def operands(node: Tree) -> list[Operand]:
-    """The operands of a comparison, in the order of reading."""
+    """The operands of a comparison, in the order of reading; none of a group."""
     return [node[name] for name in ("left", "right", "low", "high") if name in node]
 
 

@@ -19,6 +19,7 @@ from strategies.conditions.explaining import explain, holding
 from strategies.conditions.guard import too_large
 from strategies.conditions.shapes import Operand, Tree
 from strategies.params import Param
+from strategies.timeframes import refuse_finer
 
 if TYPE_CHECKING:
     from engine import Bars
@@ -106,7 +107,7 @@ class Conditions(Strategy):
 
     def lines(self, bars: Bars) -> dict[str, NDArray[np.float64]]:
         evaluation = self._evaluation(bars)
-        return {name: np.asarray(evaluation.value(operand)) for name, (_, operand) in self._drawn.items()}
+        return {name: evaluation.values(operand) for name, (_, operand) in self._drawn.items()}
 
     def evidence(self, bars: Bars, places: list[int]) -> list[Any]:
         """`explain` of each tree, by its name."""
@@ -126,6 +127,12 @@ class Conditions(Strategy):
         if self._last is None or self._last[0] is not bars:
             self._last = (bars, Evaluation(bars))
         return self._last[1]
+
+
+def refuse_timeframe(trees: Mapping[str, Any], timeframe: str) -> None:
+    """Raises InputError (path ``timeframe``) where trees, by their names, read bars that cannot be made of these."""
+    for wanted in needs.timeframes(tree for name in TREES if (tree := trees.get(name)) is not None):
+        refuse_finer(wanted, timeframe)
 
 
 def uses_conditions(slug: str, parameters: Mapping[str, Any]) -> bool:

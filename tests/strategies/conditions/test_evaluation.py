@@ -146,11 +146,11 @@ def test_a_coarser_bar_is_read_once_it_has_closed() -> None:
     """09:58 and 09:59 end a five-minute bar; 10:00 to 10:04 are the next."""
     bars = minutes(14)
     asked = Evaluation(bars)
-    five = asked.value({"price": "close", "timeframe": "5m"})
+    five = asked.values({"price": "close", "timeframe": "5m"})
     assert np.array_equal(five, [np.nan, 2, 2, 2, 2, 2, 7, 7, 7, 7, 7, 12, 12, 12], equal_nan=True)
-    volume = asked.value({"price": "volume", "timeframe": "5m"})
+    volume = asked.values({"price": "volume", "timeframe": "5m"})
     assert volume[[1, 6, 11]].tolist() == [3.0, 3 + 4 + 5 + 6 + 7.0, 8 + 9 + 10 + 11 + 12.0]
-    before = asked.value({"price": "close", "timeframe": "5m", "bars_ago": 1})
+    before = asked.values({"price": "close", "timeframe": "5m", "bars_ago": 1})
     assert np.array_equal(before, [np.nan] * 6 + [2] * 5 + [7] * 3, equal_nan=True)
     crossed = clean(compare({"price": "close", "timeframe": "5m"}, "crosses_above", 6))
     assert np.flatnonzero(evaluate(crossed, bars)).tolist() == [6], "on the bar at whose close it became known"

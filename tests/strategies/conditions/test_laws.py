@@ -64,7 +64,7 @@ def test_an_explanation_is_the_tree_and_agrees_with_it_on_every_node_and_bar(raw
     for one, node in zip(nodes(told[40]), nodes(tree), strict=True):
         for name in ("left", "right", "low", "high"):
             if name in node and "value" not in node[name]:
-                number = asked.value(node[name])[40]
+                number = asked.values(node[name])[40]
                 assert one[name]["value"] == (None if np.isnan(number) else number)
 
 

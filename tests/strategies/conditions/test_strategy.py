@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import Bars, Rules, simulate
 from engine.errors import InputError
 from strategies import catalogue
 from strategies.base import BUY, EXIT, EXIT_LONG, EXIT_SHORT, HOLD, SELL
@@ -15,7 +16,7 @@ from strategies.causality import check
 from strategies.conditions import TREES, Conditions, TreeParam, evaluate, explain, measure, uses_conditions
 from strategies.incremental import Incremental
 from tests.strategies.conditions.made import CLOSE, RSI, compare, group, short
-from tests.strategies.series import from_close, walk
+from tests.strategies.series import DAY_NS, FIRST_DAY_NS, from_close, walk
 
 MACD = {"indicator": "macd"}
 SIGNAL = {"indicator": "macd", "output": "signal"}
@@ -64,6 +65,26 @@ def test_a_sell_closes_and_never_opens() -> None:
     assert Conditions(short=compare("close", "below", 2)).allows_short is True
     told = strategy.generate_signals(from_close([1, 3, 5]))
     assert [(one.action, one.exits, one.confidence) for one in told] == [("BUY", "", 1.0), ("SELL", "long", 1.0)]
+
+
+@pytest.mark.row("E4", "E5")
+def test_the_engine_trades_the_four_trees() -> None:
+    """Each bar opens where the one before it closed, so that every fill is the close of the bar that decided."""
+    closes = [5, 1, 3, 9, 9, 9, 3, 1, 1, 5]
+    opens = [5, *closes[:-1]]
+    ts = FIRST_DAY_NS + np.arange(len(closes)) * DAY_NS
+    bars = Bars.from_arrays("X", "1d", ts, opens, np.maximum(opens, closes), np.minimum(opens, closes), closes,
+                            calendar="24/7")  # fmt: skip
+    level = {"buy": compare("close", "below", 2), "sell": compare("close", "above", 8)}
+    rules = Rules(sizing="fixed", size_value=10, allow_short=True, max_position_size_pct=None)
+
+    def fills(**trees: Any) -> list[tuple[int, float]]:
+        result = simulate({"X": bars}, {"X": Conditions(**trees).scored_signals(bars)}, rules=rules)
+        return [(int(row["side"] * row["qty"]), float(row["px"])) for row in result.fills]
+
+    assert fills(**level) == [(10, 1.0), (-10, 9.0), (10, 1.0)], "9 sells what there is, and nothing more"
+    both = fills(**level, short=compare("close", "above", 8, for_bars=2), cover=compare("close", "below", 4))
+    assert both == [(10, 1.0), (-10, 9.0), (-10, 9.0), (10, 3.0), (10, 1.0)]
 
 
 @pytest.mark.row("E1", "A8")
