@@ -47,7 +47,7 @@ def test_one_publishes_and_another_finds_rates_copies_and_backtests(
 
     other = visit(bob)
     other.goto("/strategies/gallery/")
-    other.get_by_label("Search").fill("patient")
+    other.get_by_role("searchbox", name="Search").fill("patient")
     other.get_by_role("button", name="Filter").click()
     assert "q=patient" in other.url
     other.get_by_label("Sorted by").select_option("sharpe")
