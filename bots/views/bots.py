@@ -70,9 +70,11 @@ def page_of(request: HttpRequest, bot_id: int, secrets: SecretsForm | None = Non
 def new_bot(request: HttpRequest) -> HttpResponse:
     """The form of a new bot; ``?custom=`` or ``?saved=`` chooses a strategy. What is refused comes back as typed."""
     if request.method == "GET":
-        asked = {prefix: request.GET.get(name, "") for prefix, name in ((CUSTOM, "custom"), (SAVED, "saved"))}
-        chosen = {"strategy": f"{prefix}{key}" for prefix, key in asked.items() if key.isdecimal()}
-        return _form(request, BotForm(request.user, {"symbols": ["SIM-ALPHA"], **chosen}))
+        values: dict[str, Any] = {"symbols": ["SIM-ALPHA"]}
+        for prefix, name in ((CUSTOM, "custom"), (SAVED, "saved")):
+            if request.GET.get(name, "").isdecimal():
+                values["strategy"] = f"{prefix}{request.GET[name]}"
+        return _form(request, BotForm(request.user, values))
     return _save(request, None, lambda body: services.bots.create(request.user, body))
 
 

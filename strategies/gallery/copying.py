@@ -9,7 +9,7 @@ from django.urls import reverse
 from accounts.models import User
 from strategies import services
 from strategies.gallery.models import Publication
-from strategies.gallery.subjects import Subject
+from strategies.gallery.subjects import Subject, own_settings
 from strategies.models import UserStrategy
 from strategies.services import custom
 
@@ -25,7 +25,7 @@ def take(user: User, publication: Publication) -> tuple[Subject, bool]:
         return original, False
     before = type(original).objects.filter(owner=user, copied_from=original.pk).order_by("-pk")
     for one in before:
-        if one.parameters == original.parameters and getattr(one, "settings", {}) == getattr(original, "settings", {}):
+        if one.parameters == original.parameters and own_settings(one) == own_settings(original):
             return one, False
     copy = services.copy if isinstance(original, UserStrategy) else custom.copy
     return copy(user, original.pk), True

@@ -24,10 +24,10 @@ SORTS: dict[str, tuple[str, Sequence[Any]]] = {
     "newest": ("Newest", (F("published_at").desc(),)),
     "rating": ("Best rated", (F("weighted_stars").desc(), F("rating_count").desc())),
     "copies": ("Most copied", (F("copies").desc(),)),
-    "sharpe": ("Sharpe ratio, held out", (F("judged_sharpe").desc(nulls_last=True),)),
-    "return": ("Return, held out", (F("judged_return_pct").desc(nulls_last=True),)),
-    "drawdown": ("Smallest drawdown, held out", (F("judged_drawdown_pct").asc(nulls_last=True),)),
-    "trades": ("Most round trips, held out", (F("judged_trades").desc(nulls_last=True),)),
+    "sharpe": ("Sharpe ratio, not in sample", (F("judged_sharpe").desc(nulls_last=True),)),
+    "return": ("Return, not in sample", (F("judged_return_pct").desc(nulls_last=True),)),
+    "drawdown": ("Smallest drawdown, not in sample", (F("judged_drawdown_pct").asc(nulls_last=True),)),
+    "trades": ("Most round trips, not in sample", (F("judged_trades").desc(nulls_last=True),)),
 }
 DEFAULT_SORT = "newest"
 

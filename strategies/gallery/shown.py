@@ -181,7 +181,7 @@ def values_of(row: Publication) -> tuple[list[tuple[str, str]], list[tuple[str, 
         declared = subjects.declared(subject)
     except InputError:
         return [], []
-    own = getattr(subject, "settings", {})
+    own = subjects.own_settings(subject)
     if subjects.has_conditions(subject):
         return [], in_words(session_settings.SETTINGS, own)
     return in_words(declared.params, subject.parameters), in_words(session_settings.SETTINGS, own)

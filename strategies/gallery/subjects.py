@@ -67,8 +67,12 @@ def declared(subject: Subject) -> type[Strategy]:
 
 def run_settings(subject: Subject) -> dict[str, Any]:
     """The settings that it is measured with, JSON-ready: its own, with everybody's costs."""
-    own = subject.settings if isinstance(subject, UserStrategy) else {}
-    return session_settings.as_json(session_settings.clean({**own, **COSTS}))
+    return session_settings.as_json(session_settings.clean({**own_settings(subject), **COSTS}))
+
+
+def own_settings(subject: Subject) -> dict[str, Any]:
+    """The settings that its owner keeps with it; conditions have none."""
+    return subject.settings if isinstance(subject, UserStrategy) else {}
 
 
 def symbols_for(strategy: type[Strategy]) -> list[str]:
@@ -79,12 +83,16 @@ def symbols_for(strategy: type[Strategy]) -> list[str]:
 
 def choice_of(subject: Subject, market: Sequence[Any]) -> str:
     """A hash of what the owner chose: what decides, with which settings, measured on which market."""
-    return _hash([slug_of(subject), subject.parameters, run_settings(subject), list(market)])
+    kept = {name: value for name, value in own_settings(subject).items() if name not in COSTS}
+    return _hash([slug_of(subject), subject.parameters, kept, list(market)])
 
 
 def version_of(subject: Subject, choice: str) -> str:
-    """A hash of the choice and of the code that turns it into signals. Raises InputError as `declared`."""
-    return _hash([choice, declared(subject).version(), IN_SAMPLE_SHARE, STARTING_CASH])
+    """A hash of the choice, of the code that turns it into signals, and of what every publication is measured with.
+
+    Raises InputError as `declared`.
+    """
+    return _hash([choice, declared(subject).version(), run_settings(subject), IN_SAMPLE_SHARE, STARTING_CASH])
 
 
 def _hash(parts: list[Any]) -> str:
