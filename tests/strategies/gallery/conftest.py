@@ -13,7 +13,7 @@ from strategies import services
 from strategies.gallery import publishing
 from strategies.gallery.models import Publication
 from strategies.models import UserStrategy
-from tests.backtests.conftest import sample_data  # noqa: F401
+from tests.backtests.conftest import own_queue, sample_data  # noqa: F401  (each test sends to a queue of its own)
 
 WORDS = "Follows the crossing of two averages. Loses in markets that go sideways."
 
