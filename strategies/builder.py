@@ -23,6 +23,7 @@ def page_data(user: User, row: CustomStrategy | None, *, read_only: bool) -> dic
         "starters": [starter.as_dict() for starter in STARTERS],
         "strategy": None if row is None else _strategy(row),
         "read_only": read_only,
+        "may_save": not read_only and user.tier.allows_custom_strategies,
         "draft_key": f"{user.pk}:{row.pk if row else 'new'}",
         "urls": {
             "validate": reverse("strategies-api:custom-validate"),

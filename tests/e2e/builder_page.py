@@ -46,11 +46,16 @@ def drag(page: Page, source: Locator, target: Locator, *, below: bool = True) ->
     """Pull a node by its grip to the lower (or upper) edge of another one, as a hand does."""
     source.locator("[data-grip]").first.hover()
     page.mouse.down()
+    target.scroll_into_view_if_needed()
     box = target.bounding_box()
-    assert box is not None
-    y = box["y"] + (box["height"] - 4 if below else 4)
-    page.mouse.move(box["x"] + box["width"] / 2, y - 20, steps=4)
-    page.mouse.move(box["x"] + box["width"] / 2, y, steps=4)
+    for _ in range(20):  # the page scrolls while the pointer is near its edge
+        assert box is not None
+        y = box["y"] + (box["height"] - 4 if below else 4)
+        page.mouse.move(box["x"] + box["width"] / 2, y, steps=5)
+        page.wait_for_timeout(150)
+        before, box = box, target.bounding_box()
+        if before == box:
+            break
     expect(page.locator(".drop-line")).to_be_visible()
     page.mouse.up()
 

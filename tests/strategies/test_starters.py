@@ -7,7 +7,7 @@ import pytest
 
 from engine import Bars
 from engine.resample import resample
-from strategies import conditions
+from strategies import conditions, timeframes
 from strategies.catalogue import get
 from strategies.causality import check
 from strategies.starters import STARTERS, Starter
@@ -36,7 +36,7 @@ def test_its_trees_are_sound_and_canonical(starter: Starter) -> None:
     strategy = get("conditions")(**trees(starter))
     assert strategy.parameters == trees(starter)  # what the builder draws is what the API would store
     assert all(conditions.sentences(strategy.parameters).values())
-    conditions.refuse_timeframe(strategy.parameters, starter.timeframe)
+    timeframes.refuse(get("conditions"), strategy.parameters, starter.timeframe)
     assert starter.description.endswith(".")
 
 

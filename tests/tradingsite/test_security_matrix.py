@@ -94,6 +94,16 @@ ROUTES = {
     "strategies:withdraw": OWN,
     "strategies:custom-publish": OWN,
     "strategies:custom-withdraw": OWN,
+    "strategies:palette": USER,
+    "strategies:custom": USER,
+    "strategies:custom-new": USER,
+    "strategies:custom-detail": OWN,
+    "strategies:custom-edit": OWN,
+    "strategies:custom-conditions": OWN,
+    "strategies:custom-copy": OWN,
+    "strategies:custom-share": OWN,
+    "strategies:custom-switch": OWN,
+    "strategies:custom-delete": OWN,
     "strategies-api:list": USER,
     "strategies-api:public": USER,
     "strategies-api:public-of-type": USER,
@@ -332,8 +342,8 @@ def elsewhere(value: Any) -> Any:
 @pytest.fixture
 def roles(alice: User, bob: User, carol: User) -> dict[str, str]:
     """The session cookie of each role."""
-    for name in quotas.LABELS:  # what is looked at here are rights, not amounts
-        Tier.objects.update(**{name: None})
+    # What is looked at here are rights, not amounts, and not what a tier lacks.
+    Tier.objects.update(**dict.fromkeys(quotas.LABELS), allows_custom_strategies=True)
     users = {
         "anonymous": None,
         "another user": bob,

@@ -1,6 +1,7 @@
 // Moving nodes with the mouse: press the grip, pull, let go where the line is. Fingers have the buttons: a drag scrolls.
 const START_PX = 5;
-const EDGE_PX = 60; // near the top and the bottom of the window it scrolls
+const EDGE_PX = 90; // near the top bar and the bottom of the window it scrolls
+const SCROLL_PX = 10;
 
 /** Where a node would go if it were dropped here: {group, at, mark: the element the line stands before, or null for the end}. */
 function dropAt(tree, x, y, moving) {
@@ -45,6 +46,23 @@ export function startDragging(tree, onDrop) {
     if (!grip || event.button !== 0 || event.pointerType === "touch") return;
     held = { id: grip.dataset.grip, node: grip.closest("[data-node]"), x: event.clientX, y: event.clientY, moving: false, to: null };
   });
+  function point() {
+    held.to = dropAt(tree, held.x, held.y, held.node);
+    if (held.to) held.to.list.insertBefore(line, held.to.mark);
+    else line.remove();
+  }
+
+  /** While the pointer rests near an edge of the window, the page goes on scrolling. */
+  function scroll() {
+    if (!held) return;
+    const way = held.y < EDGE_PX ? -SCROLL_PX : held.y > innerHeight - EDGE_PX ? SCROLL_PX : 0;
+    if (way) {
+      scrollBy(0, way);
+      point();
+    }
+    requestAnimationFrame(scroll);
+  }
+
   document.addEventListener("pointermove", (event) => {
     if (!held) return;
     if (!held.moving) {
@@ -52,13 +70,11 @@ export function startDragging(tree, onDrop) {
       held.moving = true;
       held.node.classList.add("dragged");
       tree.classList.add("dragging");
+      requestAnimationFrame(scroll);
     }
     event.preventDefault();
-    if (event.clientY < EDGE_PX) scrollBy(0, -12);
-    else if (event.clientY > innerHeight - EDGE_PX) scrollBy(0, 12);
-    held.to = dropAt(tree, event.clientX, event.clientY, held.node);
-    if (held.to) held.to.list.insertBefore(line, held.to.mark);
-    else line.remove();
+    [held.x, held.y] = [event.clientX, event.clientY];
+    point();
   });
   document.addEventListener("pointerup", end);
   document.addEventListener("pointercancel", end);

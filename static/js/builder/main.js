@@ -27,7 +27,8 @@ const say = (text) => {
 
 function opened(strategy) {
   const trees = Object.fromEntries(SIDES.map((side) => [side, readTree(strategy?.[`${side}_conditions`], catalogue)]));
-  return { name: strategy?.name ?? "", description: strategy?.description ?? "", trees };
+  // what was typed before this script was there is kept
+  return { name: strategy?.name ?? part("f-name").value, description: strategy?.description ?? part("f-description").value, trees };
 }
 
 const store = makeStore(opened(data.strategy));
@@ -131,7 +132,7 @@ part("redo").addEventListener("click", redo);
 if (!data.read_only) startKeys(part("tree"), { move: editor.move, remove: editor.remove, undo, redo });
 
 addEventListener("beforeunload", (event) => {
-  if (!saving.leaving && dirty() && !data.read_only) event.preventDefault();
+  if (data.may_save && !saving.leaving && dirty()) event.preventDefault();
 });
 
 // --- import, export, templates ---------------------------------------------------------------------------------------------
@@ -176,7 +177,7 @@ function found() {
   notice.hidden = false;
   notice.querySelector("[data-stale]").hidden = left.seen === (data.strategy?.updated_at ?? null);
   notice.querySelector("button").addEventListener("click", () => {
-    store.change((state) => Object.assign(state, opened(data.strategy)));
+    store.change((state) => Object.assign(state, opened(data.strategy ?? { name: "", description: "" })));
     draft.drop();
     notice.hidden = true;
   });

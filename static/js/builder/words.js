@@ -30,7 +30,7 @@ export function nodeWords(node, catalogue) {
   if (isGroup(node)) return `${new Map(GROUPS).get(node.type).toLowerCase()} ${node.children.length}`;
   const words = (place) => operandWords(node[place], catalogue);
   const verb = new Map(OPERATORS).get(node.condition);
-  if (isTrend(node)) return `${words("left")} ${verb} over ${node.bars || "?"} bars`;
+  if (isTrend(node)) return `${words("left")} ${verb} over ${node.bars || "?"} ${node.bars === "1" ? "bar" : "bars"}`;
   if (node.condition === "between") return `${words("left")} ${verb} ${words("low")} and ${words("high")}`;
   return `${words("left")} ${verb} ${words("right")}`;
 }
