@@ -22,7 +22,6 @@ urlpatterns = [
     path("custom/<int:custom_id>/edit/", custom.edit, name="custom-edit"),
     path("custom/<int:custom_id>/conditions/", custom.conditions, name="custom-conditions"),
     path("custom/<int:custom_id>/copy/", custom.copy, name="custom-copy"),
-    path("custom/<int:custom_id>/share/", custom.share, name="custom-share"),
     path("custom/<int:custom_id>/switch/", custom.switch, name="custom-switch"),
     path("custom/<int:custom_id>/delete/", custom.delete, name="custom-delete"),
     path("custom/<int:custom_id>/publish/", gallery.publish_custom, name="custom-publish"),

@@ -101,7 +101,6 @@ ROUTES = {
     "strategies:custom-edit": OWN,
     "strategies:custom-conditions": OWN,
     "strategies:custom-copy": OWN,
-    "strategies:custom-share": OWN,
     "strategies:custom-switch": OWN,
     "strategies:custom-delete": OWN,
     "strategies-api:list": USER,
