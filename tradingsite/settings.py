@@ -190,6 +190,7 @@ CELERY_TASK_ROUTES = {
     "bots.*": {"queue": "trading"},
     "accounts.*": {"queue": "housekeeping"},
     "backtests.reap": {"queue": "housekeeping"},
+    "backtests.refresh_published": {"queue": "housekeeping"},
     "marketdata.tidy": {"queue": "housekeeping"},
     "strategies.tidy": {"queue": "housekeeping"},
 }
@@ -216,6 +217,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "bots-tick": {"task": "bots.tick", "schedule": 5.0, "options": {"expires": 10}},
     "bots-record-performance": {"task": "bots.record_performance", "schedule": 10.0, "options": {"expires": 10}},
     "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},
+    "backtests-refresh-published": {
+        "task": "backtests.refresh_published",
+        "schedule": 300.0,
+        "options": {"expires": 60},
+    },
     **{
         f"heartbeat-{queue}": {
             "task": "tradingsite.answer",

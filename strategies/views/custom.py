@@ -86,18 +86,6 @@ def copy(request: HttpRequest, custom_id: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def share(request: HttpRequest, custom_id: int) -> HttpResponse:
-    """Make one of the user's own public, or private again: what the button said."""
-    public = request.POST.get("is_public") == "true"
-    row = custom.update(request.user, custom_id, {"is_public": public})
-    messages.success(
-        request, f"“{row.name}” is {'public: everybody may read and copy it' if public else 'yours alone'}."
-    )
-    return redirect("strategies:custom-detail", custom_id=row.pk)
-
-
-@login_required
-@require_POST
 def switch(request: HttpRequest, custom_id: int) -> HttpResponse:
     """Let new runs use one of the user's own, or keep them from it."""
     active = request.POST.get("is_active") == "true"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -17,8 +16,9 @@ from strategies import catalogue, reading, selectors, services, session_settings
 from strategies.base import Strategy
 from strategies.ensemble import Ensemble, sentences
 from strategies.forms import StrategyForm
+from strategies.gallery import publishing
+from strategies.gallery.shown import in_words
 from strategies.models import UserStrategy
-from strategies.params import Param
 from tradingsite.lib.errors import ApiError, NotFound
 
 PAGE_SIZE = 25
@@ -30,16 +30,6 @@ def strategy_list(request: HttpRequest) -> HttpResponse:
     """The user's saved strategies, and the catalogue they can start from."""
     page = Paginator(selectors.for_user(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "strategies/list.html", {"page": page, "catalogue": catalogue.listed()})
-
-
-@login_required
-@require_GET
-def public_list(request: HttpRequest) -> HttpResponse:
-    """Strategies that their owners made public; ``?type=`` keeps one kind."""
-    kinds = {declared.kind: declared.kind_label() for declared in catalogue.all()}
-    kind = request.GET.get("type", "")
-    page = Paginator(selectors.public(kind if kind in kinds else None), PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "strategies/public.html", {"page": page, "kinds": kinds.items(), "kind": kind})
 
 
 @login_required
@@ -58,10 +48,11 @@ def detail(request: HttpRequest, strategy_id: int) -> HttpResponse:
     """One saved strategy, own or public."""
     row = selectors.readable(request.user, strategy_id)
     shown: dict[str, Any] = {"row": row, "is_own": row.owner_id == request.user.pk, "declared": None}
+    shown["publication"] = publishing.of(row)
     try:
         shown["declared"] = row.declared
-        shown["values"] = _in_words(row.declared.params, row.parameters)
-        shown["settings"] = _in_words(session_settings.SETTINGS, row.settings)
+        shown["values"] = in_words(row.declared.params, row.parameters)
+        shown["settings"] = in_words(session_settings.SETTINGS, row.settings)
         shown["sentences"] = sentences(row.parameters) if row.strategy == Ensemble.slug else {}
     except InputError as error:
         # A release may drop a strategy; what was saved stays readable.
@@ -147,8 +138,3 @@ def _refused(
     if not refusal.faults:
         form.other_errors.append(refusal.message)
     return _form(request, form, row, status=refusal.status)
-
-
-def _in_words(params: Mapping[str, Param[Any]], values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(label, value as people read it) of each stored value that is still declared."""
-    return [(params[name].label, params[name].words(value)) for name, value in values.items() if name in params]

@@ -382,9 +382,10 @@ def test_a_public_one_can_be_looked_at_and_copied(visit: Callable[..., Page], pr
     row = make(premium)
     page = visit(premium)
     page.goto(f"/strategies/custom/{row.pk}/")
-    page.get_by_role("button", name="Make public").click()
-    page.get_by_role("dialog").get_by_role("button", name="Make it public").click()
-    expect(page.get_by_role("button", name="Make private")).to_be_visible()
+    expect(page.get_by_role("link", name="Publish")).to_be_visible()
+    custom.update(premium, row.pk, {"is_public": True, "description": "Buys what bounces."})
+    page.reload()
+    expect(page.get_by_role("button", name="Take out of the gallery")).to_be_visible()
     User.objects.filter(pk=bob.pk).update(tier_id="PREMIUM")
     theirs = visit(bob)
     theirs.goto(f"/strategies/custom/{row.pk}/")
@@ -401,7 +402,7 @@ def test_a_public_one_can_be_looked_at_and_copied(visit: Callable[..., Page], pr
 def test_its_pages_are_readable_and_fit(
     visit: Callable[..., Page], premium: User, bob: User, width: int, theme: str
 ) -> None:
-    row = make(premium, "stochastic_trend", name="A name " + "that goes on and on " * 5, is_public=True)
+    row = make(premium, "stochastic_trend", name="A name " + "that goes on and on " * 5, is_public=True, description="x")
     page = visit(premium, width=width, theme=theme)
     addresses = ["/strategies/custom/", NEW, *(f"/strategies/custom/{row.pk}/{tail}" for tail in ("", "edit/"))]
     other = visit(bob, width=width, theme=theme)

@@ -20,7 +20,7 @@ from strategies.models import CustomStrategy
 from strategies.services import custom
 from tests.strategies.trees import ABOVE_SMA, RSI_LOW, make_custom
 
-OWN_ACTIONS = ("custom-edit", "custom-share", "custom-switch", "custom-delete")
+OWN_ACTIONS = ("custom-edit", "custom-publish", "custom-withdraw", "custom-switch", "custom-delete")
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_another_users_is_not_there_until_it_is_public(premium: User, bob: User)
     for name in ("custom-detail", "custom-conditions"):
         assert client.get(reverse(f"strategies:{name}", args=[row.pk])).status_code == 404
     assert client.post(reverse("strategies:custom-copy", args=[row.pk])).status_code == 404
-    custom.update(premium, row.pk, {"is_public": True})
+    custom.update(premium, row.pk, {"is_public": True, "description": "Bounces"})
     assert "alice" in shown(client, "custom-detail", row.pk)
     assert data_of(client, "custom-conditions", row.pk)["read_only"]
     assert client.get(reverse("strategies:custom-edit", args=[row.pk])).status_code == 404
@@ -102,9 +102,10 @@ def test_it_is_shared_switched_copied_and_deleted(premium: User) -> None:
         assert answer.status_code == 302
         return CustomStrategy.objects.get(pk=row.pk)
 
-    assert post("custom-share", is_public="true").is_public
-    assert post("custom-share", is_public="true").is_public  # what the button said, however often
-    assert not post("custom-share", is_public="false").is_public
+    assert post("custom-publish", description="Bounces").is_public
+    assert post("custom-publish", description="Bounces").is_public
+    assert "Take out of the gallery" in shown(client, "custom-detail", row.pk)
+    assert not post("custom-withdraw").is_public
     assert not post("custom-switch", is_active="false").is_active
     assert "Run a backtest" not in shown(client, "custom-detail", row.pk)
     assert f'value="custom:{row.pk}"' not in client.get(reverse("backtests:new")).content.decode()
