@@ -148,7 +148,7 @@ def _instrument(symbol: object, source: str, owner: Any, path: str) -> Instrumen
     row = found.filter(source=source).order_by(F("owner_id").asc(nulls_last=True)).first()
     if row is not None:
         return row
-    if source == Source.YAHOO:
+    if Source(source).by_network:
         return filling.ensure_instrument(source, symbol)
     elsewhere = sorted(set(found.values_list("source", flat=True)))
     hint = "it is in: " + ", ".join(elsewhere) if elsewhere else "see the data page for what there is"
