@@ -58,6 +58,12 @@ def provider_of(source: str) -> Provider | None:
     return None
 
 
+def lacks_actions(source: str) -> bool:
+    """Whether it is a source by network that tells of no splits and dividends."""
+    provider = provider_of(source)
+    return provider is not None and provider.capabilities.network and not provider.capabilities.corporate_actions
+
+
 def exchange_sessions(calendar: str, first: date, last: date) -> Sessions:
     """Sessions with dates in [first, last], from the rows; whole UTC days for round-the-clock markets."""
     if calendar == ALWAYS_OPEN:

@@ -20,7 +20,7 @@ from marketdata.models import Instrument
 from marketdata.models.instrument import Source
 from marketdata.providers import ProviderError
 from marketdata.services import filling
-from marketdata.zones import calendar_zone, from_ns, to_ns, trading_days
+from marketdata.zones import ALWAYS_OPEN, calendar_zone, from_ns, to_ns, trading_days
 
 if TYPE_CHECKING:
     from engine.bars import Bars
@@ -121,6 +121,8 @@ def _load_one(
     days = trading_days(columns.ts, native, instrument.calendar)
     columns = adjusted(columns, days, selectors.actions_of(instrument), adjustment)
     notes.extend(_range_notes(instrument, columns, first, last))
+    if instrument.calendar != ALWAYS_OPEN and adjustment != "raw" and filling.lacks_actions(instrument.source):
+        notes.append(f"{instrument.symbol}: no splits and dividends from this source; prices are as traded.")
     bars = Bars.from_arrays(
         instrument.symbol,
         native,
