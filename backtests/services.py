@@ -217,7 +217,7 @@ def _available(user: User, config: RunConfig) -> set[str]:
     if config.source == Source.SYNTHETIC and config.start_date is None:
         hint = "Name a first day; a year of minutes is about 98,000 bars"
         raise InputError(Fault("start_date", "required", "Made prices have no beginning", hint))
-    if config.source == Source.YAHOO:
+    if Source(config.source).by_network:
         return set()  # it lists what it is asked for
     asked = [("benchmark", config.benchmark)] if config.benchmark else []
     asked += [(f"symbols[{i}]", symbol) for i, symbol in enumerate(config.symbols)]
