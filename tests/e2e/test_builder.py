@@ -402,7 +402,8 @@ def test_a_public_one_can_be_looked_at_and_copied(visit: Callable[..., Page], pr
 def test_its_pages_are_readable_and_fit(
     visit: Callable[..., Page], premium: User, bob: User, width: int, theme: str
 ) -> None:
-    row = make(premium, "stochastic_trend", name="A name " + "that goes on and on " * 5, is_public=True, description="x")
+    long = "A name " + "that goes on and on " * 5
+    row = make(premium, "stochastic_trend", name=long, is_public=True, description="x")
     page = visit(premium, width=width, theme=theme)
     addresses = ["/strategies/custom/", NEW, *(f"/strategies/custom/{row.pk}/{tail}" for tail in ("", "edit/"))]
     other = visit(bob, width=width, theme=theme)
