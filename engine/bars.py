@@ -140,7 +140,7 @@ class Bars:
         """These bars with more series beside the prices: float64, one value a bar, NaN where there is none.
 
         Strategies may read them; the engine never does. The value of a bar is what was known when it closed. Slices
-        keep them, bars made of others (`engine.resample`) do not. Shares memory. Raises InputError for a length that
+        keep them, coarser bars (`engine.resample`) the last of each. Shares memory. Raises InputError for a length that
         is not that of the bars.
         """
         whole = self[0 : len(self)]

@@ -16,7 +16,7 @@ from engine.errors import Fault, InputError
 from marketdata.models import NewsItem
 from marketdata.news import scorer, selectors, services
 from marketdata.news.base import MAX_SUMMARY, MAX_TITLE, MAX_URL
-from marketdata.news.names import SOURCES
+from marketdata.news.names import SOURCE_NAMES
 from marketdata.serializers import MomentField
 from marketdata.symbols import clean_symbol
 from tradingsite.lib.errors import TooLarge
@@ -35,7 +35,7 @@ _MULTIPART_ROOM = 1024 * 1024
 
 class NewsQuerySerializer(QuerySerializer):
     symbol = serializers.CharField(required=False, max_length=32, help_text="Of one symbol only")
-    source = serializers.ChoiceField(choices=list(SOURCES), required=False, help_text="Of one source only")
+    source = serializers.ChoiceField(choices=SOURCE_NAMES, required=False, help_text="Of one source only")
     start = MomentField(required=False, help_text="Published at or after this")
     end = MomentField(is_end=True, required=False, help_text="Published before this; a date is included")
 
@@ -51,7 +51,7 @@ class WordSerializer(serializers.Serializer):
 class NewsItemSerializer(serializers.ModelSerializer):
     """One item of news about one symbol."""
 
-    source = serializers.ChoiceField(choices=list(SOURCES))
+    source = serializers.ChoiceField(choices=SOURCE_NAMES)
     synthetic = serializers.SerializerMethodField(help_text="It was made up from a seed; nothing happened")
     score = serializers.FloatField(help_text="-1 (bad) to 1 (good)")
     scorer = serializers.CharField(help_text="Version of the rules that scored it; “given”: the score came with it")
@@ -109,7 +109,7 @@ class NewsFileSerializer(StrictSerializer):
 class NewsFetchSerializer(StrictSerializer):
     """What to ask a provider for."""
 
-    source = StrictChoiceField(choices=list(SOURCES), help_text="A provider that can be asked")
+    source = StrictChoiceField(choices=SOURCE_NAMES, help_text="A provider that can be asked")
     symbol = StrictCharField(max_length=32)
     start = MomentField(help_text="First moment")
     end = MomentField(is_end=True, help_text="A date is included, a time is not")

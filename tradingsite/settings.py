@@ -344,6 +344,7 @@ SPECTACULAR_SETTINGS = {
         "StrategySlugEnum": "strategies.serializers.SLUGS",
         "StopPolicyEnum": "bots.models.session.TradingSession.StopPolicy",
         "SourceEnum": "marketdata.models.instrument.Source.values",
+        "NewsSourceEnum": "marketdata.news.names.SOURCE_NAMES",
         "TimeframeEnum": "marketdata.serializers.TIMEFRAMES",
     },
 }

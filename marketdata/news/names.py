@@ -10,6 +10,7 @@ SOURCES = {
     "synthetic": "Synthetic (made up)",
 }
 """Source → what people call it."""
+SOURCE_NAMES = list(SOURCES)
 MAX_DAYS = 90
 _PREFIX = "news"
 

@@ -7,6 +7,7 @@ import pytest
 
 from engine import Bars, Rules, simulate
 from engine.errors import InputError
+from engine.resample import resample
 from engine.types import NANOS_PER_DAY
 
 
@@ -25,6 +26,15 @@ def test_a_slice_cuts_them_and_the_bars_they_came_from_have_none() -> None:
     assert more.extras["bid"].dtype == np.float64
     assert not more.extras["bid"].flags.writeable
     assert np.shares_memory(more.close, plain.close)
+
+
+def test_a_coarser_bar_knows_what_its_last_one_knew() -> None:
+    close = np.full(4, 10.0)
+    hour = NANOS_PER_DAY // 24
+    fine = Bars.from_arrays("T", "1h", np.array([0, 1, 3, 4]) * hour, close, close, close, close, calendar="24/7")
+    coarse = resample(fine.with_extras({"bid": [1, np.nan, 3, 4]}), "4h")
+    assert coarse.extras["bid"].tolist() == [3, 4]
+    assert resample(fine, "4h").extras == {}
 
 
 @pytest.mark.row("A8")
