@@ -18,9 +18,10 @@ from engine.errors import Fault, InputError
 from marketdata.columns import TIMEFRAME_NS
 from marketdata.models.instrument import Source
 from marketdata.selectors import visible_instruments
-from strategies import conditions, readers, selectors
+from strategies import catalogue, readers, selectors, timeframes
 from strategies.models import TREES, ConditionTest
 from strategies.services import custom
+from strategies.services.gate import CONDITIONS
 from tradingsite.lib.errors import ApiError, TooMany
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
             hint = f"It is in: {', '.join(sources)}" if sources else "The data page lists what there is"
             reader.fault("symbol", "not_found", f"The source {source} has no {symbol}", hint)
     timeframe = reader.read("timeframe", "1d", readers.choice, choices=TIMEFRAMES)
-    reader.attempt(None, conditions.refuse_timeframe, trees, timeframe)
+    if trees:
+        reader.attempt(None, timeframes.refuse, catalogue.get(CONDITIONS), trees, timeframe)
     request = {
         "trees": trees,
         "symbol": symbol,
