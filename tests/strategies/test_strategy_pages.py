@@ -76,6 +76,18 @@ def test_the_catalogue_is_shown_with_a_way_to_run_each(browser: Client) -> None:
     assert browser.get(reverse("strategies:entry", args=["nonsense"])).status_code == 404
 
 
+@pytest.mark.row("E1")
+def test_what_people_build_themselves_is_not_offered_among_what_ships(browser: Client) -> None:
+    unlisted = [declared for declared in catalogue.all() if not declared.listed]
+    assert "conditions" in {declared.slug for declared in unlisted}
+    for address in (reverse("strategies:list"), reverse("backtests:new")):
+        page = browser.get(address).content.decode()
+        assert not any(f'"{declared.slug}"' in page or f"={declared.slug}" in page for declared in unlisted)
+    for declared in unlisted:
+        entry = browser.get(reverse("strategies:entry", args=[declared.slug]))
+        assert declared.describe()[:40].replace("'", "&#x27;") in entry.content.decode()
+
+
 @pytest.mark.row("D19", "B15")
 @pytest.mark.parametrize("declared", [pytest.param(d, id=d.slug) for d in catalogue.listed()])
 def test_the_form_comes_from_the_declaration_and_saves(browser: Client, alice: User, declared: type) -> None:
