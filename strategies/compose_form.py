@@ -110,7 +110,7 @@ class ComposeForm:
             judges[-1].fill({name: value for name, value in entry.items() if name != "type"})
         form = cls(user, members, judges)
         form.values |= {name: getattr(saved, name) for name in PLAIN}
-        form.values |= {f"{PARAMETERS}.{name}": saved.parameters[name] for name in OWN}
+        form.values |= {f"{PARAMETERS}.{name}": saved.parameters[name] for name in OWN if name in saved.parameters}
         return form
 
     @classmethod
@@ -243,10 +243,6 @@ class ComposeForm:
         found.append(("Public", [(f"saved:{row.pk}", f"{row.name}, by {row.owner.username}") for row in public[:200]]))
         return [(heading, choices) for heading, choices in found if choices]
 
-    @property
-    def has_room(self) -> bool:
-        return len(self.members) < MOST_MEMBERS
-
 
 def choosable() -> list[type[Strategy]]:
     """The strategies that may be members."""
@@ -265,7 +261,8 @@ def picked(user: User, pick: str, key: str) -> Row:
         entry = composing.snapshot(user, [member])[0]
     except InputError as error:
         raise NotFound("There is no such strategy.") from error
-    if _member_strategy(entry["strategy"]) is None:
+    declared = _member_strategy(entry["strategy"])
+    if declared is None or (kind == "catalogue" and not declared.listed):
         raise NotFound("There is no such strategy.")
     return member_row(key, entry)
 

@@ -46,6 +46,8 @@ list.addEventListener("click", (event) => {
   const at = rows().indexOf(row);
   if ("remove" in button.dataset) {
     const words = `${title(row)} removed.`;
+    // An answer that is on its way speaks of fields that go now.
+    window.htmx.trigger("#live-check", "htmx:abort");
     row.remove();
     const next = rows()[Math.min(at, rows().length - 1)];
     (next?.querySelector("[data-remove]") ?? adder).focus();

@@ -117,9 +117,6 @@ class MembersParam(ObjectsParam):
         if cleaned["timeframe"]:
             # A tree on hours cannot read minutes, though the run may have them.
             timeframes.refuse(declared, cleaned["parameters"], cleaned["timeframe"])
-            if declared(**cleaned["parameters"]).extras():
-                message = f"{declared.label} reads more than bars, and coarser bars come without it."
-                raise InputError(Fault("timeframe", "conflict", message, "Leave it empty: the run's own bars."))
         return cleaned
 
     def _words(self, value: Any) -> str:

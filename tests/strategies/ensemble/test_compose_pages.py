@@ -133,7 +133,17 @@ def test_what_may_be_picked(browser: Client, alice: User, bob: User) -> None:
         reverse("strategies:compose-member"), {"pick": f"saved:{shared.pk}", "key": "m7"}
     ).content.decode()
     assert 'name="m7.parameters.window" value="33"' in part
-    for bad in ("saved:987654", "saved:x", "catalogue:no_such", "nothing", "", "catalogue:", f"saved:{10**30}"):
+    for bad in (
+        "saved:987654",
+        "saved:x",
+        "catalogue:no_such",
+        "catalogue:ensemble",
+        "catalogue:microstructure",
+        "nothing",
+        "",
+        "catalogue:",
+        f"saved:{10**30}",
+    ):
         assert browser.get(reverse("strategies:compose-member"), {"pick": bad, "key": "m1"}).status_code == 404
     assert (
         browser.get(reverse("strategies:compose-member"), {"pick": "catalogue:momentum", "key": "x"}).status_code == 404

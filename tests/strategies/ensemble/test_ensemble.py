@@ -65,6 +65,18 @@ def test_of_the_signal_sources_with_some_switched_off() -> None:
     assert "smart_money" not in spoken
 
 
+@pytest.mark.row("D8", "D13", "G15", "W8")
+def test_news_reach_a_member_on_coarser_bars() -> None:
+    small = {"buy_threshold": 0.01, "sell_threshold": -0.01}
+    hourly = {"strategy": "sentiment", "timeframe": "1h", "parameters": small}
+    members = [hourly, {"strategy": "ma_crossover", "enabled": False}]
+    ensemble = catalogue.get(SLUG)(members=members, vote="any", hold_for_bars=1)
+    bars = furnished(ensemble, walk(1_500, timeframe="1m"))
+    report = check(ensemble, bars, points=80)
+    assert report.ok, report.problems
+    assert np.count_nonzero(ensemble.signals(bars)) > 0
+
+
 @pytest.mark.row("D22")
 @pytest.mark.parametrize("n", [0, 1, 5, 12])
 def test_too_little_history_gives_no_signal(n: int) -> None:

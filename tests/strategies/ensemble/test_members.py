@@ -110,7 +110,6 @@ def test_a_strategy_of_several_symbols_is_no_member() -> None:
 def test_what_a_member_reads_beside_bars() -> None:
     asks = {"strategy": "sentiment"}
     assert faults({"members": [GOOD, {"strategy": "microstructure"}]}) == {"members[1].strategy": "unavailable"}
-    assert faults({"members": [GOOD, {**asks, "timeframe": "1d"}]}) == {"members[1].timeframe": "conflict"}
     ensemble = catalogue.get("ensemble")(
         members=[GOOD, {"strategy": "ensemble", "parameters": {"members": [GOOD, asks]}}]
     )
