@@ -311,6 +311,32 @@ def test_on_a_phone(visit: Callable[..., Page], premium: User) -> None:
     assert [node["type"] for node in row.buy_conditions["children"]] == ["or", "compare"]
 
 
+@pytest.mark.row("E6", "N11")
+def test_the_largest_tree_fits_and_stays_quick(visit: Callable[..., Page], premium: User) -> None:
+    deep: dict[str, object] = RSI_DIP
+    for level in range(30):
+        deep = {"type": ("or", "and", "not")[level % 3], "children": [deep]}
+    wide = [RSI_DIP | {"right": {"value": value}} for value in range(1, 460)]
+    page = visit(premium, width=390)
+    page.goto(NEW)
+    bring_in(page, json.dumps({"buy": {"type": "and", "children": [deep]}, "sell": {"type": "or", "children": wide}}))
+    expect(page.get_by_role("tab", name="Sell")).to_contain_text("(459)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    field = page.locator("#tree .condition").get_by_label("This")
+    assert field.bounding_box()["width"] > 120
+    page.get_by_role("tab", name="Sell").click()
+    expect(page.locator("#tree .condition")).to_have_count(459)
+    spent = page.evaluate(
+        """() => {
+          const before = performance.now();
+          document.querySelector("#tree .condition [id$=-down]").click(); // draws all of it anew
+          return performance.now() - before;
+        }"""
+    )
+    assert spent < 3_000  # ms; about 300 on a quiet machine
+    assert conditions(page)[:2] == ["RSI(14) is below 2", "RSI(14) is below 1"]
+
+
 @pytest.mark.row("A4", "E6")
 def test_a_free_tier_builds_but_is_told_what_saving_takes(visit: Callable[..., Page], alice: User) -> None:
     page = visit(alice)
