@@ -336,7 +336,10 @@ def trade_table(backtest: Backtest, query: QueryDict) -> dict[str, Any]:
     except InputError:
         filters = {}
         page = selectors.round_trips(backtest, sort, filters, number, TRADES_PER_PAGE)
-    told = {(entry["symbol"], entry["entry_time"]): entry for entry in selectors.explanations(backtest)}
+    told = {
+        (entry["symbol"], entry["entry_time"]): {**entry, "signal_at": _moment(entry["signal_time"])}
+        for entry in selectors.explanations(backtest)
+    }
     rows = [
         {**row, "entry_at": _moment(row["entry_time"]), "exit_at": _moment(row["exit_time"]),
          "why": REASONS.get(row["exit_reason"], row["exit_reason"]),

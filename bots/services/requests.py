@@ -157,7 +157,8 @@ def _read(
     now = timezone.now()
     cash = reader.read("initial_cash", Decimal(100_000), readers.money, low=MIN_CASH, high=MAX_CASH)
     ends = reader.read("scheduled_end_time", None, readers.moment, low=now, high=now + LONGEST)
-    name = reader.read("name", "", readers.text, max_length=MAX_NAME)
+    called = custom.name[:MAX_NAME] if custom is not None else ""
+    name = reader.read("name", called, readers.text, max_length=MAX_NAME)
     confirmed = reader.read("confirm_cautions", False, readers.boolean)
     reader.finish()
     calendar = feeds.calendar(user, feed, options, symbols)
