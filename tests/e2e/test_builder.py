@@ -221,7 +221,11 @@ def test_undo_redo_and_the_draft(visit: Callable[..., Page], premium: User) -> N
     page.goto(NEW)
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
     add_condition(page)
-    page.locator("#tree").get_by_label("Number").press_sequentially("5")  # typing is one step
+    number = page.locator("#tree").get_by_label("Number")
+    number.press_sequentially("99")  # typing is one step, and what is undone leaves the field
+    page.keyboard.press("Control+z")
+    expect(number).to_have_value("30")
+    number.press_sequentially("5")
     page.locator("#tree").get_by_role("button", name="Duplicate").click()
     page.get_by_role("tab", name="Short").click()
     add_condition(page)

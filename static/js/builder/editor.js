@@ -25,7 +25,10 @@ export function startEditor({ box, tabs, store, catalogue, say, readOnly = false
     catalogue,
     kinds: kinds(catalogue),
     drawn: new Map(), // conditions that were drawn: id → {key, element}
-    edit: (id, fn, field = "") => store.change((state) => fn(find(state.trees[side], id).node), field),
+    edit(id, fn, field = "") {
+      page.drawn.delete(id); // what is typed stands in it now
+      store.change((state) => fn(find(state.trees[side], id).node), field);
+    },
     add(groupId, what) {
       let made = "";
       store.change((state) => {
