@@ -31,6 +31,7 @@ from tradingsite.lib.errors import NotAllowed, NotFound, Unprocessable
 SAVED, CUSTOM = "saved:", "custom:"
 PARAMETERS, SETTINGS = "strategy_parameters", "settings"
 MOST_WORDS = 3
+MOST_DIGITS = 20  # of an id; longer ones are nobody's
 MOST_LETTERS = 140  # of what conditions say, in the picker
 # (value, title, what it sets): the words beside the presets
 PRESET_CHOICES = (
@@ -122,10 +123,10 @@ class RunForm:
     @property
     def saved(self) -> UserStrategy | None:
         """The saved strategy that is chosen; None for a shipped one and for one that is not the user's."""
-        chosen = self.values["strategy"]
-        if self._saved is None and chosen.startswith(SAVED) and chosen[len(SAVED) :].isdecimal():
+        key = _key(self.values["strategy"], SAVED)
+        if self._saved is None and key:
             try:
-                self._saved = selectors.get(self.user, int(chosen[len(SAVED) :]))
+                self._saved = selectors.get(self.user, key)
             except NotFound:
                 return None
         return self._saved
@@ -133,10 +134,10 @@ class RunForm:
     @property
     def custom(self) -> CustomStrategy | None:
         """The custom strategy that is chosen; None for any other and for one that is not the user's."""
-        chosen = self.values["strategy"]
-        if self._custom is None and chosen.startswith(CUSTOM) and chosen[len(CUSTOM) :].isdecimal():
+        key = _key(self.values["strategy"], CUSTOM)
+        if self._custom is None and key:
             try:
-                self._custom = selectors.custom(self.user, int(chosen[len(CUSTOM) :]))
+                self._custom = selectors.custom(self.user, key)
             except NotFound:
                 return None
         return self._custom
@@ -354,6 +355,12 @@ def as_text(value: object) -> str:
         return f"{value:.10g}"
     text = str(value)
     return text[:5] if re.fullmatch(r"\d\d:\d\d:00", text) else text
+
+
+def _key(chosen: str, prefix: str) -> int:
+    """The id in what the picker sent; 0 where it names something else."""
+    digits = chosen.removeprefix(prefix)
+    return int(digits) if chosen.startswith(prefix) and digits.isdecimal() and len(digits) < MOST_DIGITS else 0
 
 
 def _summary(fields: Sequence[Field]) -> str:

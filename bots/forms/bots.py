@@ -14,7 +14,7 @@ from bots.models import Bot
 from bots.services import bot_requests, feeds
 from engine.errors import Fault
 from strategies import session_settings
-from strategies.run_form import PARAMETERS, as_text
+from strategies.run_form import MOST_DIGITS, PARAMETERS, as_text
 from strategies.selectors import MAX_ID
 from strategies.services.gate import CONDITIONS
 
@@ -43,8 +43,9 @@ class BotForm(MarketForm):
     def from_request(cls, user: User, sent: QueryDict) -> Self:
         """As sent by the page, which names the bot that it changes."""
         form = super().from_request(user, sent)
-        if sent.get("bot", "").isdecimal():
-            form.bot = selectors.bots(user).filter(pk=min(int(sent["bot"]), MAX_ID)).first()
+        named = sent.get("bot", "")
+        if named.isdecimal() and len(named) < MOST_DIGITS:
+            form.bot = selectors.bots(user).filter(pk=min(int(named), MAX_ID)).first()
         return form
 
     @classmethod

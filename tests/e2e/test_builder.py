@@ -221,7 +221,11 @@ def test_undo_redo_and_the_draft(visit: Callable[..., Page], premium: User) -> N
     page.goto(NEW)
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
     add_condition(page)
-    page.locator("#tree").get_by_label("Number").press_sequentially("5")  # typing is one step
+    number = page.locator("#tree").get_by_label("Number")
+    number.press_sequentially("99")  # typing is one step, and what is undone leaves the field
+    page.keyboard.press("Control+z")
+    expect(number).to_have_value("30")
+    number.press_sequentially("5")
     page.locator("#tree").get_by_role("button", name="Duplicate").click()
     page.get_by_role("tab", name="Short").click()
     add_condition(page)
@@ -309,6 +313,32 @@ def test_on_a_phone(visit: Callable[..., Page], premium: User) -> None:
     page.wait_for_url(f"**/strategies/custom/{row.pk}/")
     row.refresh_from_db()
     assert [node["type"] for node in row.buy_conditions["children"]] == ["or", "compare"]
+
+
+@pytest.mark.row("E6", "N11")
+def test_the_largest_tree_fits_and_stays_quick(visit: Callable[..., Page], premium: User) -> None:
+    deep: dict[str, object] = RSI_DIP
+    for level in range(30):
+        deep = {"type": ("or", "and", "not")[level % 3], "children": [deep]}
+    wide = [RSI_DIP | {"right": {"value": value}} for value in range(1, 460)]
+    page = visit(premium, width=390)
+    page.goto(NEW)
+    bring_in(page, json.dumps({"buy": {"type": "and", "children": [deep]}, "sell": {"type": "or", "children": wide}}))
+    expect(page.get_by_role("tab", name="Sell")).to_contain_text("(459)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    field = page.locator("#tree .condition").get_by_label("This")
+    assert field.bounding_box()["width"] > 120
+    page.get_by_role("tab", name="Sell").click()
+    expect(page.locator("#tree .condition")).to_have_count(459)
+    spent = page.evaluate(
+        """() => {
+          const before = performance.now();
+          document.querySelector("#tree .condition [id$=-down]").click(); // draws all of it anew
+          return performance.now() - before;
+        }"""
+    )
+    assert spent < 3_000  # ms; about 300 on a quiet machine
+    assert conditions(page)[:2] == ["RSI(14) is below 2", "RSI(14) is below 1"]
 
 
 @pytest.mark.row("A4", "E6")

@@ -3,6 +3,7 @@ import { startDragging } from "./drag.js";
 import { showFaults } from "./faults.js";
 import { SIDES, comparison, conditions, constant, group, indicator, price } from "./model.js";
 import { drawGroup } from "./node.js";
+import { kinds } from "./operand.js";
 import { canMove, duplicate, find, move, place, remove, unwrap, wrap } from "./places.js";
 import { nodeWords } from "./words.js";
 
@@ -22,7 +23,12 @@ export function startEditor({ box, tabs, store, catalogue, say, readOnly = false
 
   const page = {
     catalogue,
-    edit: (id, fn, field = "") => store.change((state) => fn(find(state.trees[side], id).node), field),
+    kinds: kinds(catalogue),
+    drawn: new Map(), // conditions that were drawn: id → {key, element}
+    edit(id, fn, field = "") {
+      page.drawn.delete(id); // what is typed stands in it now
+      store.change((state) => fn(find(state.trees[side], id).node), field);
+    },
     add(groupId, what) {
       let made = "";
       store.change((state) => {

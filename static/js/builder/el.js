@@ -24,11 +24,23 @@ export function icon(name) {
   return svg;
 }
 
+const prototypes = new WeakMap(); // a list of choices → its options, drawn once: large trees have hundreds of each
+
+function options(choices) {
+  if (!prototypes.has(choices)) {
+    const option = ([value, label]) => h("option", { value }, label);
+    const made = document.createDocumentFragment();
+    made.append(...choices.map((choice) => (Array.isArray(choice) ? option(choice) : h("optgroup", { label: choice.label }, choice.choices.map(option)))));
+    prototypes.set(choices, made);
+  }
+  return prototypes.get(choices).cloneNode(true);
+}
+
 /** A select; choices: [value, label], or {label, choices} for a group of them. */
 export function select(attributes, choices, chosen) {
-  const option = ([value, label]) => h("option", { value, selected: value === chosen }, label);
-  const made = choices.map((choice) => (Array.isArray(choice) ? option(choice) : h("optgroup", { label: choice.label }, choice.choices.map(option))));
-  return h("select", attributes, made);
+  const made = h("select", attributes, options(choices));
+  made.value = chosen;
+  return made;
 }
 
 export const json = (id) => JSON.parse(document.getElementById(id).textContent);

@@ -18,7 +18,7 @@ export const sentenceOf = ({ message, hint }) => [message, hint].filter(Boolean)
 export function showFaults(box, faults, trees, side) {
   for (const old of box.querySelectorAll(".field-error:not(:empty)")) old.textContent = "";
   for (const control of box.querySelectorAll("[aria-invalid]")) control.removeAttribute("aria-invalid");
-  for (const node of box.querySelectorAll(".faulty")) node.classList.remove("faulty");
+  for (const node of box.querySelectorAll(".faulty, .field-faulty")) node.classList.remove("faulty", "field-faulty");
   for (const fault of faults) {
     const at = placeOf(fault.path, trees);
     if (at?.side !== side) continue;
@@ -28,6 +28,7 @@ export function showFaults(box, faults, trees, side) {
     const error = field?.querySelector(".field-error") ?? document.getElementById(`${at.node.id}-error`);
     if (!error || error.textContent) continue;
     error.textContent = sentenceOf(fault);
+    field?.classList.add("field-faulty");
     field?.querySelector("input, select")?.setAttribute("aria-invalid", "true");
     const closed = field?.closest("details:not([open])");
     if (closed) closed.open = true;

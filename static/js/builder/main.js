@@ -169,9 +169,9 @@ function found() {
     const state = opened(left.content);
     if (JSON.stringify(written(state)) === saved) return;
     store.change((now) => Object.assign(now, state));
-  } catch (error) {
+  } catch {
     draft.drop(); // of another release, whose indicators are not these
-    throw error;
+    return;
   }
   const notice = part("draft-found");
   notice.hidden = false;

@@ -42,10 +42,21 @@ function tools(page, root, node) {
 function held(page, node) {
   const id = `${node.id}-held`;
   const control = h("input", { type: "number", min: 1, step: 1, placeholder: "1", value: node.forBars, autocomplete: "off", onInput: (event) => page.edit(node.id, (own) => { own.forBars = event.target.value; }, id) });
-  return field(id, "for_bars", "Held for", control, { unit: "bars", help: "It must have been true on so many bars in a row, this one included" });
+  const made = field(id, "for_bars", "Held for", control, { unit: "bars", help: "It must have been true on so many bars in a row, this one included" });
+  made.classList.add("held");
+  return made;
 }
 
+/** A condition; one that is as it was, and can go where it could, is not drawn anew. */
 function drawCondition(page, root, node) {
+  const key = JSON.stringify([node, WAYS.map(([way]) => canMove(root, node.id, way))]);
+  const known = page.drawn.get(node.id);
+  const element = known?.key === key ? known.element : newCondition(page, root, node);
+  page.drawn.set(node.id, { key, element });
+  return element;
+}
+
+function newCondition(page, root, node) {
   const words = nodeWords(node, page.catalogue);
   const change = (fn, typing = "") => page.edit(node.id, fn, typing);
   const operator = select({ onChange: (event) => change((own) => { own.condition = event.target.value; }) }, OPERATORS, node.condition);

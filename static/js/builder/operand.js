@@ -5,13 +5,12 @@ import { TIMEFRAMES } from "./words.js";
 
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
 
-function kinds(catalogue) {
-  return [
-    { label: "Price", choices: PRICES.map((name) => [`price:${name}`, capital(name)]) },
-    { label: "Number", choices: [["value:", "A number"]] },
-    { label: "Indicator", choices: [...catalogue.values()].map((declared) => [`indicator:${declared.name}`, declared.label]) },
-  ];
-}
+/** What an operand can be, as the choices of a select. */
+export const kinds = (catalogue) => [
+  { label: "Price", choices: PRICES.map((name) => [`price:${name}`, capital(name)]) },
+  { label: "Number", choices: [["value:", "A number"]] },
+  { label: "Indicator", choices: [...catalogue.values()].map((declared) => [`indicator:${declared.name}`, declared.label]) },
+];
 
 /** What was picked; what can be kept of the old one (timeframe, bars ago, parameters of the same name) is kept. */
 function picked(chosen, old, catalogue) {
@@ -49,7 +48,7 @@ function parameter(id, path, declared, value, set) {
 }
 
 /**
- * page: {catalogue, timeframes}; where: {id of the node, place ("left"), label}; change(fn, field): fn gets the node.
+ * page: {catalogue, kinds}; where: {id of the node, place ("left"), label}; change(fn, field): fn gets the node.
  * Returns the fieldset; redraws are the page's business.
  */
 export function drawOperand(page, node, where, change) {
@@ -59,10 +58,12 @@ export function drawOperand(page, node, where, change) {
   const chosen = operand.kind === "value" ? "value:" : `${operand.kind}:${operand.name}`;
   const kind = select(
     { onChange: (event) => change((held) => { held[where.place] = picked(event.target.value, held[where.place], page.catalogue); }) },
-    kinds(page.catalogue),
+    page.kinds,
     chosen,
   );
-  const parts = [field(key, where.place, where.label, kind)];
+  const first = field(key, where.place, where.label, kind);
+  first.classList.add("field-wide");
+  const parts = [first];
   if (operand.kind === "value") {
     const control = h("input", { type: "number", step: "any", value: operand.value, autocomplete: "off", onInput: (event) => set((held) => { held.value = event.target.value; }, `${key}-value`) });
     parts.push(field(`${key}-value`, `${where.place}.value`, "Number", control));
