@@ -80,7 +80,7 @@ def symbols_words(strategy: type[Strategy]) -> str:
 
 
 def unseen(strategy: type[Strategy]) -> str:
-    """What a simulation on bars cannot show of it, in sentences; "" where nothing is to be said beside docs/fills.md."""
+    """What a simulation on bars cannot show of it, in sentences; "" where docs/fills.md says it all."""
     return strategy.unseen if issubclass(strategy, PanelStrategy) else ""
 
 
