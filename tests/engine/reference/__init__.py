@@ -103,7 +103,7 @@ class Reference:
         self.rules = self.desk.rules = self.decisions.rules = rules
         self.desk.costs = costs
         if rules.rebalance != old.rebalance:
-            self.decisions.periods = {}
+            self.decisions.periods, self.decisions.due_by_date = {}, False
             if day is not None:
                 self.decisions.new_day(day)
         for market in self.markets:
