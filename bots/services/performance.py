@@ -69,13 +69,13 @@ def of_session(session: TradingSession) -> performance.PerformanceOfRun | None:
         risk_free_rate_pct=settings["risk_free_rate_pct"],
     )
     label = next((entry.label for entry in catalogue.all() if entry.slug == session.strategy), str(session))
-    saved = session.saved_strategy
+    saved = session.saved_strategy or session.custom_strategy
     newest = daily[-MAX_DAYS:]
     return performance.PerformanceOfRun(
         owner_id=session.owner_id,
         session_id=session.pk,
         strategy_name=saved.name if saved else label,
-        strategy_type=session.strategy or "custom",
+        strategy_type=session.strategy,
         saved_strategy_id=session.saved_strategy_id,
         execution_type="live" if session.mode == Mode.LIVE else "paper",
         symbols=session.symbols,

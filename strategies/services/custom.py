@@ -49,15 +49,19 @@ def update(user: User, custom_id: int, payload: Any) -> CustomStrategy:
         quotas.lock(user)
         row = selectors.custom(user, custom_id)
         before = row.parameters
-        for field, value in _checked({**{name: getattr(row, name) for name in CHANGEABLE}, **changes}).items():
+        values = _checked({**{name: getattr(row, name) for name in CHANGEABLE}, **changes})
+        # One that failed is checked once more whenever it is saved: it may have been the check's own fault.
+        anew = row.check_state == CustomStrategy.Check.FAILED or any(
+            values[column] != before[name] for name, column in zip(TREES, COLUMNS, strict=True)
+        )
+        if anew:
+            values |= {**_UNCHECKED, "revision": row.revision + 1}
+        for field, value in values.items():
             setattr(row, field, value)
         _refuse_taken(user, row)
-        if row.parameters != before:
-            row.revision += 1
-            for field, value in _UNCHECKED.items():
-                setattr(row, field, value)
-        row.save()
-        if row.parameters != before:
+        # Only these columns: a worker may be writing down its check of the trees, which stay.
+        row.save(update_fields=[*values, "updated_at"])
+        if anew:
             ask_for_check(row)
     return row
 
@@ -129,7 +133,7 @@ def validate(payload: Any) -> dict[str, Any]:
         broken = {fault.path.partition(".")[0].partition("[")[0] for fault in faults}
         for name, column in zip(TREES, COLUMNS, strict=True):
             if raw.get(column) is not None and column not in broken:
-                sound[name] = conditions.clean(raw[column], column)
+                sound[name] = _sound(raw[column])
     return {
         "valid": not faults,
         "errors": [fault.as_dict() for fault in faults],
@@ -137,6 +141,14 @@ def validate(payload: Any) -> dict[str, Any]:
         "sentences": sentences(sound),
         **size(sound),
     }
+
+
+def _sound(tree: object) -> Any:
+    """The tree in its canonical form; None for one whose faults found no place among those told."""
+    try:
+        return conditions.clean(tree)
+    except InputError:
+        return None
 
 
 def sentences(parameters: Mapping[str, Any]) -> dict[str, str | None]:
@@ -189,7 +201,9 @@ def _add(user: User, row: CustomStrategy) -> CustomStrategy:
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Column values for what was sent. Raises InputError with every fault; its paths are the field's names."""
-    faults = [Fault(field, "unknown_field", "There is no such field.") for field in fields if field not in CHANGEABLE]
+    reader = readers.Reader(fields)
+    reader.refuse_unknown(CHANGEABLE)
+    faults = reader.faults
     if fields["name"] is None:
         faults.append(Fault("name", "required", "A custom strategy needs a name."))
     values: dict[str, Any] = {

@@ -72,7 +72,7 @@ def unusual(
     """
     found = []
     if slug == CONDITIONS and parameters.get("short") is not None and not settings["allow_short"]:
-        message = "There are conditions to sell short, and the settings do not allow shorting: they do nothing."
+        message = "There are conditions to sell short, and the settings do not allow shorting: they open nothing."
         hint = "Allow shorting, or take these conditions out."
         found.append(Fault("settings.allow_short", "short_never_opens", message, hint))
     report = row.check_report if row is not None and row.parameters == parameters else None

@@ -73,6 +73,9 @@ def test_create_read_change_delete(api: Api, alice: User, root: str) -> None:
     renamed = send(caller, "patch", f"{root}/{row['id']}", {"name": "Dips"})
     assert renamed.json()["name"] == "Dips"
     assert CustomStrategy.objects.get().revision == 2, "a name is no tree"
+    CustomStrategy.objects.update(check_state="failed", check_reason="the check itself failed")
+    saved_again = send(caller, "patch", f"{root}/{row['id']}", {"name": "Dips"}).json()
+    assert (saved_again["check"]["state"], CustomStrategy.objects.get().revision) == ("pending", 3)
 
     replaced = send(caller, "put", f"{root}/{row['id']}", {"name": "Short", "short_conditions": RSI_HIGH})
     assert replaced.status_code == 200
@@ -314,6 +317,9 @@ def test_validate_tells_every_fault_and_writes_nothing(api: Api, alice: User, ro
     alone = send(caller, "post", f"{root}/validate", {"sell_conditions": RSI_HIGH}).json()
     assert [(fault["path"], fault["code"]) for fault in alone["errors"]] == [("buy_conditions", "required")]
     assert send(caller, "post", f"{root}/validate", {"name": "x"}).status_code == 400
+    many = {"buy_conditions": [broken[1]] * 30, "sell_conditions": {"type": "xor"}}
+    told = send(caller, "post", f"{root}/validate", many)
+    assert (told.status_code, told.json()["valid"], told.json()["sell_conditions"]) == (200, False, None)
     assert not CustomStrategy.objects.exists()
 
 
