@@ -81,7 +81,7 @@ def symbols_words(strategy: type[Strategy]) -> str:
 
 
 def unseen(strategy: type[Strategy]) -> str:
-    """What a simulation on bars cannot show of it, in sentences; "" where nothing is to be said beside docs/fills.md."""
+    """What a simulation on bars cannot show of it, in sentences; "" where docs/fills.md says it all."""
     return strategy.unseen if issubclass(strategy, PanelStrategy) else ""
 
 
@@ -95,15 +95,19 @@ def refuse_alone(strategy: type[Strategy]) -> None:
 def refuse_settings(strategy: type[Strategy], parameters: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Raises InputError (paths ``settings.…``) where the strategy's legs need what the settings forbid.
 
-    Without short positions half of a pair would be placed, and that is a bet, not a hedge; under a cap below the larger
-    leg that one alone would be cut, and the legs would no longer balance.
+    Without short positions half of a pair would be placed, and that is a bet, not a hedge; a maker of markets would
+    count positions that it cannot have. Under a cap below the larger leg that one alone would be cut, and the legs
+    would no longer balance.
     """
-    if not issubclass(strategy, PanelStrategy) or not strategy.needs_short:
+    if not issubclass(strategy, PanelStrategy):
         return
     faults = []
-    if not settings["allow_short"]:
-        message = f"{strategy.label} sells one leg short, and the settings do not allow it"
-        faults.append(Fault("settings.allow_short", "conflict", message, "Set allow_short to true"))
+    if (strategy.needs_short or parameters.get("may_short")) and not settings["allow_short"]:
+        what, hint = "sells one leg short", "Set allow_short to true"
+        if not strategy.needs_short:
+            what, hint = "is told that it may be short", "Set allow_short to true, or may_short to false"
+        message = f"{strategy.label} {what}, and the settings do not allow it"
+        faults.append(Fault("settings.allow_short", "conflict", message, hint))
     leg, cap = parameters.get("leg_pct"), settings["max_position_size_pct"]
     if leg is not None and cap is not None and cap < leg:
         message = (

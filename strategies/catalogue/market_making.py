@@ -147,7 +147,7 @@ class MarketMaking(PanelStrategy):
             if low <= bid:
                 held += qty
             if high >= ask:
-                held -= qty if self.may_short else min(qty, held)
+                held -= qty if self.may_short else min(qty, before)  # what was held when it was quoted
             if i >= self.window and math.isfinite(middle) and math.isfinite(away):
                 units = math.floor(self.quote_value / middle / lot) * lot
                 most = self.max_quotes * units

@@ -1,4 +1,4 @@
-"""A pair from the form to its result: how many symbols it takes, what it asks of the settings, its legs as one trade."""
+"""A pair from the form to its result: its two symbols, what it asks of the settings, its legs as one trade."""
 
 from __future__ import annotations
 

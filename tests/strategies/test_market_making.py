@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,10 +87,13 @@ def test_inventory_leans_the_quotes_against_itself_and_has_an_end() -> None:
 
 @pytest.mark.row("D12")
 @pytest.mark.parametrize("may_short", [False, True])
-def test_its_inventory_is_what_the_simulator_holds_when_nothing_is_refused(may_short: bool) -> None:
+@pytest.mark.parametrize("value", [1_000, 333, 25_000])
+def test_its_inventory_is_what_the_simulator_holds_when_nothing_is_refused(may_short: bool, value: float) -> None:
     """The strategy works out its fills from the bars; the engine fills them. Both must hold the same, bar by bar."""
     bars = venues(2_500)
-    done = result_of(bars, {"allow_short": may_short}, may_short=may_short, spread_vol=0.6, min_half_bps=2)
+    done = result_of(
+        bars, {"allow_short": may_short}, may_short=may_short, spread_vol=0.6, min_half_bps=2, quote_value=value
+    )
     assert len(done.engine.denials) == 0
     fills = done.engine.fills
     for place, symbol in enumerate(done.engine.symbols):
@@ -155,3 +160,22 @@ def test_a_year_of_minutes_takes_a_second_or_so() -> None:
     start = time.process_time()
     MarketMaking().read({"WALK": bars})
     assert time.process_time() - start < 3
+
+
+@pytest.mark.shared_data
+@pytest.mark.row("D12")
+def test_on_real_minutes_it_quotes_and_holds_what_it_thinks(shared_data: Path) -> None:
+    with (shared_data / "spy_1min_2013-10.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    ts = np.array([np.datetime64(row["time"].rstrip("Z"), "ns") for row in rows]).astype(np.int64)
+    columns = [np.array([float(row[name]) for row in rows]) for name in ("open", "high", "low", "close", "volume")]
+    day = (ts // MINUTE_NS % 1440 >= 810) & (ts // MINUTE_NS % 1440 < 1200)  # 13:30 to 20:00, New York's summer time
+    ts, columns = ts[day], [column[day] for column in columns]
+    bars = {"SPY": Bars.from_arrays("SPY", "1m", ts, *columns)}
+    done = result_of(bars, {}, quote_value=5_000, min_half_bps=1, spread_vol=0.8)
+    assert len(done.engine.fills) > 100
+    held = np.zeros(len(ts))
+    fills = done.engine.fills
+    np.add.at(held, np.searchsorted(ts, fills["ts"]), fills["qty"] * fills["side"])
+    assert len(done.engine.denials) == 0
+    assert np.array_equal(np.cumsum(held)[20:], lines(done.strategy, bars["SPY"])["inventory"][20:])

@@ -264,6 +264,10 @@ def test_what_does_not_fit_is_refused_with_what_to_do() -> None:
             refuse()
         assert (caught.value.faults[0].path, caught.value.faults[0].code) == (path, "conflict")
     reading.refuse_settings(pairs, {"leg_pct": 25.0}, ANY)
+    maker = catalogue.get("market_making")
+    reading.refuse_settings(maker, {"may_short": False}, ANY | {"allow_short": False})
+    with pytest.raises(InputError, match="may be short"):
+        reading.refuse_settings(maker, {"may_short": True}, ANY | {"allow_short": False})
     reading.refuse_alone(catalogue.get("momentum"))
     reading.refuse_settings(catalogue.get("momentum"), {}, ANY | {"allow_short": False})
 
