@@ -34,7 +34,7 @@ class Scripted(Strategy):
     slug, label, kind = "scripted", "Scripted", "test"
     script = _Script("[]")
     sure = RatioParam(1.0, min=0, max=1)
-    needs = IntParam(1, min=1, max=100)
+    history = IntParam(1, min=1, max=100)
     shorts = ChoiceParam("yes", choices=["yes", "no"])
 
     def __init__(self, **parameters: object) -> None:
@@ -42,7 +42,7 @@ class Scripted(Strategy):
         self.allows_short = self.shorts == "yes"
 
     def warmup(self) -> int:
-        return self.needs
+        return self.history
 
     def signals(self, bars: Bars) -> NDArray[np.int8]:
         said = np.zeros(len(bars), np.int8)

@@ -133,7 +133,7 @@ def test_an_exit_is_never_too_unsure() -> None:
 
 
 def test_nothing_is_said_before_every_member_is_ready() -> None:
-    assert said(member([1, 0, 1]), member(QUIET, parameters={"needs": 3}), vote="any") == [0, 0, 1, 0, 0, 0]
+    assert said(member([1, 0, 1]), member(QUIET, parameters={"history": 3}), vote="any") == [0, 0, 1, 0, 0, 0]
 
 
 @pytest.mark.row("D13", "D14")
