@@ -42,7 +42,6 @@ class Member:
 
     strategy: Strategy
     weight: float
-    enabled: bool
     timeframe: str | None
     name: str
 
@@ -50,17 +49,12 @@ class Member:
     def of(cls, entry: Mapping[str, Any]) -> Member:
         """From one cleaned entry of `MembersParam`."""
         strategy = find(entry["strategy"])(**entry["parameters"])
-        return cls(strategy, entry["weight"], entry["enabled"], entry["timeframe"], entry["name"] or strategy.label)
+        return cls(strategy, entry["weight"], entry["timeframe"], entry["name"] or strategy.label)
 
     @property
     def opens_short(self) -> bool:
         """Whether its SELL may open a short position; else it only leaves a long one."""
         return self.strategy.allows_short
-
-    @property
-    def title(self) -> str:
-        """Its name, with its timeframe where that is its own."""
-        return f"{self.name} ({self.timeframe})" if self.timeframe else self.name
 
 
 class MembersParam(ObjectsParam):

@@ -80,7 +80,7 @@ class Ensemble(Strategy):
         min=0,
         max=1,
         step=0.05,
-        help="Share of the weight that must agree; for the share of the weight",
+        help="Share of the weight that must say the same; other kinds of agreement do not ask for it",
         group="Vote",
     )
     strategy_weight_balance = RatioParam(
@@ -121,7 +121,13 @@ class Ensemble(Strategy):
         10, min=1, max=500, unit="bars", label="Right after", help="When a signal's outcome is read", group="Confidence"
     )
     calibration_bars = IntParam(
-        1_000, min=20, max=10_000, unit="bars", label="Looks back", help="Outcomes that count", group="Confidence"
+        1_000,
+        min=20,
+        max=10_000,
+        unit="bars",
+        label="Looks back",
+        help="When an outcome must have been known",
+        group="Confidence",
     )
     calibration_floor = IntParam(
         30,

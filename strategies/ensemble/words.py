@@ -14,7 +14,7 @@ Verdict = tuple[str, bool, bool]  # label, whether a purchase passes, whether a 
 
 def sentences(parameters: Mapping[str, Any]) -> dict[str, str]:
     """What makes it buy and what makes it sell, one sentence each, from cleaned or JSON parameters."""
-    return {"buy": _sentence(parameters, "Buys", "buy", BUY), "sell": _sentence(parameters, "Sells", "sell", SELL)}
+    return {"buy": _sentence(parameters, "Buys", "buy"), "sell": _sentence(parameters, "Sells", "sell")}
 
 
 def needed(parameters: Mapping[str, Any], says: str) -> str:
@@ -44,7 +44,7 @@ def reason(parameters: Mapping[str, Any], action: str, at: Mapping[str, float], 
     return f"{votes}; confidence {sure:.2f}.{said}"
 
 
-def _sentence(parameters: Mapping[str, Any], verb: str, says: str, side: int) -> str:
+def _sentence(parameters: Mapping[str, Any], verb: str, says: str) -> str:
     hold = parameters["hold_for_bars"]
     within = f" within {hold} bars" if hold > 1 else " on the same bar"
     conditions = [f"{needed(parameters, says)}{within}"]

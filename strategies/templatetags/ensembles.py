@@ -26,8 +26,8 @@ def of_kind(evidence: object, kind: str) -> Mapping[str, Any] | None:
 
 @register.filter
 def says(code: object) -> str:
-    """An opinion in words; a dash for none."""
-    return _SAYS.get(str(code), "–")
+    """An opinion in words."""
+    return _SAYS.get(str(code), "nothing")
 
 
 @register.filter
