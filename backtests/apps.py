@@ -13,14 +13,16 @@ class BacktestsConfig(AppConfig):
         from django.conf import settings
 
         from accounts import quotas
-        from backtests import consumers, preload, records, selectors
+        from backtests import consumers, preload, records, selectors, tasks
         from strategies import performance
+        from strategies.gallery import measuring
         from tradingsite.lib import realtime
 
         realtime.allow("backtest", consumers.may_listen)
         quotas.show_usage("max_concurrent_backtests", selectors.active_count)
         quotas.show_usage("max_backtests_per_day", selectors.submitted_today)
         performance.register(performance.Keeper(records.keep, records.kept))
+        measuring.register(tasks.enqueue_published)
         preload.connect()
         for module in settings.METRIC_MODULES:
             import_module(module)  # its @engine.metrics.metric functions are in every list and every run from here on

@@ -14,9 +14,9 @@ from engine.errors import Fault
 from marketdata.adjust import ADJUSTMENT_LABELS
 from marketdata.models.instrument import Source
 from strategies import session_settings
-from strategies.run_form import SAVED, TIMEFRAME_LABELS, RunForm
+from strategies.run_form import CUSTOM, SAVED, TIMEFRAME_LABELS, RunForm
 
-__all__ = ["SAVED", "BacktestForm"]
+__all__ = ["CUSTOM", "SAVED", "BacktestForm"]
 
 
 class BacktestForm(RunForm):

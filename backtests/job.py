@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ from backtests.models import Backtest
 from backtests.runner import RunConfig, clean
 from backtests.runner.config import FIRST_DAY
 from engine.errors import Fault, InputError
+from marketdata.news import selectors as news_selectors
+from marketdata.news.series import fingerprint
+from strategies import catalogue
 from tradingsite.lib import realtime
 from tradingsite.lib.errors import QuotaExceeded
 
@@ -230,7 +233,7 @@ def _load(backtest: Backtest, config: RunConfig) -> _Inputs:
             owner=backtest.owner,
         )
 
-    deciding = load(config.symbols, config.timeframe)
+    deciding = _with_news(load(config.symbols, config.timeframe), config, backtest)
     matching = load(config.symbols, config.match_timeframe) if config.match_timeframe else None
     benchmark = None
     if config.benchmark:
@@ -239,6 +242,14 @@ def _load(backtest: Backtest, config: RunConfig) -> _Inputs:
         except InputError as error:
             raise InputError(Fault("benchmark", f.code, f.message, f.hint) for f in error.faults) from None
     return _Inputs(deciding, matching, benchmark)
+
+
+def _with_news(loaded: LoadedBars, config: RunConfig, backtest: Backtest) -> LoadedBars:
+    """The bars with the news that the strategy reads, which count in what the run was made of."""
+    strategy = catalogue.get(config.strategy)(**config.strategy_parameters)
+    bars = news_selectors.with_news(strategy.extras(), loaded.bars, backtest.owner_id)
+    news = fingerprint(bars)
+    return replace(loaded, bars=bars, data_hash=records.data_hash((loaded.data_hash, news))) if news else loaded
 
 
 @contextmanager

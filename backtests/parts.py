@@ -5,6 +5,7 @@
 | ``summary`` | dict, see `backtests.runner.documents.summary` |
 | ``chart`` | dict, see `backtests.runner.report.equity_chart` |
 | ``price:<symbol>`` | dict, see `backtests.runner.report.price_chart` |
+| ``spread_trades`` | list, see `backtests.runner.spreads`; only of strategies that trade legs |
 | ``head`` | dict: symbols and periods_per_year of the engine's result; names and risk-free rate of its metrics |
 | ``why`` | list, see `backtests.runner.explanations`; absent in results of earlier releases |
 | ``book``, ``benchmark_daily`` and the logs | arrays of the engine's result (`engine.result.Result`, `engine.types`) |

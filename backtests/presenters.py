@@ -19,10 +19,12 @@ from backtests.models import Backtest
 from backtests.words import DENIALS, REASONS
 from engine import metrics
 from engine.errors import InputError
+from strategies import catalogue, reading
 from tradingsite.lib.templatetags.figures import MINUS, NOTHING, money, num, pct, seconds, signed_money, signed_pct
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 TRADES_PER_PAGE = 25
+SPREADS_SHOWN = 100
 
 HEADLINES = (
     "total_return_pct",
@@ -169,6 +171,36 @@ class ResultPage:
         rows = self.summary.get("by_symbol") or []
         return rows if len(rows) > 1 else []
 
+    @cached_property
+    def _spreads(self) -> list[dict[str, Any]] | None:
+        return selectors.spread_trades(self.backtest)
+
+    @cached_property
+    def spread_trades(self) -> list[dict[str, Any]] | None:
+        """The newest trades of several legs, newest first, as the table shows them; None where none are traded."""
+        if self._spreads is None:
+            return None
+        newest = sorted(self._spreads, key=lambda trade: trade["entry_time"], reverse=True)[:SPREADS_SHOWN]
+        return [
+            {
+                **trade,
+                "entry_at": _moment(trade["entry_time"]),
+                "exit_at": _moment(trade["exit_time"]) if trade["exit_time"] else None,
+            }
+            for trade in newest
+        ]
+
+    @property
+    def spread_words(self) -> str:
+        """How many there are, won, and which are shown."""
+        found = self._spreads or []
+        closed = [trade for trade in found if trade["exit_time"]]
+        won = sum(trade["pnl_net"] > 0 for trade in closed)
+        text = f"{num(len(closed), 0)} closed, {num(won, 0)} of them won"
+        if len(found) > len(closed):
+            text += f"; {num(len(found) - len(closed), 0)} open"
+        return text + (f"; the newest {SPREADS_SHOWN} are shown" if len(found) > SPREADS_SHOWN else "")
+
     @property
     def denied_total(self) -> int:
         return sum(row["count"] for row in self.denials)
@@ -192,8 +224,19 @@ class ResultPage:
 
     @property
     def notes(self) -> list[str]:
-        """What the data layer had to say; that prices are made up, the page says by itself."""
-        return [note for note in self.backtest.notes if not (self.backtest.synthetic and note.startswith("Synthetic"))]
+        """What the data layer had to say, and what bars cannot show of the strategy.
+
+        That prices are made up, the page says by itself.
+        """
+        said = [note for note in self.backtest.notes if not (self.backtest.synthetic and note.startswith("Synthetic"))]
+        return [note for note in (*said, self._unseen) if note]
+
+    @property
+    def _unseen(self) -> str:
+        try:
+            return reading.unseen(catalogue.get(self.backtest.strategy))
+        except InputError:
+            return ""  # given signals, or a strategy that a release dropped
 
     # A benchmark that multiplied flattens the strategy's line: it can be turned off, or seen on a log scale.
     equity_modes = (("money", "Money"), ("pct", "%"), ("log", "Log"))

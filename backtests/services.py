@@ -24,7 +24,7 @@ from engine.errors import Fault, InputError
 from marketdata.models.instrument import Source
 from marketdata.selectors import visible_instruments
 from marketdata.zones import ALWAYS_OPEN
-from strategies import catalogue, readers, session_settings
+from strategies import catalogue, readers, reading, session_settings
 from strategies import selectors as strategy_selectors
 from strategies import services as strategy_services
 from strategies.models import UserStrategy
@@ -73,6 +73,7 @@ def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, lis
             saved = _saved_strategy(user, saved_id)
             payload = _with_saved(payload, saved)
     config = clean(payload)
+    reading.refuse_unavailable(catalogue.get(config.strategy))
     gate.check_tier(user, config.strategy, config.strategy_parameters)
     calendar = _calendar(_available(user, config))
     settings = session_settings.clean(config.settings)
@@ -216,7 +217,7 @@ def _available(user: User, config: RunConfig) -> set[str]:
     if config.source == Source.SYNTHETIC and config.start_date is None:
         hint = "Name a first day; a year of minutes is about 98,000 bars"
         raise InputError(Fault("start_date", "required", "Made prices have no beginning", hint))
-    if config.source == Source.YAHOO:
+    if Source(config.source).by_network:
         return set()  # it lists what it is asked for
     asked = [("benchmark", config.benchmark)] if config.benchmark else []
     asked += [(f"symbols[{i}]", symbol) for i, symbol in enumerate(config.symbols)]

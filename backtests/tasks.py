@@ -14,11 +14,13 @@ from kombu.exceptions import OperationalError
 
 from backtests import claims
 from backtests.models import Backtest
+from strategies.gallery import figures
 
 log = logging.getLogger(__name__)
 
 _REPEAT_AFTER = timedelta(seconds=30)
 _REPEAT_AT_MOST = 200
+_PUBLISHED_TICK_S = 300  # as often as `refresh_published` runs
 
 
 def enqueue(backtest_id: uuid.UUID) -> bool:
@@ -45,6 +47,40 @@ def run_backtest(backtest_id: str) -> None:
     from backtests import job
 
     job.run(uuid.UUID(backtest_id))
+
+
+def enqueue_published(publication_id: int) -> bool:
+    """Send the message that has a gallery publication measured. False when the broker does not answer: the tick asks
+    again."""
+    try:
+        measure_published.apply_async(
+            args=(publication_id,),
+            queue=settings.CELERY_TASK_DEFAULT_QUEUE,
+            retry=False,
+            expires=_PUBLISHED_TICK_S,
+            soft_time_limit=settings.BACKTEST_MAX_SECONDS,
+            time_limit=settings.BACKTEST_MAX_SECONDS + 30,
+        )
+    except (OperationalError, OSError) as error:
+        log.warning("publication %s waits: the message broker does not answer (%s)", publication_id, error)
+        return False
+    return True
+
+
+@shared_task(name="backtests.measure_published", ignore_result=True)
+def measure_published(publication_id: int) -> None:
+    """Compute the figures of a publication, if it still waits for them."""
+    from backtests import published
+
+    published.measure(publication_id)
+
+
+@shared_task(name="backtests.refresh_published", ignore_result=True, expires=60)
+def refresh_published() -> None:
+    """Every few minutes: ask again for figures that are waited for, or that code or prices have overtaken."""
+    for publication_id in figures.due():
+        if not enqueue_published(publication_id):
+            return
 
 
 @shared_task(name="backtests.reap", ignore_result=True, expires=30)

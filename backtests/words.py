@@ -18,6 +18,7 @@ REASONS = {
     "watchdog": "the watchdog of unprotected positions",
     "session_end": "end of the trading session",
     "liquidation": "liquidation",
+    "quote": "a resting quote",
 }
 # why an entry was refused or made smaller (engine.types.DENIAL_NAMES)
 DENIALS = {

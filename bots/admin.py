@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from bots.models import (
     Bot,
     BotSecrets,
+    BotTemplate,
     Cycle,
     DailyStats,
     Decision,
@@ -209,6 +210,14 @@ class ParityReportAdmin(_History):
     list_display = ("made_at", "session_id", "identical", "cycles", "orders_compared", "fills_compared", "counts")
     list_filter = ("identical", "made_at")
     search_fields = ("session__id", "session__owner__username")
+
+
+@admin.register(BotTemplate)
+class BotTemplateAdmin(_History):
+    list_display = ("name", "owner", "kind", "risk", "is_shared", "uses", "updated_at")
+    list_filter = ("is_shared", "kind", "risk", "updated_at")
+    search_fields = ("name", "owner__username")
+    list_select_related = ("owner",)
 
 
 @admin.register(BotSecrets)

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from bots.api import bots, figures, ledger, secrets, sessions, system
+from bots.api import bots, figures, ledger, secrets, sessions, system, templates
 
 app_name = "bots-api"
 urlpatterns: list[URLPattern] = [
@@ -37,6 +37,9 @@ urlpatterns: list[URLPattern] = [
     path("trading/users/<int:user_id>/portfolio", sessions.PortfolioOfUser.as_view(), name="portfolio-of-user"),
     path("bots", bots.Bots.as_view(), name="bots"),
     path("bots/import", bots.ImportBot.as_view(), name="bot-import"),
+    path("bots/templates", templates.Templates.as_view(), name="templates"),
+    path("bots/templates/<slug:template>", templates.TemplateDetail.as_view(), name="template"),
+    path("bots/templates/<slug:template>/use", templates.UseTemplate.as_view(), name="template-use"),
     path("bots/<int:bot_id>", bots.BotDetail.as_view(), name="bot"),
     path("bots/<int:bot_id>/config", bots.BotConfig.as_view(), name="bot-config"),
     path("bots/<int:bot_id>/secrets", secrets.BotSecretsView.as_view(), name="bot-secrets"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots.views import actions, bots, dashboard, lists, secrets, session, settings, start
+from bots.views import actions, bots, dashboard, lists, secrets, session, settings, start, templates
 
 app_name = "bots"
 urlpatterns = [
@@ -28,7 +28,12 @@ urlpatterns = [
     path("bots/", bots.bot_list, name="list"),
     path("bots/new/", bots.new_bot, name="new"),
     path("bots/check/", start.check, {"kind": "bot"}, name="check-bot"),
+    path("bots/templates/", templates.template_list, name="templates"),
+    path("bots/templates/<slug:template>/use/", templates.use, name="template-use"),
+    path("bots/templates/<slug:template>/change/", templates.change, name="template-change"),
+    path("bots/templates/<slug:template>/delete/", templates.delete, name="template-delete"),
     path("bots/<int:bot_id>/", bots.detail, name="bot"),
+    path("bots/<int:bot_id>/template/", templates.save, name="template-save"),
     path("bots/<int:bot_id>/edit/", bots.edit_bot, name="edit"),
     path("bots/<int:bot_id>/clone/", bots.clone, name="clone"),
     path("bots/<int:bot_id>/delete/", bots.delete, name="delete"),

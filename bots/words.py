@@ -18,6 +18,7 @@ REASONS = {
     "watchdog": "the watchdog: it had no stop",
     "session_end": "end of the session",
     "liquidation": "liquidation",
+    "quote": "a resting quote",
 }
 # what became of one symbol on one bar: an order, the gate that refused (engine.types.DENIAL_NAMES), or nothing to do
 OUTCOMES = {
@@ -29,6 +30,7 @@ OUTCOMES = {
     "order_working": "An order works already",
     "nothing_to_sell": "Nothing to sell",
     "nothing_to_close": "Nothing to close",
+    "quoting": "Its quotes rest",
     "matching": "Orders are matched only",
     "low_confidence": "Not sure enough",
     "outside_window": "Outside trading hours",

@@ -18,7 +18,7 @@ from engine.result import Result, Rows, open_positions
 from engine.rules import Costs, Rules
 from engine.signals import Signals, changes_of, read_signals
 from engine.step import advance
-from engine.types import DAILY, DENIAL_NAMES, NANOS_PER_DAY, REASON_NAMES, Ints, Records
+from engine.types import DAILY, DENIAL_NAMES, NANOS_PER_DAY, REASON_NAMES, SIGNAL, Ints, Records
 from engine.windows import TradingWindow
 from engine.world import (
     Logs,
@@ -251,13 +251,7 @@ def _spread(signals: Signals, rows: Ints, length: int) -> Signals:
         spread[rows[inside]] = values[inside]
         return spread
 
-    return Signals(
-        action,
-        column(signals.confidence),
-        column(signals.limit_px),
-        column(signals.stop_px),
-        column(signals.target_weight),
-    )
+    return Signals(action, *(column(getattr(signals, name)) for name in (SIGNAL.names or ())[1:]))
 
 
 def _window_times(market: Market, rules: Rules) -> list[npt.NDArray[np.int8]] | None:

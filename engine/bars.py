@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -32,7 +32,7 @@ class Bars:
     open, high, low, close: float64 prices above 0, low <= open, close <= high. volume: float64, 0 or more.
     timeframe: 1s 1m 5m 15m 1h 4h 1d. calendar: a name of exchange_calendars (XNYS …), or 24/7.
     tick_size, lot_size: the least step of a price and of a quantity. fractionable: may be traded in any fraction, if
-    the rules allow it too. currency: that of the prices.
+    the rules allow it too. currency: that of the prices. extras: see `with_extras`.
 
     Raises InputError with the first ten faults. Sequences are copied; float64 arrays that are contiguous are shared and
     must not be changed afterwards.
@@ -70,6 +70,7 @@ class Bars:
         self.lot_size = float(lot_size)
         self.fractionable = bool(fractionable)
         self.currency = currency
+        self.extras: dict[str, Floats] = {}
         self.ts: Ints = _times(ts)
         self.open = _column("open", open, len(self.ts))
         self.high = _column("high", high, len(self.ts))
@@ -135,6 +136,17 @@ class Bars:
         last = len(self) if end is None else int(np.searchsorted(self.ts, end, side="left"))
         return self[first:last]
 
+    def with_extras(self, extras: Mapping[str, npt.ArrayLike]) -> Bars:
+        """These bars with more series beside the prices: float64, one value a bar, NaN where there is none.
+
+        Strategies may read them; the engine never does. The value of a bar is what was known when it closed. Slices
+        keep them, coarser bars (`engine.resample`) the last of each. Shares memory. Raises InputError for a length that
+        is not that of the bars.
+        """
+        whole = self[0 : len(self)]
+        whole.extras |= {name: _column(name, values, len(self)) for name, values in extras.items()}
+        return whole
+
     def __getitem__(self, rows: slice) -> Bars:
         """A run of consecutive bars; shares memory, is not checked again."""
         if not isinstance(rows, slice) or rows.step not in (None, 1):
@@ -144,6 +156,7 @@ class Bars:
             setattr(part, name, getattr(self, name))
         for name in ("ts", *COLUMNS):
             setattr(part, name, getattr(self, name)[rows])
+        part.extras = {name: values[rows] for name, values in self.extras.items()}
         return part
 
     def __len__(self) -> int:

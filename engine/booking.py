@@ -196,17 +196,50 @@ def record_fill(
 @kernel
 def book_entry(w: Any, t: Any, ts: Any, s: Any, qty: Any, px: Any, base: Any, clock: Any) -> None:
     """Book a fill of the working entry order of s; the order ends when nothing of it is left."""
+    holding = holding_at(world_at(w, 0).holdings, s)
+    if holding.qty == 0.0:
+        holding.stop_pct = holding.entry_stop_pct
+        holding.target_pct = holding.entry_target_pct
+        holding.trail_pct = holding.entry_trail_pct
+        holding.vol_stop = holding.entry_vol_stop
+        holding.longest = holding.entry_longest
+    holding.entry_left = holding.entry_left - qty
+    order, side, reason = holding.entry_order, holding.entry_side, holding.entry_reason
+    book_opening(w, t, ts, s, side, order, qty, px, base, holding.entry_protect, reason, clock, holding.entry_left)
+    if holding.entry_left == 0.0:
+        end_entry(w, ts, s, FILLED)
+
+
+@kernel
+def book_opening(
+    w: Any,
+    t: Any,
+    ts: Any,
+    s: Any,
+    side: Any,
+    index: Any,
+    qty: Any,
+    px: Any,
+    base: Any,
+    protect: Any,
+    reason: Any,
+    clock: Any,
+    left: Any,
+) -> None:
+    """Book a fill that opens or adds to the position of s, whose percentages of stop and target have been set.
+
+    protect: a protective stop of the signal, or NaN. `left` is the rest of its order.
+    """
     world = world_at(w, 0)
     book = book_at(world.book, 0)
     holding = holding_at(world.holdings, s)
-    side = holding.entry_side
     notional = qty * px
     fee = commission_of(w, qty, px)
     if holding.qty == 0.0:
         holding.avg_px = px
         holding.mark = px
         holding.peak = px
-        holding.protect_px = holding.entry_protect
+        holding.protect_px = protect
         holding.flow = 0.0
         holding.entered = 0.0
         holding.entry_px = px
@@ -217,19 +250,14 @@ def book_entry(w: Any, t: Any, ts: Any, s: Any, qty: Any, px: Any, base: Any, cl
         holding.entry_ts = ts
         holding.entry_clock = clock
         holding.opened_inside = -1
-        holding.stop_pct = holding.entry_stop_pct
-        holding.target_pct = holding.entry_target_pct
-        holding.trail_pct = holding.entry_trail_pct
-        holding.vol_stop = holding.entry_vol_stop
-        holding.longest = holding.entry_longest
         insert(world.held, book.n_held, s)
         book.n_held += 1
     else:
         held = abs(holding.qty)
         holding.avg_px = (holding.avg_px * held + px * qty) / (held + qty)
         holding.entry_px = (holding.entry_px * holding.entered + px * qty) / (holding.entered + qty)
-        if not np.isnan(holding.entry_protect):
-            holding.protect_px = holding.entry_protect
+        if not np.isnan(protect):
+            holding.protect_px = protect
     if side > 0:
         book.cash = book.cash - (notional + fee)
         holding.flow = holding.flow - (notional + fee)
@@ -243,11 +271,8 @@ def book_entry(w: Any, t: Any, ts: Any, s: Any, qty: Any, px: Any, base: Any, cl
     holding.slippage += (px - base) * side * qty
     if holding.volume_t == t:
         holding.volume_left = holding.volume_left - qty
-    holding.entry_left = holding.entry_left - qty
     set_levels(w, s)
-    record_fill(w, ts, s, holding.entry_order, side, qty, px, base, fee, holding.entry_reason, 1, holding.entry_left)
-    if holding.entry_left == 0.0:
-        end_entry(w, ts, s, FILLED)
+    record_fill(w, ts, s, index, side, qty, px, base, fee, reason, 1, left)
 
 
 @kernel

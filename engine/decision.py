@@ -8,14 +8,16 @@ import numpy as np
 
 from engine.candidates import add_candidate, column_at
 from engine.clock import bar_of
-from engine.gates import needs_slot, slots_in_use
+from engine.gates import slots_in_use, takes_slot
 from engine.gathering import signals_in
 from engine.legs import enter_legs
 from engine.memory import feed_at, float_at, holding_at, int8_at, int32_at, kernel, set_int32, settings_at, world_at
 from engine.orders import end_entry, end_exit, place_exit
 from engine.placing import consider
+from engine.quotes import end_quote, may_open
+from engine.quoting import state_quotes
 from engine.rebalance import plan_rebalance, rebalance_due
-from engine.types import BY_SIGNAL, CANCELLED, CLS, EXIT_LONG, EXIT_SHORT, GTC, NEVER, OPG, WEIGHT_GIVEN
+from engine.types import BY_SIGNAL, CANCELLED, CLS, EXIT_LONG, EXIT_SHORT, GTC, NEVER, OPG, QUOTES, WEIGHT_GIVEN
 
 
 @kernel
@@ -37,6 +39,9 @@ def leave(w: Any, ts: Any, s: Any, action: Any) -> None:
     holding = holding_at(world_at(w, 0).holdings, s)
     if holding.entry_order >= 0 and action != (EXIT_SHORT if holding.entry_side > 0 else EXIT_LONG):
         end_entry(w, ts, s, CANCELLED)
+    for k in range(2):
+        if action != (EXIT_SHORT if k == 0 else EXIT_LONG) and may_open(w, s, k) > 0.0:
+            end_quote(w, ts, s, k, CANCELLED)
     if holding.qty != 0.0 and action != (EXIT_SHORT if holding.qty > 0.0 else EXIT_LONG):
         exit_by_signal(w, ts, s)
 
@@ -77,10 +82,14 @@ def decide(w: Any, t: Any, ts: Any, row: Any) -> None:
     count = 0
     acted = False
     weighed = False
+    quoting = False
     for k in range(signals_in(w, row)):
         s = int32_at(world.signalled, row * world.n_symbols + k)
         i = bar_of(w, t, s)
         action = int8_at(feed_at(world.feed, s).action, i)
+        if action == QUOTES:
+            quoting = True
+            continue
         side = read_signal(w, t, ts, s, i, action)
         acted = True
         weighed = weighed or not np.isnan(column_at(feed_at(world.feed, s).weight, i))
@@ -98,7 +107,13 @@ def decide(w: Any, t: Any, ts: Any, row: Any) -> None:
         if feed_at(world.feed, s).leg != 0:
             used += enter_legs(w, t, ts, k, count, used)
             continue
-        takes_slot = settings.max_open > 0 and needs_slot(w, s)
+        needs_one = settings.max_open > 0 and takes_slot(w, s)
         set_int32(world.sides, s, 0)
-        if consider(w, ts, s, bar_of(w, t, s), side, float_at(world.wanted, s), used) and takes_slot:
+        if consider(w, ts, s, bar_of(w, t, s), side, float_at(world.wanted, s), used) and needs_one:
             used += 1
+    if quoting:
+        for k in range(signals_in(w, row)):
+            s = int32_at(world.signalled, row * world.n_symbols + k)
+            i = bar_of(w, t, s)
+            if int8_at(feed_at(world.feed, s).action, i) == QUOTES:
+                state_quotes(w, ts, s, i)

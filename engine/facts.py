@@ -13,7 +13,7 @@ import numpy as np
 from engine.booking import affordable, free_cash, round_down, value_of
 from engine.candidates import column_at
 from engine.clock import session_bits
-from engine.gates import entry_prices, gate, needs_slot, slots_in_use, take_rules
+from engine.gates import entry_prices, gate, slots_in_use, take_rules, takes_slot
 from engine.guards import (
     bars_since_exit,
     collar_distance,
@@ -53,7 +53,7 @@ def measure(w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, wanted:
     px = float_at(feed.close, i)
     facts.ts = ts
     facts.side = side
-    facts.refusal = gate(w, ts, s, i, side, confidence, for_rebalance, used)
+    facts.refusal = gate(w, ts, s, i, side, confidence, for_rebalance, used, np.nan, False)
     facts.confidence = np.nan if for_rebalance else confidence
     facts.window = 1 if feed.window == 0 else int8_at(feed.window, i)
     facts.blocked = holding.blocked
@@ -66,7 +66,7 @@ def measure(w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, wanted:
     facts.since_exit = bars_since_exit(w, s, i)
     facts.of_minute = entries_of_minute(w, ts)
     facts.slots = used
-    facts.needs_slot = 1 if needs_slot(w, s) else 0
+    facts.needs_slot = 1 if takes_slot(w, s) else 0
     facts.correlated = correlated_with(w, s, side) if settings.max_correlated > 0 else 0
     facts.farthest = collar_distance(w, s, i, limit_px, stop_px)
     facts.atr = holding.atr

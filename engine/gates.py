@@ -26,6 +26,7 @@ from engine.memory import (
     settings_at,
     world_at,
 )
+from engine.quotes import quotes_open
 from engine.types import (
     COOLDOWN,
     CORRELATED,
@@ -49,7 +50,7 @@ from engine.types import (
 
 @kernel
 def slots_in_use(w: Any) -> Any:
-    """Positions that stay, and working entries that will need a slot of their own."""
+    """Positions that stay, and working entries and quotes that will need a slot of their own, one a symbol."""
     world = world_at(w, 0)
     book = book_at(world.book, 0)
     used = 0
@@ -60,6 +61,10 @@ def slots_in_use(w: Any) -> Any:
     for k in range(book.n_entries):
         if needs_slot(w, int32_at(world.entries, k)):
             used += 1
+    for k in range(book.n_quoted):
+        s = int32_at(world.quoted, k)
+        if holding_at(world.holdings, s).entry_order < 0 and needs_slot(w, s) and quotes_open(w, s):
+            used += 1
     return used
 
 
@@ -68,6 +73,12 @@ def needs_slot(w: Any, s: Any) -> Any:
     """s is flat, or its whole position is being exited."""
     holding = holding_at(world_at(w, 0).holdings, s)
     return holding.qty == 0.0 or (holding.exit_order >= 0 and holding.exit_whole == 1)
+
+
+@kernel
+def takes_slot(w: Any, s: Any) -> Any:
+    """An entry of s would need a slot that no order of s has yet."""
+    return needs_slot(w, s) and holding_at(world_at(w, 0).holdings, s).entry_order < 0 and not quotes_open(w, s)
 
 
 @kernel
@@ -118,14 +129,16 @@ def entry_prices(w: Any, s: Any, i: Any, side: Any, for_rebalance: Any) -> Any:
 
 
 @kernel
-def guard_after_slots(w: Any, s: Any, i: Any, side: Any, for_rebalance: Any) -> Any:
+def guard_after_slots(w: Any, s: Any, i: Any, side: Any, for_rebalance: Any, quote_px: Any) -> Any:
     """The reason code of the first guard of correlation, price or volatility that refuses an entry, or -1."""
     world = world_at(w, 0)
     settings = settings_at(world.settings, 0)
     if settings.max_correlated > 0 and correlated_with(w, s, side) >= settings.max_correlated:
         return CORRELATED
     if settings.price_collar_pct > 0.0 or settings.vol_stop_atr > 0.0:  # NaN = off
-        _, limit_px, stop_px, protect = entry_prices(w, s, i, side, for_rebalance)
+        _, limit_px, stop_px, protect = entry_prices(w, s, i, side, for_rebalance or not np.isnan(quote_px))
+        if not np.isnan(quote_px):
+            limit_px = quote_px
         if collar_distance(w, s, i, limit_px, stop_px) > settings.price_collar_pct:
             return PRICE_COLLAR
         if settings.vol_stop_atr > 0.0 and np.isnan(protect) and not holding_at(world.holdings, s).atr > 0.0:
@@ -134,8 +147,22 @@ def guard_after_slots(w: Any, s: Any, i: Any, side: Any, for_rebalance: Any) -> 
 
 
 @kernel
-def gate(w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, for_rebalance: Any, used: Any) -> Any:
-    """The reason code of the first gate that refuses an entry, or -1."""
+def gate(
+    w: Any,
+    ts: Any,
+    s: Any,
+    i: Any,
+    side: Any,
+    confidence: Any,
+    for_rebalance: Any,
+    used: Any,
+    quote_px: Any,
+    resting: Any,
+) -> Any:
+    """The reason code of the first gate that refuses an entry, or -1.
+
+    quote_px: of a quote; NaN for other entries. resting: it is no new order, but one that rests already.
+    """
     world = world_at(w, 0)
     settings = settings_at(world.settings, 0)
     book = book_at(world.book, 0)
@@ -159,8 +186,8 @@ def gate(w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, for_rebala
     if guarded:
         if settings.cooldown > 0 and bars_since_exit(w, s, i) <= settings.cooldown:
             return COOLDOWN
-        if settings.max_rate > 0 and entries_of_minute(w, ts) >= settings.max_rate:
+        if settings.max_rate > 0 and not resting and entries_of_minute(w, ts) >= settings.max_rate:
             return ORDER_RATE
-    if settings.max_open > 0 and used >= settings.max_open and needs_slot(w, s):
+    if settings.max_open > 0 and used >= settings.max_open and takes_slot(w, s):
         return NO_SLOT
-    return guard_after_slots(w, s, i, side, for_rebalance) if guarded else -1
+    return guard_after_slots(w, s, i, side, for_rebalance, quote_px) if guarded else -1

@@ -22,7 +22,7 @@ def read_groups(legs: Legs, symbols: Sequence[str]) -> list[int]:
             continue
         for i, symbol in enumerate(group):
             path = f"legs[{k}][{i}]"
-            if symbol not in numbers:
+            if not isinstance(symbol, str) or symbol not in numbers:
                 faults.append(Fault(path, "unknown_field", f"{symbol!r} is not traded here", ", ".join(symbols)))
             elif numbers[symbol]:
                 faults.append(Fault(path, "conflict", f"{symbol!r} is a leg already", "one group a symbol"))

@@ -24,6 +24,7 @@ from engine.memory import (
     settings_at,
     world_at,
 )
+from engine.quotes import may_open, quote_of
 from engine.types import ACCOUNT_CAP, GROSS_CAP, NET_CAP
 
 PACE_NS = 60_000_000_000
@@ -42,7 +43,8 @@ def staying(w: Any, s: Any) -> Any:
 
 @kernel
 def committed(w: Any, s: Any) -> Any:
-    """(gross, net, of s), money: positions that stay, then working entries of other symbols, each in name order."""
+    """(gross, net, of s), money: positions that stay, then working entries of other symbols, then what their quotes may
+    open, each in name order."""
     world = world_at(w, 0)
     book = book_at(world.book, 0)
     gross = 0.0
@@ -62,6 +64,13 @@ def committed(w: Any, s: Any) -> Any:
             worth = holding.entry_left * holding.entry_ref * holding.entry_side
             gross += abs(worth)
             net += worth
+    for n in range(book.n_quoted):
+        other = int32_at(world.quoted, n)
+        if other != s:
+            for k in range(2):
+                worth = may_open(w, other, k) * quote_of(w, other, k).px * (1 - 2 * k)
+                gross += abs(worth)
+                net += worth
     return gross, net, own
 
 

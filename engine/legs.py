@@ -9,7 +9,7 @@ import numpy as np
 from engine.candidates import confidence_at
 from engine.clock import bar_of
 from engine.facts import measure
-from engine.gates import needs_slot
+from engine.gates import takes_slot
 from engine.guards import note_entry
 from engine.memory import (
     facts_at,
@@ -59,14 +59,14 @@ def enter_legs(w: Any, t: Any, ts: Any, start: Any, count: Any, used: Any) -> An
     world.n_legs = 0
     for k in range(legs):
         s = int32_at(world.walk, k)
-        takes_slot = settings.max_open > 0 and needs_slot(w, s)
+        needs_one = settings.max_open > 0 and takes_slot(w, s)
         side, wanted = int32_at(world.sides, s), float_at(world.wanted, s)
         if not consider(w, ts, s, bar_of(w, t, s), side, wanted, used + taken):
             taken = 0
             refuse_others(w, t, ts, legs, s, used)
             break
         world.n_legs += 1
-        if takes_slot:
+        if needs_one:
             taken += 1
     if settings.track_pace == 1:
         for _ in range(world.n_legs):

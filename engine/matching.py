@@ -35,6 +35,7 @@ from engine.memory import (
     world_at,
 )
 from engine.orders import end_entry
+from engine.quote_fills import fill_quotes
 from engine.types import (
     CANCELLED,
     CLS,
@@ -103,7 +104,7 @@ def enter_at_open(w: Any, t: Any, ts: Any) -> Any:
 
 @kernel
 def enter_inside(w: Any, t: Any, ts: Any, count: Any) -> None:
-    """Phases 5 and 6."""
+    """Phase 5."""
     world = world_at(w, 0)
     for k in range(count):
         s = int32_at(world.ranked, k)
@@ -119,8 +120,14 @@ def enter_inside(w: Any, t: Any, ts: Any, count: Any) -> None:
         if base != NO_PRICE and try_entry(w, t, ts, s, i, base, closed_bars(w, s, i - 1)) and was_flat:
             holding.opened_inside = t
             holding.opened_by_limit = 1 if by_limit else 0
-    k = 0
+
+
+@kernel
+def stops_after_entries(w: Any, t: Any, ts: Any) -> None:
+    """Phase 6."""
+    world = world_at(w, 0)
     book = book_at(world.book, 0)
+    k = 0
     while k < book.n_held:
         s = int32_at(world.held, k)
         if holding_at(world.holdings, s).opened_inside != t or not stop_after_entry(w, t, ts, s):
@@ -136,10 +143,17 @@ def match(w: Any, t: Any, ts: Any) -> None:
     if book.n_held > 0:
         exits_at_open(w, t, ts)
     count = enter_at_open(w, t, ts) if book.n_entries > 0 else 0
+    quoting = book.n_quoted > 0
+    if quoting:
+        fill_quotes(w, t, ts, False)
     if book.n_held > 0:
         exits_inside(w, t, ts)
     if count > 0:
         enter_inside(w, t, ts, count)
+    if quoting:
+        fill_quotes(w, t, ts, True)
+    if count > 0 or quoting:
+        stops_after_entries(w, t, ts)
 
 
 @kernel

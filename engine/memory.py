@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba import types as nb
 from numba.extending import intrinsic
 
-from engine.state import FACTS, FEED, HOLDING, SETTINGS, WORLD
+from engine.state import FACTS, FEED, HOLDING, QUOTE, SETTINGS, WORLD
 from engine.types import BOOK, DAILY, DENIAL, EQUITY, FILL, ORDER, ROUND_TRIP
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -131,6 +131,7 @@ world_at = _records(WORLD)
 settings_at = _records(SETTINGS)
 book_at = _records(BOOK)
 holding_at = _records(HOLDING)
+quote_at = _records(QUOTE)
 feed_at = _records(FEED)
 order_at = _records(ORDER)
 fill_at = _records(FILL)

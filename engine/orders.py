@@ -13,9 +13,9 @@ from engine.memory import book_at, denial_at, holding_at, int32_at, kernel, orde
 from engine.types import CANCELLED, WORKING
 
 ALWAYS_LIVE = np.iinfo(np.int64).min
-# The most rows that one step can write for one symbol: an exit order, a stop, a reversal's two, one at the end; each
-# filled, each refused or cut.
-ROWS_PER_SYMBOL = 8
+# The most rows that one step can write for one symbol: an exit order, a stop, a reversal's two, two quotes that close
+# and open, one at the end; each filled, each refused or cut.
+ROWS_PER_SYMBOL = 20
 
 
 @kernel

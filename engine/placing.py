@@ -104,7 +104,7 @@ def consider(w: Any, ts: Any, s: Any, i: Any, side: Any, wanted: Any, used: Any)
     confidence = 1.0 if for_rebalance else confidence_at(w, s, i)
     if settings.track_facts == 1:
         measure(w, ts, s, i, side, confidence, wanted, used)
-    refusal = gate(w, ts, s, i, side, confidence, for_rebalance, used)
+    refusal = gate(w, ts, s, i, side, confidence, for_rebalance, used, np.nan, False)
     if refusal >= 0:
         refuse(w, ts, s, side, refusal, np.nan)
         return False

@@ -10,6 +10,7 @@ from engine.booking import value_of
 from engine.clock import bar_of, closed_bars, session_bits
 from engine.memory import book_at, feed_at, holding_at, int32_at, kernel, settings_at, world_at
 from engine.orders import end_entry, end_exit, place_exit
+from engine.quotes import withdraw, withdraw_all
 from engine.types import (
     BY_DAILY_LOSS,
     BY_MAX_DRAWDOWN,
@@ -60,11 +61,12 @@ def exit_whole(w: Any, ts: Any, s: Any, reason: Any) -> None:
 
 @kernel
 def exit_all(w: Any, ts: Any, reason: Any) -> None:
-    """All working entries are cancelled, every position is sold out at market."""
+    """All working entries and quotes are cancelled, every position is sold out at market."""
     world = world_at(w, 0)
     book = book_at(world.book, 0)
     while book.n_entries > 0:
         end_entry(w, ts, int32_at(world.entries, 0), CANCELLED)
+    withdraw_all(w, ts)
     for k in range(book.n_held):
         exit_whole(w, ts, int32_at(world.held, k), reason)
 
@@ -79,6 +81,7 @@ def flatten(w: Any, t: Any, ts: Any) -> None:
             holding = holding_at(world.holdings, s)
             if holding.entry_order >= 0:
                 end_entry(w, ts, s, CANCELLED)
+            withdraw(w, ts, s)
             if holding.qty != 0.0:
                 exit_whole(w, ts, s, BY_SESSION_END)
 

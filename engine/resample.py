@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def resample(bars: Bars, timeframe: str, *, extended_hours: bool | None = None) -> Bars:
     """The same market in coarser bars.
 
-    open, high, low, close, volume: first, highest, lowest, last, sum of the finer bars; ts is where the bar begins by
-    the rules above, not where its first trade happened.
+    open, high, low, close, volume: first, highest, lowest, last, sum of the finer bars; series beside them: the last.
+    ts is where the bar begins by the rules above, not where its first trade happened.
     extended_hours: whether bars outside the regular session take part; None: in intraday bars yes, in days no.
     Raises InputError when `timeframe` is unknown, or not coarser than the bars and a multiple of them.
     """
@@ -53,7 +53,7 @@ def resample(bars: Bars, timeframe: str, *, extended_hours: bool | None = None) 
     def reduced(ufunc: np.ufunc, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.asarray(ufunc.reduceat(values[kept], first) if len(first) else values[:0], dtype=np.float64)
 
-    return Bars(
+    coarse = Bars(
         symbol=bars.symbol,
         timeframe=timeframe,
         calendar=bars.calendar,
@@ -67,6 +67,12 @@ def resample(bars: Bars, timeframe: str, *, extended_hours: bool | None = None) 
         lot_size=bars.lot_size,
         fractionable=bars.fractionable,
         currency=bars.currency,
+    )
+    # What was known at the last of them is what is known when the coarse bar closes.
+    return (
+        coarse.with_extras({name: values[kept][last] for name, values in bars.extras.items()})
+        if bars.extras
+        else coarse
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import Fault, InputError
-from engine.types import EXIT, EXIT_SHORT, SIGNAL, WEIGHT_GIVEN, Floats
+from engine.types import EXIT, EXIT_SHORT, QUOTES, SIGNAL, WEIGHT_GIVEN, Floats
 
 ACTIONS: Final = range(EXIT, EXIT_SHORT + 1)
 _ACTIONS_IN_WORDS: Final = "+1 buy, -1 sell, 0 nothing, -2 exit long, +2 exit short, -3 exit"
@@ -18,13 +18,17 @@ _NUMBERS: Final = tuple(name for name in SIGNAL.names or () if name != "action")
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """Columns of equal length. `action`: int8 of ACTIONS, or WEIGHT_GIVEN; the others None where nothing is said."""
+    """Columns of equal length. `action`: int8 of ACTIONS, WEIGHT_GIVEN or QUOTES; the others None where nothing is
+    said."""
 
     action: npt.NDArray[np.int8]
     confidence: Floats | None = None
     limit_px: Floats | None = None
     stop_px: Floats | None = None
     target_weight: Floats | None = None
+    bid_px: Floats | None = None
+    ask_px: Floats | None = None
+    quote_qty: Floats | None = None
 
 
 def read_signals(raw: Any, length: int, path: str) -> Signals:
@@ -46,7 +50,26 @@ def read_signals(raw: Any, length: int, path: str) -> Signals:
     weight = columns["target_weight"]
     if weight is not None:
         action = np.where((action == 0) & ~np.isnan(weight), np.int8(WEIGHT_GIVEN), action)
+    if columns["quote_qty"] is not None:
+        action = np.where(_quoted(action, columns, path), np.int8(QUOTES), action)
     return Signals(action, **columns)
+
+
+def _quoted(action: npt.NDArray[np.int8], columns: dict[str, Floats | None], path: str) -> npt.NDArray[np.bool_]:
+    """The rows that state quotes. Raises InputError where they say something else as well, or quote no market."""
+    qty, bid, ask = (columns[name] for name in ("quote_qty", "bid_px", "ask_px"))
+    if qty is None:
+        return np.zeros(len(action), dtype=np.bool_)
+    quoted = ~np.isnan(qty)
+    if (bad := quoted & (action != 0)).any():
+        row = int(np.flatnonzero(bad)[0])
+        message = "a bar states quotes or an action or a target weight, one of them"
+        raise InputError(Fault(f"{path}.quote_qty[{row}]", "conflict", message, "NaN, or action 0 without a weight"))
+    if bid is not None and ask is not None and (bad := quoted & (bid >= ask)).any():
+        row = int(np.flatnonzero(bad)[0])
+        message = f"the bid of {bid[row]} must be below the ask of {ask[row]}"
+        raise InputError(Fault(f"{path}.bid_px[{row}]", "conflict", message))
+    return quoted
 
 
 def changes_of(action: npt.NDArray[np.int8]) -> int:
@@ -72,6 +95,8 @@ def _numbers(values: npt.NDArray[Any], name: str, path: str) -> Floats | None:
         return None
     if name == "confidence":
         bad, rule = given & ((column < 0.0) | (column > 1.0)), "between 0 and 1"
+    elif name == "quote_qty":
+        bad, rule = given & ~((column >= 0.0) & np.isfinite(column)), "at least 0 and finite"
     elif name == "target_weight":
         bad, rule = np.isinf(column), "finite"
     else:

@@ -94,32 +94,45 @@ def size_order(w: Any, s: Any, side: Any, px: Any, protect: Any, weight: Any) ->
     Units 0: refused for that reason. Units above 0: the reason is UNCUT, or the last cap that cut.
     """
     world = world_at(w, 0)
-    settings = settings_at(world.settings, 0)
-    holding = holding_at(world.holdings, s)
     equity = book_at(world.book, 0).cash + value_of(w)
     if not equity > 0.0:
         return 0.0, NO_EQUITY, np.nan
     asked, reason = units(w, s, side, px, protect, weight, equity)
     if reason != UNCUT:
         return 0.0, reason, np.nan
+    qty, reason = capped(w, s, side, px, equity, asked, 0.0)
+    qty = round_down(feed_at(world.feed, s).lot, qty)
+    if not qty > 0.0 and reason == UNCUT:
+        reason = SIZE_ZERO
+    return max(qty, 0.0), reason, asked
+
+
+@kernel
+def capped(w: Any, s: Any, side: Any, px: Any, equity: Any, asked: Any, counted: Any) -> Any:
+    """(units, reason): what the caps leave of `asked` at px, and the last one that cut, or UNCUT.
+
+    counted: units that the cap of one entry counts beside those asked for.
+    """
+    world = world_at(w, 0)
+    settings = settings_at(world.settings, 0)
+    holding = holding_at(world.holdings, s)
     qty = asked
+    reason = UNCUT
     if not np.isnan(settings.capital_cap) and qty > settings.capital_cap / px:
         qty = settings.capital_cap / px
         reason = CAPITAL_CAP
-    if not np.isnan(settings.position_cap_pct) and qty > equity * settings.position_cap_pct / 100.0 / px:
-        qty = equity * settings.position_cap_pct / 100.0 / px
-        reason = POSITION_CAP
+    if not np.isnan(settings.position_cap_pct):
+        cap = max(equity * settings.position_cap_pct / 100.0 / px - counted, 0.0)
+        if qty > cap:
+            qty = cap
+            reason = POSITION_CAP
     if not np.isnan(settings.symbol_cap_pct):
         held = abs(holding.qty) if holding.qty * side > 0.0 else 0.0
         cap = max(equity * settings.symbol_cap_pct / 100.0 / px - held, 0.0)
         if qty > cap:
             qty = cap
             reason = SYMBOL_CAP
-    qty, reason = exposure_caps(w, s, side, px, equity, qty, reason)
-    qty = round_down(feed_at(world.feed, s).lot, qty)
-    if not qty > 0.0 and reason == UNCUT:
-        reason = SIZE_ZERO
-    return max(qty, 0.0), reason, asked
+    return exposure_caps(w, s, side, px, equity, qty, reason)
 
 
 @kernel

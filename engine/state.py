@@ -1,7 +1,8 @@
 """The kernel's records: what a portfolio remembers of each symbol, and its view of inputs, rules and memory.
 
-`HOLDING`, with `engine.types.BOOK`, is the whole state between two bar times. `FEED`, `SETTINGS` and `WORLD` are built
-anew for each run from the caller's bars, signals, rules and costs (`engine/world.py`). Addresses are int64.
+`HOLDING` and `QUOTE`, with `engine.types.BOOK`, are the whole state between two bar times. `FEED`, `SETTINGS` and
+`WORLD` are built anew for each run from the caller's bars, signals, rules and costs (`engine/world.py`). Addresses are
+int64.
 """
 
 from __future__ import annotations
@@ -94,6 +95,19 @@ HOLDING: Final = np.dtype(
     align=True,
 )
 
+# Two records a symbol, the bid and the ask: its working quote of that side.
+QUOTE: Final = np.dtype(
+    [
+        ("px", np.float64),
+        ("left", np.float64),  # units that are still to be filled
+        ("opens", np.float64),  # how many of them may open or add to a position; the others only close one
+        ("live_ns", np.int64),
+        ("order", np.int32),  # -1 = none
+        ("last_denial", np.int32),  # row of the last denial of this side's quotes; -1 = none
+    ],
+    align=True,
+)
+
 # ---- the kernel's view of its inputs (addresses as int64; see engine/memory.py) ------------------------------------
 FEED: Final = np.dtype(
     [
@@ -104,11 +118,14 @@ FEED: Final = np.dtype(
         ("low", np.int64),
         ("close", np.int64),
         ("volume", np.int64),
-        ("action", np.int64),  # int8: of engine.signals.ACTIONS, or WEIGHT_GIVEN
+        ("action", np.int64),  # int8: of engine.signals.ACTIONS, or WEIGHT_GIVEN, or QUOTES
         ("confidence", np.int64),  # 0 where the signals have no such column
         ("limit_px", np.int64),
         ("stop_px", np.int64),
         ("weight", np.int64),
+        ("bid_px", np.int64),
+        ("ask_px", np.int64),
+        ("quote_qty", np.int64),
         ("window", np.int64),  # int8 a bar; 0 = always open
         ("day", np.int64),  # int32 trading day a bar
         ("flags", np.int64),  # int8 session bits a bar
@@ -244,6 +261,8 @@ WORLD: Final = np.dtype(
         ("held", np.int64),  # int32 lists of symbols in name order; lengths in BOOK
         ("entries", np.int64),
         ("exits", np.int64),
+        ("quoted", np.int64),
+        ("quotes", np.int64),  # QUOTE: bid and ask of each symbol
         ("ranked", np.int64),  # int32 scratch of n_symbols each
         ("walk", np.int64),
         ("sides", np.int64),  # int32 scratch: the side of each candidate entry, 0 = none

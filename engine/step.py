@@ -36,6 +36,7 @@ from engine.memory import (
 )
 from engine.orders import ROWS_PER_SYMBOL, end_exit, new_order
 from engine.protection import begin_day, protect
+from engine.quote_fills import trim_quotes
 from engine.sizing import follow_volatility
 from engine.types import BY_END, CANCELLED, GTC, MARKET, NANOS_PER_DAY, NEVER
 
@@ -277,7 +278,7 @@ def advance(w: Any, start: Any, stop: Any, final: Any) -> Any:
     t = start - 1
     while t + 1 < stop:
         t += 1
-        if calm and book.n_entries == 0 and book.n_exits == 0 and book.steps > 0:
+        if calm and book.n_entries == 0 and book.n_exits == 0 and book.n_quoted == 0 and book.steps > 0:
             t = pass_calm_steps(w, t, stop - 1)
         if not has_room(w):
             return t
@@ -288,7 +289,7 @@ def advance(w: Any, start: Any, stop: Any, final: Any) -> Any:
             find_bars(w, ts)
         if settings.track_day == 1:
             begin_day(w, t, ts)
-        if book.n_entries > 0 or book.n_exits > 0 or is_touched(w, t):
+        if book.n_entries > 0 or book.n_exits > 0 or book.n_quoted > 0 or is_touched(w, t):
             match(w, t, ts)
         value, exposure = mark(w, t)
         if settings.track_atr == 1 or settings.track_recent == 1:
@@ -297,6 +298,8 @@ def advance(w: Any, start: Any, stop: Any, final: Any) -> Any:
             closing_auction(w, t, ts)
         if book.n_entries > 0:
             expire_at_close(w, t, ts)
+        if book.n_quoted > 0:
+            trim_quotes(w, t, ts)
         if by_limits:
             protect(w, t, ts)
         if t >= gathered:

@@ -63,7 +63,8 @@ STATUS_NAMES: Final = ("working", "partially_filled", "filled", "cancelled", "ex
     BY_WATCHDOG,
     BY_SESSION_END,
     BY_LIQUIDATION,
-) = range(14)
+    BY_QUOTE,
+) = range(15)
 REASON_NAMES: Final = (
     "signal",
     "rebalance",
@@ -79,9 +80,10 @@ REASON_NAMES: Final = (
     "watchdog",
     "session_end",
     "liquidation",
+    "quote",
 )
 # Those that a caller may give for an exit it asks for.
-REQUEST_REASONS: Final = REASON_NAMES[BY_USER:]
+REQUEST_REASONS: Final = REASON_NAMES[BY_USER : BY_LIQUIDATION + 1]
 
 # Why an entry was refused or made smaller.
 (
@@ -166,6 +168,7 @@ SESSION_CLOSING: Final = (
 )
 
 WEIGHT_GIVEN: Final = 4  # in the kernel's column of actions: no action, but a target weight
+QUOTES: Final = 5  # there: no action, but quotes
 
 # ---- inputs ------------------------------------------------------------------------------------------------------
 # What a strategy may say about one bar; NaN where unused. See docs/fills.md, "Signals".
@@ -176,6 +179,9 @@ SIGNAL: Final = np.dtype(
         ("limit_px", np.float64),
         ("stop_px", np.float64),
         ("target_weight", np.float64),
+        ("bid_px", np.float64),
+        ("ask_px", np.float64),
+        ("quote_qty", np.float64),
     ],
     align=True,
 )
@@ -324,10 +330,11 @@ BOOK: Final = np.dtype(
         ("n_denials", np.int64),
         ("n_equity", np.int64),
         ("n_daily", np.int64),
-        # lengths of the three lists of symbols: with a position, a working entry order, a working exit order
+        # lengths of the lists of symbols: with a position, a working entry order, a working exit order, a working quote
         ("n_held", np.int64),
         ("n_entries", np.int64),
         ("n_exits", np.int64),
+        ("n_quoted", np.int64),
     ],
     align=True,
 )

@@ -17,7 +17,7 @@ from engine.guards import PACE_ROOM
 from engine.orders import ROWS_PER_SYMBOL
 from engine.rules import ORDER_TYPES, REBALANCES, SIZINGS, SLIPPAGES, TIMES_IN_FORCE, Costs, Rules
 from engine.signals import Signals
-from engine.state import FACTS, FEED, HOLDING, SETTINGS, WORLD
+from engine.state import FACTS, FEED, HOLDING, QUOTE, SETTINGS, WORLD
 from engine.types import (
     BOOK,
     CLS,
@@ -93,7 +93,7 @@ def feed_records(feeds: list[SymbolFeed]) -> Records:
             len(feed.ts),
             *(address(column) for column in (feed.ts, feed.open, feed.high, feed.low, feed.close, feed.volume)),
             *(address(column) for column in (signals.action, signals.confidence, signals.limit_px, signals.stop_px)),
-            address(signals.target_weight),
+            *(address(c) for c in (signals.target_weight, signals.bid_px, signals.ask_px, signals.quote_qty)),
             *(address(column) for column in (feed.window, feed.day, feed.flags, feed.clock)),
             feed.lot,
             feed.leg,
@@ -238,6 +238,13 @@ def fresh_holdings(symbols: int) -> Records:
     return np.repeat(_FLAT, symbols)
 
 
+def fresh_quotes(symbols: int) -> Records:
+    """The state of `symbols` symbols that quote nothing."""
+    quotes = np.zeros(2 * symbols, dtype=QUOTE)
+    quotes["order"] = quotes["last_denial"] = -1
+    return quotes
+
+
 class Logs:
     """The buffers into which the kernel writes rows; they grow, and may serve one run after the other."""
 
@@ -293,7 +300,8 @@ class World:
         if reads_days and not (feeds["day"].all() and feeds["flags"].all()):
             raise ValueError("these rules need the trading day and the session of each bar")
         symbols = len(feeds)
-        self.lists = np.zeros((3, symbols), dtype=np.int32)
+        self.quotes = fresh_quotes(symbols)
+        self.lists = np.zeros((4, symbols), dtype=np.int32)
         self.scratch = np.zeros((4, symbols), dtype=np.int32)
         self.wanted = np.zeros(symbols, dtype=np.float64)
         ahead = GATHERED_STEPS if settings["aligned"][0] else 1
@@ -315,7 +323,8 @@ class World:
         lists, scratch, row = address(self.lists), address(self.scratch), self.lists.strides[0]
         self.record[0] = (
             *(address(a) for a in (self.settings, self.book, self.holdings, self.feeds, self.times)),
-            *(lists + k * row for k in range(3)),
+            *(lists + k * row for k in range(4)),
+            address(self.quotes),
             *(scratch + k * row for k in range(4)),
             *(address(a) for a in (self.wanted, self.signalled, self.signal_counts)),
             *(address(a) for a in (self.recent_ts, self.recent_px, self.pace, self.facts, self.repeats)),
@@ -351,5 +360,5 @@ class World:
 
     def make_room(self) -> None:
         """After the kernel has stopped for want of room."""
-        self.logs.grow(self.book, 16 * len(self.feeds))
+        self.logs.grow(self.book, 2 * ROWS_PER_SYMBOL * len(self.feeds))
         self.bind()

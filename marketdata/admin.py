@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from marketdata.models import CorporateAction, Coverage, DataImport, ExchangeSession, Instrument, Watchlist
+from marketdata.models import CorporateAction, Coverage, DataImport, ExchangeSession, Instrument, NewsItem, Watchlist
 
 
 class _Shown(admin.ModelAdmin):
@@ -73,4 +73,13 @@ class DataImportAdmin(_Shown):
     list_filter = ("state", "timeframe", "calendar", "created_at")
     search_fields = ("filename", "symbol", "owner__username")
     date_hierarchy = "created_at"
+    list_select_related = ("owner",)
+
+
+@admin.register(NewsItem)
+class NewsItemAdmin(_Shown):
+    list_display = ("published_at", "symbol", "source", "title", "score", "scorer", "owner", "imported_at")
+    list_filter = ("source", "scorer", "published_at")
+    search_fields = ("symbol", "title", "owner__username")
+    date_hierarchy = "published_at"
     list_select_related = ("owner",)

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from marketdata import views
+from marketdata import views, views_news
 
 app_name = "marketdata"
 urlpatterns: list[URLPattern] = [
@@ -8,6 +8,10 @@ urlpatterns: list[URLPattern] = [
     path("instruments/<int:instrument_id>/", views.instrument, name="instrument"),
     path("instruments/<int:instrument_id>/bars", views.instrument_bars, name="instrument-bars"),
     path("instruments/<int:instrument_id>/delete", views.delete_instrument, name="instrument-delete"),
+    path("news/", views_news.news, name="news"),
+    path("news/import/", views_news.import_news, name="news-import"),
+    path("news/fetch/", views_news.fetch_news, name="news-fetch"),
+    path("news/delete/", views_news.delete_news, name="news-delete"),
     path("watchlist/", views.save_watchlist, name="watchlist"),
     path("import/", views.import_file, name="import"),
     path("imports/<uuid:import_id>/", views.import_detail, name="import-detail"),

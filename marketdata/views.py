@@ -19,12 +19,14 @@ from marketdata import selectors
 from marketdata.adjust import ADJUSTMENT_LABELS, ADJUSTMENTS
 from marketdata.columns import TIMEFRAME_NS
 from marketdata.models.instrument import Source
+from marketdata.news import selectors as news_selectors
 from marketdata.services import imports, watchlist
 from marketdata.zones import CALENDAR_ZONES
 from tradingsite.lib.errors import ApiError
 
 PAGE_SIZE = 25
 CHART_BARS = 4_000
+NEWS_SHOWN = 5
 IMPORT_FIELDS = ("symbol", "timeframe", "calendar", "zone")
 
 
@@ -77,6 +79,7 @@ def instrument(request: HttpRequest, instrument_id: int) -> HttpResponse:
             "actions": row.actions.order_by("-ex_date", "kind"),
             "bars_url": bars_url,
             "own": row.owner_id == request.user.pk,
+            "news": news_selectors.news(request.user, symbol=row.symbol)[:NEWS_SHOWN],
         },
     )
 

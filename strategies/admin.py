@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 
+from strategies.gallery import admin as gallery  # noqa: F401  (importing registers)
 from strategies.models import ConditionTest, CustomStrategy, UserStrategy
 
 

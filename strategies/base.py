@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import Fault, InputError
+from strategies import needs as other_needs
 from strategies.params import Param, clean_all, parse_all, shown
 
 if TYPE_CHECKING:
@@ -95,10 +96,11 @@ class Overlay(TypedDict):
 class Strategy:
     """Base of every strategy. A subclass gives `slug`, `label`, `kind`, parameters, `warmup()` and `signals()`.
 
-    `kind` groups the catalogue (mean_reversion, trend, momentum, breakout, benchmark). `allows_short`: whether its
-    SELL may open a short position where the settings allow shorting too. The docstring is the description users read.
-    `listed`: whether it is offered by name; a strategy that a person builds is offered by what was built.
+    `kind` groups the catalogue (trend, arbitrage, benchmark …). `allows_short`: whether its SELL may open a short
+    position where the settings allow shorting too. The docstring is the description users read. `listed`: whether it is
+    offered by name; a strategy that a person builds is offered by what was built.
     `depends_on`: other modules that decide its signals too; they count in its version.
+    `needs`: what it reads beside bars, by the names of `strategies.needs`; without it, it says nothing.
     """
 
     slug: ClassVar[str]
@@ -107,8 +109,11 @@ class Strategy:
     allows_short: bool = True
     listed: ClassVar[bool] = True
     depends_on: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
     params: ClassVar[dict[str, Param[Any]]] = {}
     line_info: ClassVar[dict[str, Line]] = {}
+    # Templates are handed the class, and would make one of it, which not every strategy lets itself be without values.
+    do_not_call_in_templates: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -139,6 +144,10 @@ class Strategy:
     def signals(self, bars: Bars) -> NDArray[np.int8]:
         """BUY, SELL, HOLD or an exit, one a bar; the one at i uses bars[: i + 1] only. Too few bars: all 0."""
         raise NotImplementedError
+
+    def extras(self) -> tuple[str, ...]:
+        """Names of the series beside the prices that it reads (`engine.Bars.extras`); whoever runs it attaches them."""
+        return ()
 
     def lines(self, bars: Bars) -> dict[str, NDArray[np.float64]]:
         """The indicator values the decision is read from, by name; float64, one a bar, NaN where not yet known."""
@@ -196,6 +205,16 @@ class Strategy:
         return cls.kind.replace("_", " ")
 
     @classmethod
+    def unavailable(cls) -> str:
+        """Why the platform cannot run it: what it needs and nobody has here; "" where it can."""
+        return other_needs.unavailable(cls.needs)
+
+    @classmethod
+    def needed(cls) -> str:
+        """Where what it reads beside bars comes from; "" where it reads bars only."""
+        return other_needs.words(cls.needs)
+
+    @classmethod
     def version(cls) -> str:
         """12 hex digits of everything that decides its signals: its module, its declaration, the indicators."""
         if "_version" not in vars(cls):
@@ -216,8 +235,14 @@ class Strategy:
             "kind": cls.kind,
             "description": cls.describe(),
             "allows_short": cls.allows_short,
+            "needs": list(cls.needs),
+            "unavailable": cls.unavailable(),
             "version": cls.version(),
             "parameters": [param.declaration() for param in cls.params.values()],
+            "least_symbols": 1,
+            "most_symbols": None,
+            "trades_together": False,
+            "needs_short": False,
         }
 
     # --- what the platform reads ------------------------------------------------------------------------------------

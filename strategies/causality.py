@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from strategies import indicators
 from strategies.base import Strategy, utc
+from strategies.panel import Panel, PanelStrategy
 
 if TYPE_CHECKING:
     from engine import Bars
@@ -25,6 +26,18 @@ DEFAULT_POINTS = 300
 _MEMORY_POINTS = 24
 _FIRST_POINTS = 17
 Outputs = Mapping[str, NDArray[Any]]
+
+
+class Series(Protocol):
+    """What a prefix can be cut from: `engine.Bars`, or a `Panel` of several."""
+
+    ts: NDArray[np.int64]
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice, /) -> Self: ...
+
+
+S = TypeVar("S", bound=Series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,28 @@ def check(strategy: Strategy, bars: Bars, *, points: int = DEFAULT_POINTS) -> Ca
     return check_outputs(strategy.slug, outputs, bars, points=points, warmup=strategy.warmup())
 
 
+def check_panel(strategy: PanelStrategy, bars: Mapping[str, Bars], *, points: int = DEFAULT_POINTS) -> CausalityReport:
+    """Checks a strategy over several symbols: every field of every symbol's signals, and its lines.
+
+    Prefixes are cut by rows of the panel, at one time for all symbols; `Leak.bar` is a row. See `check`.
+    """
+
+    def outputs(part: Panel) -> Outputs:
+        found: dict[str, NDArray[Any]] = {"signals": np.zeros(len(part), np.int64)}
+        answers = strategy.panel_signals(part)
+        for symbol in sorted(part.symbols):
+            answer, silent = answers[symbol], np.ones(len(part), bool)
+            silent[part.rows[symbol]] = False
+            # One number for what all symbols are told: each has its digit.
+            found["signals"] = found["signals"] * 7 + np.where(silent, 0, answer["action"])
+            for name in answer.dtype.names or ():
+                found[f"{symbol} {name}"] = np.where(silent, np.nan, answer[name].astype(np.float64))
+            found |= {f"{symbol} {name}": line for name, line in strategy.panel_lines(part, symbol).items()}
+        return found
+
+    return check_outputs(strategy.slug, outputs, Panel(bars), points=points, warmup=strategy.warmup())
+
+
 def check_indicator(name: str, bars: Bars, *, points: int = DEFAULT_POINTS, **params: object) -> CausalityReport:
     """Checks every output of a registered indicator."""
     return check_outputs(name, lambda part: indicators.calculate(name, part, **params), bars, points=points)
@@ -95,8 +130,8 @@ def check_indicator(name: str, bars: Bars, *, points: int = DEFAULT_POINTS, **pa
 
 def check_outputs(
     subject: str,
-    compute: Callable[[Bars], Outputs],
-    bars: Bars,
+    compute: Callable[[S], Outputs],
+    bars: S,
     *,
     points: int = DEFAULT_POINTS,
     warmup: int | None = None,
@@ -107,7 +142,7 @@ def check_outputs(
     first one, as declared.
     """
 
-    def guarded(part: Bars) -> Outputs:
+    def guarded(part: S) -> Outputs:
         try:
             return compute(part)
         except Exception as error:  # whatever a user's function raises is its fault, and belongs into the report
@@ -124,7 +159,7 @@ class _Failure(Exception):
 
 
 def _checked(
-    subject: str, compute: Callable[[Bars], Outputs], bars: Bars, points: int, warmup: int | None
+    subject: str, compute: Callable[[S], Outputs], bars: S, points: int, warmup: int | None
 ) -> CausalityReport:
     n = len(bars)
     # Some prefixes are computed before the whole series was ever seen: what is remembered from it cannot help them.
@@ -214,7 +249,7 @@ def _first_valid(full: Outputs) -> int | None:
     return int(np.argmax(valid)) if valid.any() else None
 
 
-def _memory(full: Outputs, compute: Callable[[Bars], Outputs], bars: Bars, near: NDArray[np.integer]) -> int | None:
+def _memory(full: Outputs, compute: Callable[[S], Outputs], bars: S, near: NDArray[np.integer]) -> int | None:
     """Least history from which the decision (else: every output) on the last bar is that of the whole series."""
     decided = {"signals": full["signals"]} if "signals" in full else full
     half = np.arange(len(bars) // 2, len(bars))

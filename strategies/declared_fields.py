@@ -30,6 +30,11 @@ class Field:
     error: str
     changed: bool
 
+    @property
+    def is_tree(self) -> bool:
+        """Whether it holds conditions, which are built on a page of their own."""
+        return self.declaration["type"] == "conditions"
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from engine.errors import Fault, InputError
 from engine.types import TIMEFRAMES
 from strategies.base import Signal, Strategy
+from strategies.panel import PanelStrategy
 from strategies.params import shown
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class Incremental:
     def __init__(self, strategy: Strategy, *, symbol: str, timeframe: str = "1d", calendar: str = "XNYS") -> None:
         if not isinstance(strategy, Strategy):
             raise TypeError(f"expected a Strategy, got {type(strategy).__name__}")
+        if isinstance(strategy, PanelStrategy):
+            message = f"{strategy.label} reads several symbols together, and here is one"
+            raise InputError(Fault("strategy", "conflict", message, "Ask strategies.reading.explain"))
         if timeframe not in TIMEFRAMES:
             hint = f"One of: {', '.join(TIMEFRAMES)}."
             raise InputError(Fault("timeframe", "unknown_choice", f"There is no timeframe {shown(timeframe)}.", hint))

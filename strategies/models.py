@@ -159,3 +159,7 @@ class ConditionTest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.request.get('symbol', '')} {self.request.get('timeframe', '')}".strip()
+
+
+# The gallery's tables belong to this app; Django looks for them here.
+from strategies.gallery.models import Publication, Rating, Report  # noqa: E402, F401

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from engine.errors import Fault, InputError
 from strategies.base import Overlay, Signal, Strategy
+from strategies.needs import NEEDS
 from strategies.panel import PanelStrategy
 
 if TYPE_CHECKING:
@@ -38,11 +39,19 @@ def explain(strategy: Strategy, bars: Mapping[str, Bars], symbols: Iterable[str]
     return {symbol: strategy.explain(bars[symbol], -1) for symbol in wanted}
 
 
-def overlays(strategy: Strategy, bars: Mapping[str, Bars], symbol: str) -> list[Overlay]:
-    """The strategy's lines for the chart of one symbol."""
+def generate_signals(strategy: Strategy, bars: Mapping[str, Bars]) -> list[Signal]:
+    """Every signal of whole series with its reasoning, in order of time; at one time in the order of the symbols."""
     if isinstance(strategy, PanelStrategy):
-        return strategy.overlays_of(bars, symbol)
-    return strategy.overlays(bars[symbol])
+        return strategy.generate_panel_signals(bars)
+    told = [signal for series in bars.values() for signal in strategy.generate_signals(series)]
+    return sorted(told, key=lambda signal: signal.ts)
+
+
+def overlays(strategy: Strategy, bars: Mapping[str, Bars]) -> dict[str, list[Overlay]]:
+    """The strategy's lines for the chart of each symbol."""
+    if isinstance(strategy, PanelStrategy):
+        return strategy.panel_overlays(bars)
+    return {symbol: strategy.overlays(series) for symbol, series in bars.items()}
 
 
 def legs(strategy: Strategy, symbols: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -57,9 +66,74 @@ def refuse_symbols(strategy: type[Strategy], symbols: Iterable[str]) -> None:
     count = len(list(symbols))
     if not issubclass(strategy, PanelStrategy) or strategy.least <= count <= strategy.most:
         return
-    asked = f"{strategy.least}" if strategy.least == strategy.most else f"{strategy.least} to {strategy.most}"
-    message = f"{strategy.label} trades {asked} symbols together, not {count}"
-    raise InputError(Fault("symbols", "out_of_range", message, f"Name {asked} symbols"))
+    message = f"{strategy.label} trades {strategy.asked()}, not {count}"
+    hint = f"Name {strategy.asked().removesuffix(' together')}. {strategy.roles}"
+    raise InputError(Fault("symbols", "out_of_range", message, hint))
+
+
+def symbols_words(strategy: type[Strategy]) -> str:
+    """What it asks of those who choose its symbols, in sentences; "" where it takes each symbol by itself."""
+    if not issubclass(strategy, PanelStrategy):
+        return ""
+    several = f"It trades {strategy.asked()}."
+    short = "It sells some of them short, so the settings must allow that." if strategy.needs_short else ""
+    return " ".join(part for part in (several, strategy.roles, short) if part)
+
+
+def unseen(strategy: type[Strategy]) -> str:
+    """What a simulation on bars cannot show of it, in sentences; "" where docs/fills.md says it all."""
+    return strategy.unseen if issubclass(strategy, PanelStrategy) else ""
+
+
+def refuse_alone(strategy: type[Strategy]) -> None:
+    """Raises InputError (path ``symbols_alone``) where the strategy cannot run on each symbol by itself."""
+    if issubclass(strategy, PanelStrategy) and strategy.least > 1:
+        message = f"{strategy.label} reads its symbols together; none of them can be run alone"
+        raise InputError(Fault("symbols_alone", "conflict", message, "Leave symbols_alone off"))
+
+
+def refuse_settings(strategy: type[Strategy], parameters: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raises InputError (paths ``settings.…``) where the strategy's legs need what the settings forbid.
+
+    Without short positions half of a pair would be placed, and that is a bet, not a hedge; a maker of markets would
+    count positions that it cannot have. Under a cap below the larger leg that one alone would be cut, and the legs
+    would no longer balance.
+    """
+    if not issubclass(strategy, PanelStrategy):
+        return
+    faults = []
+    if (strategy.needs_short or parameters.get("may_short")) and not settings["allow_short"]:
+        what, hint = "sells one leg short", "Set allow_short to true"
+        if not strategy.needs_short:
+            what, hint = "is told that it may be short", "Set allow_short to true, or may_short to false"
+        message = f"{strategy.label} {what}, and the settings do not allow it"
+        faults.append(Fault("settings.allow_short", "conflict", message, hint))
+    leg, cap = parameters.get("leg_pct"), settings["max_position_size_pct"]
+    if leg is not None and cap is not None and cap < leg:
+        message = (
+            f"The larger leg is {leg:g} % of equity, and a position may be {cap:g} %: they would no longer balance"
+        )
+        hint = f"At least {leg:g}, or set leg_pct to {cap:g} at most"
+        faults.append(Fault("settings.max_position_size_pct", "conflict", message, hint))
+    if faults:
+        raise InputError(faults)
+
+
+def refuse_unavailable(strategy: type[Strategy]) -> None:
+    """Raises InputError (path ``strategy``) where the platform has not what the strategy reads beside bars."""
+    if why := strategy.unavailable():
+        message = f"{strategy.label} is unavailable. {why}"
+        raise InputError(Fault("strategy", "unavailable", message, "Choose a strategy that reads bars only"))
+
+
+def refuse_missing(strategy: Strategy, bars: Mapping[str, Bars]) -> None:
+    """Raises InputError (path ``strategy``) where a strategy that cannot do without is not given what it reads."""
+    if not strategy.needs:
+        return
+    for symbol, series in bars.items():
+        if missing := [name for name in strategy.extras() if name not in series.extras]:
+            message = f"{strategy.label} is unavailable: the bars of {symbol} come without {missing[0]}"
+            raise InputError(Fault("strategy", "unavailable", message, NEEDS[strategy.needs[0]].words))
 
 
 def record(code: int, confidence: float, terms: Mapping[str, float]) -> Any:

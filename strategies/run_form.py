@@ -10,22 +10,29 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from django.http import QueryDict
+from django.utils.text import Truncator
 
 from accounts.models import User
 from engine.errors import Fault, InputError
-from strategies import catalogue, declared_fields, selectors, session_settings
+from strategies import catalogue, conditions, declared_fields, reading, selectors, session_settings
+from strategies.base import Strategy
 from strategies.declared_fields import Field
-from strategies.models import UserStrategy
+from strategies.ensemble import Ensemble
+from strategies.models import CustomStrategy, UserStrategy
 from strategies.params import Param
-from tradingsite.lib.errors import NotFound
+from strategies.services.gate import CONDITIONS
+from tradingsite.lib.errors import NotAllowed, NotFound, Unprocessable
 
-SAVED = "saved:"  # the picker names a saved strategy so, a shipped one by its slug
+# The picker names a saved and a custom strategy so, a shipped one by its slug.
+SAVED, CUSTOM = "saved:", "custom:"
 PARAMETERS, SETTINGS = "strategy_parameters", "settings"
 MOST_WORDS = 3
+MOST_DIGITS = 20  # of an id; longer ones are nobody's
+MOST_LETTERS = 140  # of what conditions say, in the picker
 # (value, title, what it sets): the words beside the presets
 PRESET_CHOICES = (
     ("conservative", "Conservative", "5 % positions, 2 % stop, 4 % target, 2 % daily loss, 10 positions at most"),
@@ -75,6 +82,7 @@ class RunForm:
         self.cautions: list[Fault] = []
         self.unseen: set[str] = set()  # fields that the page which sent this did not show
         self._saved: UserStrategy | None = None
+        self._custom: CustomStrategy | None = None
 
     # --- where it comes from --------------------------------------------------------------------------------------
 
@@ -83,6 +91,9 @@ class RunForm:
         """Filled in like an earlier request (JSON-ready)."""
         values: dict[str, Any] = {key: as_text(config[key]) for key in cls.PLAIN if config.get(key) is not None}
         values["strategy"] = f"{SAVED}{saved_id}" if saved_id else config["strategy"]
+        custom = selectors.custom_of(user).filter(pk=config.get("custom_strategy_id") or 0).first()
+        if custom and custom.parameters == config[PARAMETERS]:
+            values["strategy"] = f"{CUSTOM}{custom.pk}"  # one that was changed since runs as it was then
         values["symbols"] = list(config["symbols"])
         values |= {name: bool(config.get(name)) for name in cls.FLAGS}
         for prefix in (PARAMETERS, SETTINGS):
@@ -112,21 +123,55 @@ class RunForm:
     @property
     def saved(self) -> UserStrategy | None:
         """The saved strategy that is chosen; None for a shipped one and for one that is not the user's."""
-        chosen = self.values["strategy"]
-        if self._saved is None and chosen.startswith(SAVED) and chosen[len(SAVED) :].isdecimal():
+        key = _key(self.values["strategy"], SAVED)
+        if self._saved is None and key:
             try:
-                self._saved = selectors.get(self.user, int(chosen[len(SAVED) :]))
+                self._saved = selectors.get(self.user, key)
             except NotFound:
                 return None
         return self._saved
 
     @property
+    def custom(self) -> CustomStrategy | None:
+        """The custom strategy that is chosen; None for any other and for one that is not the user's."""
+        key = _key(self.values["strategy"], CUSTOM)
+        if self._custom is None and key:
+            try:
+                self._custom = selectors.custom(self.user, key)
+            except NotFound:
+                return None
+        return self._custom
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the chosen conditions say; none for a strategy without any."""
+        if self.custom:
+            return list(conditions.sentences(self.custom.parameters).values())
+        if self.parameters is not conditions.Conditions.params:
+            return []
+        try:
+            return list(conditions.sentences(conditions.Conditions.parse(self._trees)).values())
+        except InputError:
+            return []
+
+    @property
     def parameters(self) -> Mapping[str, Param[Any]]:
         """The declared parameters of the chosen strategy; none while none is chosen."""
+        chosen = self.chosen
+        return {} if chosen is None else chosen.params
+
+    @property
+    def chosen(self) -> type[Strategy] | None:
+        """The chosen strategy's class; None while none is chosen."""
         try:
-            return catalogue.get(self.saved.strategy if self.saved else self.values["strategy"]).params
+            return catalogue.get(self.saved.strategy if self.saved else self.values["strategy"])
         except InputError:
-            return {}
+            return None
+
+    @property
+    def symbols_words(self) -> str:
+        """How many symbols the chosen strategy trades together; "" where it takes each by itself."""
+        return "" if self.chosen is None else reading.symbols_words(self.chosen)
 
     def payload(self) -> tuple[dict[str, Any], list[Fault]]:
         """The request body, and what could not even be read as the type it should have."""
@@ -137,6 +182,8 @@ class RunForm:
                 body[key] = read_number(key, body[key], faults)
         if self.saved:
             body["saved_strategy_id"] = self.saved.pk
+        elif self.custom:
+            body["custom_strategy_id"] = self.custom.pk
         else:
             body["strategy"] = self.values["strategy"] or None
         body["symbols"] = self.values["symbols"] or None
@@ -164,6 +211,10 @@ class RunForm:
             self.cautions = self.examine(body)
         except InputError as error:
             faults += error.faults
+        except (NotAllowed, Unprocessable) as refusal:
+            faults += refusal.faults
+            if not refusal.faults:
+                self.other_errors.append(refusal.message)
         self.refuse(fault for fault in faults if not (live and fault.code == "required"))
         return body
 
@@ -171,7 +222,7 @@ class RunForm:
         """Puts each fault to the field it belongs to; the first of a field stands."""
         for fault in faults:
             name = re.sub(r"\[\d+\].*", "", fault.path)
-            name = "strategy" if name == "saved_strategy_id" else name
+            name = "strategy" if name in ("saved_strategy_id", "custom_strategy_id") else name
             words = " ".join(part.rstrip(".") + "." for part in (fault.message, fault.hint) if part)
             if (name, fault.code) == ("symbols", "required"):
                 words = "Choose at least one symbol."  # the API's hint shows how to write a list
@@ -206,7 +257,14 @@ class RunForm:
     def parameter_fields(self) -> list[Field]:
         kept = self.saved.parameters if self.saved else {}
         untouched = {name: kept.get(name, param.json(param.default)) for name, param in self.parameters.items()}
-        return declared_fields.fields(self.parameters, self.values, self.errors, PARAMETERS, untouched)
+        fields = declared_fields.fields(self.parameters, self.values, self.errors, PARAMETERS, untouched)
+        # A tree goes along unseen, as the text that it was sent as.
+        return [replace(field, value=as_text(field.value)) if field.is_tree else field for field in fields]
+
+    @property
+    def _trees(self) -> dict[str, str]:
+        """The trees in the form as text, by name."""
+        return {field.declaration["name"]: str(field.value) for field in self.parameter_fields if field.is_tree}
 
     @property
     def setting_groups(self) -> list[SettingGroup]:
@@ -224,11 +282,18 @@ class RunForm:
             {
                 "value": strategy.slug,
                 "label": strategy.label,
-                "text": strategy.describe().split("\n\n")[0].replace("\n", " ").replace("`", ""),
+                "text": ("Unavailable here. " if strategy.unavailable() else "")
+                + strategy.describe().split("\n\n")[0].replace("\n", " ").replace("`", ""),
                 "kind": strategy.kind.replace("_", " "),
             }
-            for strategy in catalogue.listed()
+            for strategy in [*catalogue.listed(), *self._from_before]
         ]
+
+    @property
+    def _from_before(self) -> list[type[Strategy]]:
+        """The ensemble of an earlier run that stands under no name: offered while its members stand in the form."""
+        is_one = self.values["strategy"] == Ensemble.slug and self.values.get(f"{PARAMETERS}.members")
+        return [Ensemble] if is_one else []
 
     @property
     def saved_choices(self) -> list[dict[str, Any]]:
@@ -236,6 +301,26 @@ class RunForm:
             {"value": f"{SAVED}{item.pk}", "label": item.name, "text": f"Saved, from {item.strategy}"}
             for item in selectors.for_user(self.user)
         ]
+
+    @property
+    def custom_choices(self) -> list[dict[str, Any]]:
+        """The user's custom strategies that a run may use; none on a tier without them."""
+        if not self.user.tier.allows_custom_strategies:
+            return []
+        rows = selectors.custom_of(self.user).filter(is_active=True).exclude(check_state=CustomStrategy.Check.FAILED)
+        return [
+            {
+                "value": f"{CUSTOM}{row.pk}",
+                "label": row.name,
+                "text": Truncator(" ".join(conditions.sentences(row.parameters).values())).chars(MOST_LETTERS),
+            }
+            for row in rows
+        ]
+
+    @property
+    def earlier_conditions(self) -> bool:
+        """Whether the form holds conditions that are copied from an earlier run and stand under no name."""
+        return self.values["strategy"] == CONDITIONS and any(self._trees.values())
 
     preset_choices = PRESET_CHOICES
 
@@ -264,10 +349,18 @@ def as_text(value: object) -> str:
     """A stored value as its control shows it."""
     if value is None:
         return ""
+    if isinstance(value, dict):
+        return json.dumps(value)
     if isinstance(value, float):
         return f"{value:.10g}"
     text = str(value)
     return text[:5] if re.fullmatch(r"\d\d:\d\d:00", text) else text
+
+
+def _key(chosen: str, prefix: str) -> int:
+    """The id in what the picker sent; 0 where it names something else."""
+    digits = chosen.removeprefix(prefix)
+    return int(digits) if chosen.startswith(prefix) and digits.isdecimal() and len(digits) < MOST_DIGITS else 0
 
 
 def _summary(fields: Sequence[Field]) -> str:

@@ -30,6 +30,8 @@ def value_schema(declared: Mapping[str, Any]) -> dict[str, Any]:
             schema |= {"type": "string", "pattern": _TIME}
         case "conditions":
             schema |= {"type": "object"}
+        case "members" | "validators":
+            schema |= {"type": "array", "items": {"type": "object", "additionalProperties": True}}
         case "days":
             schema |= {"type": "array", "items": {"type": "string", "enum": choices}, "minItems": 1}
         case _:

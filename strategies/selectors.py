@@ -6,13 +6,14 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from strategies.models import ConditionTest, CustomStrategy, UserStrategy
 from tradingsite.lib.errors import NotFound
 
 MAX_ID = 2**63 - 1
+PUBLIC = Q(is_public=True) & ~Q(publication__hidden=True)  # what no operator has hidden
 Row = TypeVar("Row", UserStrategy, CustomStrategy)
 _users: list[Callable[[CustomStrategy], Sequence[str]]] = []
 
@@ -24,7 +25,7 @@ def for_user(user: User) -> QuerySet[UserStrategy]:
 
 def public(strategy_type: str | None = None) -> QuerySet[UserStrategy]:
     """Those that anybody may read and copy, of one type where it is named."""
-    rows = UserStrategy.objects.filter(is_public=True).select_related("owner")
+    rows = UserStrategy.objects.filter(PUBLIC).select_related("owner")
     return rows if strategy_type is None else rows.filter(strategy_type=strategy_type)
 
 
@@ -35,7 +36,7 @@ def get(user: User, strategy_id: int) -> UserStrategy:
 
 def readable(user: User, strategy_id: int) -> UserStrategy:
     """One of the user's own or a public one. Raises NotFound for any other."""
-    return _one((for_user(user) | UserStrategy.objects.filter(is_public=True)).select_related("owner"), strategy_id)
+    return _one(UserStrategy.objects.filter(Q(owner=user) | PUBLIC).select_related("owner"), strategy_id)
 
 
 def count(user: User) -> int:
@@ -50,7 +51,7 @@ def custom_of(user: User) -> QuerySet[CustomStrategy]:
 
 def public_custom() -> QuerySet[CustomStrategy]:
     """Custom strategies that anybody may read and copy."""
-    return CustomStrategy.objects.filter(is_public=True).select_related("owner")
+    return CustomStrategy.objects.filter(PUBLIC).select_related("owner")
 
 
 def custom(user: User, custom_id: int) -> CustomStrategy:
@@ -60,8 +61,7 @@ def custom(user: User, custom_id: int) -> CustomStrategy:
 
 def readable_custom(user: User, custom_id: int) -> CustomStrategy:
     """One of the user's own custom strategies or a public one. Raises NotFound for any other."""
-    rows = custom_of(user) | CustomStrategy.objects.filter(is_public=True)
-    return _one(rows.select_related("owner"), custom_id)
+    return _one(CustomStrategy.objects.filter(Q(owner=user) | PUBLIC).select_related("owner"), custom_id)
 
 
 def condition_test(user: User, test_id: uuid.UUID) -> ConditionTest:

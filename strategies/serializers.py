@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from strategies import catalogue, session_settings
+from strategies.gallery.serializers import OpinionsSerializer
 from strategies.models import UserStrategy
 from strategies.schemas import object_schema
 from strategies.services import DESCRIPTION_LENGTH, NAME_LENGTH
@@ -110,3 +111,13 @@ class StrategySerializer(serializers.ModelSerializer):
     @extend_schema_field({"type": "integer", "nullable": True})
     def get_copied_from(self, row: UserStrategy) -> int | None:
         return row.copied_from_id if self.get_is_own(row) else None
+
+
+class PublicStrategySerializer(StrategySerializer):
+    """A public strategy, with its figures and ratings; null in the moments before it is in the gallery."""
+
+    gallery = OpinionsSerializer(source="in_gallery", allow_null=True)
+
+    class Meta(StrategySerializer.Meta):
+        fields = (*StrategySerializer.Meta.fields, "gallery")
+        read_only_fields = fields

@@ -190,6 +190,7 @@ CELERY_TASK_ROUTES = {
     "bots.*": {"queue": "trading"},
     "accounts.*": {"queue": "housekeeping"},
     "backtests.reap": {"queue": "housekeeping"},
+    "backtests.refresh_published": {"queue": "housekeeping"},
     "marketdata.tidy": {"queue": "housekeeping"},
     "strategies.tidy": {"queue": "housekeeping"},
 }
@@ -216,6 +217,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "bots-tick": {"task": "bots.tick", "schedule": 5.0, "options": {"expires": 10}},
     "bots-record-performance": {"task": "bots.record_performance", "schedule": 10.0, "options": {"expires": 10}},
     "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},
+    "backtests-refresh-published": {
+        "task": "backtests.refresh_published",
+        "schedule": 300.0,
+        "options": {"expires": 60},
+    },
     **{
         f"heartbeat-{queue}": {
             "task": "tradingsite.answer",
@@ -230,6 +236,15 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
 # --- Market data -----------------------------------------------------------------------------------------------------
 IMPORT_MAX_MB = env.int("IMPORT_MAX_MB", default=256)  # largest file anybody may import; tiers may allow less
 YAHOO_BASE_URL = env.str("YAHOO_BASE_URL", default="https://query1.finance.yahoo.com")
+ALPACA_DATA_URL = env.str("ALPACA_DATA_URL", default="https://data.alpaca.markets")
+ALPACA_DATA_FEED = env.str("ALPACA_DATA_FEED", default="iex")  # "sip" with a paid plan
+ALPACA_API_KEY = env.str("ALPACA_API_KEY", default="")  # for prices only; accounts to trade with are each user's own
+ALPACA_API_SECRET = env.str("ALPACA_API_SECRET", default="")
+POLYGON_BASE_URL = env.str("POLYGON_BASE_URL", default="https://api.polygon.io")
+POLYGON_API_KEY = env.str("POLYGON_API_KEY", default="")
+BINANCE_BASE_URL = env.str("BINANCE_BASE_URL", default="https://api.binance.com")
+ALPHA_VANTAGE_BASE_URL = env.str("ALPHA_VANTAGE_BASE_URL", default="https://www.alphavantage.co")
+ALPHA_VANTAGE_API_KEY = env.str("ALPHA_VANTAGE_API_KEY", default="")
 
 # --- Backtests -------------------------------------------------------------------------------------------------------
 BACKTEST_STALE_SECONDS = env.int("BACKTEST_STALE_SECONDS", default=15)  # without a heartbeat: its worker is dead
@@ -344,6 +359,7 @@ SPECTACULAR_SETTINGS = {
         "StrategySlugEnum": "strategies.serializers.SLUGS",
         "StopPolicyEnum": "bots.models.session.TradingSession.StopPolicy",
         "SourceEnum": "marketdata.models.instrument.Source.values",
+        "NewsSourceEnum": "marketdata.news.names.SOURCE_NAMES",
         "TimeframeEnum": "marketdata.serializers.TIMEFRAMES",
     },
 }

@@ -175,6 +175,13 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
     given_settings = raw.get("settings")
     settings = reader.attempt({}, _settings, preset, {} if given_settings is None else given_settings, shares)
 
+    alone = reader.read("symbols_alone", False, fields.boolean)
+    if strategy:
+        if alone:
+            reader.attempt(None, reading.refuse_alone, catalogue.get(strategy))
+        if settings:
+            reader.attempt(None, reading.refuse_settings, catalogue.get(strategy), parameters, settings)
+
     config = RunConfig(
         strategy=strategy,
         strategy_parameters=parameters,
@@ -191,7 +198,7 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
         adjustment=reader.read("adjustment", "split_dividend", fields.choice, choices=ADJUSTMENTS),
         match_timeframe=match_timeframe,
         benchmark=reader.read("benchmark", None, fields.symbol),
-        symbols_alone=reader.read("symbols_alone", False, fields.boolean),
+        symbols_alone=alone,
         shares_per_trade=shares,
         metrics=reader.read("metrics", None, _metrics),
         seed=reader.read("seed", 0, fields.integer, low=0, high=2**31 - 1),

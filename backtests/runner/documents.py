@@ -73,14 +73,17 @@ def build(config: RunConfig, bars: Mapping[str, Bars], result: RunResult) -> Sto
         "why": explanations(bars, result),
         **{name: getattr(run, name) for name in LOGS},
     }
+    lines = result.overlays({symbol: bars[symbol] for symbol in config.symbols})
     for index, symbol in enumerate(run.symbols):
         parts[f"price:{symbol}"] = report.price_chart(
             symbol,
             bars[symbol].ts,
             [getattr(bars[symbol], name) for name in ("open", "high", "low", "close", "volume")],
-            result.overlays(bars, symbol),
+            lines[symbol],
             np.asarray(run.fills)[run.fills["symbol"] == index],
         )
+    if result.spread_trades is not None:
+        parts["spread_trades"] = result.spread_trades
     newest = np.asarray(run.positions)[-MAX_RECORD_TRADES:]
     return Stored(
         headline={

@@ -61,6 +61,7 @@ def run(
     if signals is None:
         if strategy is None:
             raise InputError(Fault("strategy", "required", "There is neither a strategy nor given signals"))
+        reading.refuse_missing(strategy, chosen)
         # Confidence decides who is served first and who is refused; where neither can happen it is not computed.
         together = len(config.symbols) > 1 and not config.symbols_alone
         scored = together or config.settings["min_confidence"] > 0

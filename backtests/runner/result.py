@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from backtests.runner import benchmark as holding
 from backtests.runner.config import RunConfig
+from backtests.runner.spreads import spread_trades
 from engine import metrics
 from engine.result import Result
 from strategies import reading
 
 if TYPE_CHECKING:
     from engine import Bars
-    from strategies.base import Strategy
+    from strategies.base import Overlay, Strategy
 
 LOGS = ("orders", "fills", "positions", "denials", "open_positions", "equity", "daily")
 # What the command line shows, in this order; the words and units are the metrics' own.
@@ -85,13 +86,23 @@ class RunResult:
         found = metrics.from_returns(returns, self.engine.periods_per_year, risk_free_rate_pct=self.risk_free_rate_pct)
         return found | {"final_equity": float(self.benchmark[-1])}
 
-    def overlays(self, bars: Mapping[str, Bars], symbol: str) -> list[Any]:
-        """The strategy's lines over a symbol's bars (see `strategies.base.Overlay`); none for given signals."""
-        return [] if self.strategy is None else list(reading.overlays(self.strategy, bars, symbol))
+    def overlays(self, bars: Mapping[str, Bars]) -> dict[str, list[Overlay]]:
+        """The strategy's lines over each symbol's bars; none for given signals."""
+        return {symbol: [] for symbol in bars} if self.strategy is None else reading.overlays(self.strategy, bars)
+
+    @cached_property
+    def spread_trades(self) -> list[dict[str, Any]] | None:
+        """What was traded with several legs (`backtests.runner.spreads`); None where the strategy has no legs."""
+        groups = () if self.strategy is None else reading.legs(self.strategy, self.config.symbols)
+        return spread_trades(self.engine, groups) if groups else None
 
     def to_dict(self) -> dict[str, Any]:
-        """The export of the command line and the API: `engine.Result.to_dict()` with the chosen metrics."""
-        return self.engine.to_dict(self.config.metrics, risk_free_rate_pct=self.risk_free_rate_pct)
+        """The export of the command line and the API: `engine.Result.to_dict()` with the chosen metrics.
+
+        Of a strategy that trades legs, `spread_trades` too.
+        """
+        plain = self.engine.to_dict(self.config.metrics, risk_free_rate_pct=self.risk_free_rate_pct)
+        return plain if self.spread_trades is None else plain | {"spread_trades": self.spread_trades}
 
     def fingerprint(self) -> str:
         """SHA-256 over every value of every log: two runs agree in it when they agree to the last bit."""

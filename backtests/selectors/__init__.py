@@ -24,6 +24,7 @@ from backtests.selectors.backtests import (
     result,
     round_trips,
     select_round_trips,
+    spread_trades,
     submitted_today,
     summary,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "result",
     "round_trips",
     "select_round_trips",
+    "spread_trades",
     "submitted_today",
     "summary",
 ]

@@ -190,14 +190,22 @@ def result(backtest: Backtest, *logs: str) -> Result | None:
 def export(backtest: Backtest) -> Iterator[str]:
     """The JSON text that the CLI's ``--json`` writes, in pieces. Raises Conflict (409) while it is not DONE."""
     whole = result(backtest, *LOGS)
-    head = parts.read(backtest, "head")
+    kept = {name: value for (_, name), value in parts.read_many([backtest.pk], ("head", "spread_trades")).items()}
+    head = kept.get("head")
     if whole is None or head is None:
         raise Conflict(f"It has no result: it is {backtest.get_state_display().lower()}.")
     equity = np.asarray(whole.equity)
     plain = replace(whole, equity=whole.equity[:0]).to_dict(
         head["metrics"], risk_free_rate_pct=head["risk_free_rate_pct"]
     )
+    if "spread_trades" in kept:
+        plain["spread_trades"] = kept["spread_trades"]
     return report.export_json(plain, equity)
+
+
+def spread_trades(backtest: Backtest) -> list[dict[str, Any]] | None:
+    """Trades of several legs (shape: `backtests.runner.spreads`); None where its strategy trades none."""
+    return parts.read(backtest, "spread_trades")
 
 
 def _trips(backtest: Backtest) -> np.ndarray:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from backtests import selectors, services
-from backtests.forms import SAVED, BacktestForm
+from backtests.forms import CUSTOM, SAVED, BacktestForm
 from engine.errors import InputError
 from marketdata import selectors as market
 from marketdata.models.instrument import Instrument, Source
@@ -22,7 +22,7 @@ MAX_SUGGESTIONS = 12
 @login_required
 @require_http_methods(["GET", "POST"])
 def new_backtest(request: HttpRequest) -> HttpResponse:
-    """GET: the form, filled in from ``?strategy=``, ``?saved=``, ``?symbol=`` or ``?from=`` (an earlier backtest).
+    """GET: the form, filled in from ``?strategy=``, ``?saved=``, ``?custom=``, ``?symbol=`` or ``?from=`` (a backtest).
 
     POST: runs it and goes to its page; when it is refused, the form comes back with what was typed.
     """
@@ -61,10 +61,12 @@ def _prefilled(request: HttpRequest) -> BacktestForm:
         values["source"] = asked["source"]
     if asked.get("saved", "").isdecimal():
         values["strategy"] = f"{SAVED}{asked['saved']}"
+    elif asked.get("custom", "").isdecimal():
+        values["strategy"] = f"{CUSTOM}{asked['custom']}"
     elif asked.get("strategy"):
         values["strategy"] = asked["strategy"][:60]
     form = BacktestForm(request.user, values)
-    if not form.parameters and not form.saved:
+    if not form.parameters and not form.saved and not form.custom:
         known = {choice["value"] for choice in form.strategy_choices}
         if form.values["strategy"] not in known:
             form = BacktestForm(request.user, {"symbols": values["symbols"]})

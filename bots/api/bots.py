@@ -22,7 +22,8 @@ from tradingsite.lib.schema import errors_for
 _CREATED = OpenApiResponse(shapes.BotSerializer, description="Saved; Location is its address")
 
 
-def _answer(bot: Bot, code: int = status.HTTP_200_OK) -> Response:
+def answer_bot(bot: Bot, code: int = status.HTTP_200_OK) -> Response:
+    """A bot as the API shows it; 201 with its address."""
     headers = {"Location": reverse("bots-api:bot", args=[bot.pk])} if code == status.HTTP_201_CREATED else {}
     return Response(shapes.BotSerializer(bot).data, status=code, headers=headers)
 
@@ -49,7 +50,7 @@ class Bots(Listing):
     )
     def post(self, request: Request) -> Response:
         """Save a bot. 409 when you have one of that name already."""
-        return _answer(services.bots.create(request.user, request.data), status.HTTP_201_CREATED)
+        return answer_bot(services.bots.create(request.user, request.data), status.HTTP_201_CREATED)
 
 
 class BotDetail(APIView):
@@ -60,7 +61,7 @@ class BotDetail(APIView):
     @extend_schema(operation_id="bots_get", responses={200: shapes.BotSerializer})
     def get(self, request: Request, bot_id: int) -> Response:
         """A bot of yours."""
-        return _answer(selectors.bot(request.user, bot_id))
+        return answer_bot(selectors.bot(request.user, bot_id))
 
     @extend_schema(
         operation_id="bots_replace",
@@ -69,7 +70,7 @@ class BotDetail(APIView):
     )
     def put(self, request: Request, bot_id: int) -> Response:
         """Replace it; what is left out gets its default. A session that runs keeps what it was started with."""
-        return _answer(services.bots.replace(request.user, bot_id, request.data))
+        return answer_bot(services.bots.replace(request.user, bot_id, request.data))
 
     @extend_schema(
         operation_id="bots_update",
@@ -80,7 +81,7 @@ class BotDetail(APIView):
     def patch(self, request: Request, bot_id: int) -> Response:
         """Change some fields; settings and parameters name by name."""
         apply = query(shapes.ApplyQuerySerializer, request)["apply"]
-        return _answer(services.bots.update(request.user, bot_id, request.data, apply=apply))
+        return answer_bot(services.bots.update(request.user, bot_id, request.data, apply=apply))
 
     @extend_schema(operation_id="bots_delete", responses={204: None, **errors_for(409)})
     def delete(self, request: Request, bot_id: int) -> Response:
@@ -134,7 +135,7 @@ class ImportBot(APIView):
     )
     def post(self, request: Request) -> Response:
         """A new bot of yours; a taken name gets "(copy)"."""
-        return _answer(services.bots.import_config(request.user, request.data), status.HTTP_201_CREATED)
+        return answer_bot(services.bots.import_config(request.user, request.data), status.HTTP_201_CREATED)
 
 
 class CloneBot(APIView):
@@ -148,7 +149,7 @@ class CloneBot(APIView):
     def post(self, request: Request, bot_id: int) -> Response:
         """A copy of one of yours; without a name it is called like the original, with "(copy)"."""
         name = body(shapes.CloneRequestSerializer, request).get("name")
-        return _answer(services.bots.clone(request.user, bot_id, name), status.HTTP_201_CREATED)
+        return answer_bot(services.bots.clone(request.user, bot_id, name), status.HTTP_201_CREATED)
 
 
 class StartBot(APIView):

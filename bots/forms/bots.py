@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
+
+from django.http import QueryDict
 
 from accounts.models import User
+from bots import selectors
 from bots.forms.market import MarketForm
 from bots.models import Bot
 from bots.services import bot_requests, feeds
 from engine.errors import Fault
 from strategies import session_settings
-from strategies.run_form import as_text
+from strategies.run_form import MOST_DIGITS, PARAMETERS, as_text
+from strategies.selectors import MAX_ID
+from strategies.services.gate import CONDITIONS
 
 STOP_CHOICES = (("flatten", "Close every position"), ("keep", "Keep positions"))
 
@@ -32,6 +37,16 @@ class BotForm(MarketForm):
     }
     run_choices = Bot.Run.choices
     stop_choices = STOP_CHOICES
+    bot: Bot | None = None  # the one that is changed
+
+    @classmethod
+    def from_request(cls, user: User, sent: QueryDict) -> Self:
+        """As sent by the page, which names the bot that it changes."""
+        form = super().from_request(user, sent)
+        named = sent.get("bot", "")
+        if named.isdecimal() and len(named) < MOST_DIGITS:
+            form.bot = selectors.bots(user).filter(pk=min(int(named), MAX_ID)).first()
+        return form
 
     @classmethod
     def from_bot(cls, user: User, bot: Bot) -> BotForm:
@@ -42,8 +57,13 @@ class BotForm(MarketForm):
         return cls(user, {**cls.market_values(bot), **cls.setting_values(settings), **plain})
 
     def payload(self) -> tuple[dict[str, Any], list[Fault]]:
-        """The request body. A bot keeps settings, not the preset they came from."""
+        """The request body. A bot keeps settings, not the preset they came from, and its own indicator rules."""
         body, faults = super().payload()
+        rules = self.bot.indicators if self.bot else {}
+        if rules and body.get("strategy") == CONDITIONS and self.bot.strategy_parameters == body[PARAMETERS]:
+            for name in ("strategy", PARAMETERS):
+                body.pop(name)
+            body["indicators"] = rules
         preset = body.pop("preset", None)
         if preset in session_settings.PRESETS:
             base = session_settings.as_json(session_settings.preset(preset))

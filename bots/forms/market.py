@@ -12,7 +12,7 @@ from bots.models import Bot, TradingSession
 from engine.errors import Fault
 from marketdata.adjust import ADJUSTMENT_LABELS
 from marketdata.models.instrument import Source
-from strategies.run_form import SETTINGS, TIMEFRAME_LABELS, RunForm, as_text, read_number
+from strategies.run_form import CUSTOM, SAVED, SETTINGS, TIMEFRAME_LABELS, RunForm, as_text, read_number
 
 SIMULATED = ("SIM-ALPHA", "SIM-BETA", "SIM-GAMMA", "SIM-DELTA")
 OPTIONS = "feed_options"
@@ -84,8 +84,8 @@ class MarketForm(RunForm):
         values: dict[str, Any] = {"symbols": list(row.symbols), "timeframe": row.timeframe, "feed": row.feed}
         values["match_timeframe"] = row.match_timeframe
         values |= {f"{OPTIONS}.{name}": as_text(value) for name, value in row.feed_options.items()}
-        saved = row.saved_strategy_id
-        values["strategy"] = f"saved:{saved}" if saved else row.strategy
+        saved, custom = row.saved_strategy_id, row.custom_strategy_id
+        values["strategy"] = f"{CUSTOM}{custom}" if custom else f"{SAVED}{saved}" if saved else row.strategy
         values |= {f"strategy_parameters.{name}": _typed(value) for name, value in row.strategy_parameters.items()}
         return values
 

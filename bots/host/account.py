@@ -17,10 +17,12 @@ from bots.book import Book, Execution, Holding
 from bots.models import DailyStats, Order, Position, Trade, TradingSession
 from bots.orders import WORKING, Fill, Moved, OrderState, OrderView, apply
 from engine.portfolio import OpenPosition, StepLog
-from engine.types import BUY, ORDER_TYPE_NAMES, REASON_NAMES, STATUS_NAMES, TIF_NAMES
+from engine.types import BUY, BY_QUOTE, ORDER_TYPE_NAMES, REASON_NAMES, STATUS_NAMES, TIF_NAMES
 
 _ENDS = {"cancelled": OrderState.CANCELED, "expired": OrderState.EXPIRED, "denied": OrderState.REJECTED}
 _DUST = Decimal("1E-9")
+# A quote closes and opens by one order, and what it opens follows the settings of the fill, not of the order.
+QUOTE = REASON_NAMES[BY_QUOTE]
 
 
 class LedgerMismatch(Exception):
@@ -108,7 +110,7 @@ class Account:
                 self._sized(self.orders[seq], row)
         for fill in log.fills:
             seq = int(fill["order"])
-            self._fill(self.orders[seq], fill, rows[seq], symbols[fill["symbol"]], inputs, done)
+            self._fill(self.orders[seq], fill, rows[seq], symbols[fill["symbol"]], version, inputs, done)
         for seq, row in rows.items():
             self._finish(self.orders[seq], row, decided_at, done)
         return done
@@ -161,15 +163,16 @@ class Account:
         fill: Any,
         row: Any,
         symbol: str,
+        version: int,
         inputs: Mapping[str, Mapping[str, Any]],
         done: Absorbed,
     ) -> None:
-        order = tracked.row
+        order, opens = tracked.row, bool(fill["entry"])
         for step in (OrderState.SUBMITTED, OrderState.ACCEPTED):
             # A fill proves that the venue had it, whatever we heard of that.
             if tracked.view.state in (OrderState.INTENT, OrderState.SUBMITTED, OrderState.UNKNOWN):
                 tracked.view = apply(tracked.view, Moved(step))
-        qty = self._exact(tracked, fill, row)
+        qty = self._exact(tracked, fill)
         px = mapping.price(float(fill["px"]))
         number = len(tracked.view.executions) + 1
         execution = ids.execution_id(order.client_order_id, number)
@@ -181,7 +184,7 @@ class Account:
             side=order.side,
             qty=qty,
             px=px,
-            is_entry=order.is_entry,
+            is_entry=opens,
             reason=order.reason,
             commission=mapping.money(float(fill["commission"])),
             slippage=mapping.price(float(fill["slippage"])),
@@ -200,7 +203,7 @@ class Account:
                 symbol=symbol,
                 number=holding.number,
                 side=order.side,
-                settings_version=order.settings_version,
+                settings_version=version if order.reason == QUOTE else order.settings_version,
                 opened_at=holding.opened_at,
                 current_px=px,
             )
@@ -212,12 +215,12 @@ class Account:
         if not holding.is_open:
             del self.positions[symbol]
 
-    def _exact(self, tracked: _Tracked, fill: Any, row: Any) -> Decimal:
+    def _exact(self, tracked: _Tracked, fill: Any) -> Decimal:
         """The fill's quantity in Decimal, so that float64's last digits leave no dust in an order or a position."""
         qty = mapping.quantity(float(fill["qty"]))
         left = tracked.view.qty - tracked.view.filled
         holding = self.book.holdings.get(tracked.row.symbol)
-        whole = holding.qty if holding is not None and not tracked.row.is_entry else None
+        whole = holding.qty if holding is not None and not fill["entry"] else None
         for exact in (whole, left):
             if exact is not None and exact > 0 and abs(exact - qty) <= _DUST * max(exact, Decimal(1)):
                 qty = exact

@@ -6,7 +6,7 @@ A bar goes in, orders and fills come out, by the very `step` that a backtest run
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,9 @@ from engine import Bars, Costs, InputError, Portfolio, Rules
 from engine.portfolio import OutsideExposure, StepLog
 from strategies import catalogue, reading, session_settings
 from strategies.base import Signal, Strategy
+
+# From the bars of each symbol to the same bars with what the strategy reads beside them.
+Furnish = Callable[[Mapping[str, Bars]], Mapping[str, Bars]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,12 @@ class Verdict:
 
 
 class Desk:
-    """One session's strategy, history and portfolio. Raises InputError where they do not fit together."""
+    """One session's strategy, history and portfolio. Raises InputError where they do not fit together.
+
+    furnish: set by who runs it where the strategy reads more than bars (`Strategy.extras`).
+    """
+
+    furnish: Furnish | None = None
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -155,7 +163,9 @@ class Desk:
         for symbol in sorted(deciding):
             self.histories[symbol].append(*deciding[symbol])
         if deciding:
-            series = {symbol: history.bars() for symbol, history in self.histories.items()}
+            series: Mapping[str, Bars] = {symbol: history.bars() for symbol, history in self.histories.items()}
+            if self.furnish is not None:
+                series = self.furnish(series)
             signals = reading.explain(self.strategy, series, sorted(deciding))
         took = time.perf_counter() - began
         records = {

@@ -29,6 +29,7 @@ WORDS = {
     "order_working": "An order for this is working already.",
     "nothing_to_sell": "There is nothing to sell, and shorting is off.",
     "nothing_to_close": "There is no position that this signal would close.",
+    "quoting": "Its quotes rest in the market.",
     "matching": "A finer bar: orders are matched on it, nothing is decided.",
 }
 
@@ -63,7 +64,8 @@ def decisions(
         row.outcome, row.detail, row.order_seq = _outcome(
             symbol, signal, placed.get(symbol, []), denied.get(symbol, []), desk, account
         )
-        row.gates = [gate_as_json(gate) for gate in desk.gates(symbol, -1 if signal.action == "SELL" else 1)]
+        if not signal.exits:  # what only closes passes no gate
+            row.gates = [gate_as_json(gate) for gate in desk.gates(symbol, -1 if signal.action == "SELL" else 1)]
     return rows
 
 
@@ -130,6 +132,8 @@ def _outcome(
         return name, f"Refused: {name.replace('_', ' ')}.{asked}", None
     for order in placed:
         return "exit_order", WORDS["exit_order"], int(order["serial"])
+    if signal.terms.get("quote_qty"):
+        return "quoting", WORDS["quoting"], None
     if signal.action == "HOLD":
         short = len(desk.histories[symbol]) < desk.warmup
         name = "warming_up" if short else "no_signal"

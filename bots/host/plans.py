@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from bots.host.desk import Market, Plan
+from bots.host.desk import Desk, Furnish, Market, Plan
+from bots.host.patience import patiently
 from bots.models import TradingSession
 from engine.errors import Fault, InputError
 from marketdata.models import Instrument
+from marketdata.news import selectors as news
 from marketdata.zones import ALWAYS_OPEN
+from strategies.base import Strategy
 
 SYNTHETIC = "synthetic"
 
@@ -26,6 +30,24 @@ def plan_of(session: TradingSession, settings: Mapping[str, Any]) -> Plan:
         initial_cash=float(session.initial_cash),
         settings=settings,
     )
+
+
+def desk_of(session: TradingSession, settings: Mapping[str, Any]) -> Desk:
+    """The session's desk with these settings, given what its strategy reads. Raises InputError."""
+    desk = Desk(plan_of(session, settings))
+    read = furnish_of(session, desk.strategy)
+    if read is not None:
+        # Other sessions of the same instant have decided already: what they did must not be lost over a read.
+        desk.furnish = lambda bars: patiently(lambda: read(bars))
+    return desk
+
+
+def furnish_of(session: TradingSession, strategy: Strategy) -> Furnish | None:
+    """What gives the session's strategy the news that it reads; None where it reads none."""
+    names = strategy.extras()
+    if not names:
+        return None
+    return partial(news.with_news, names, user=session.owner_id, running_since=session.created_at)
 
 
 def _markets(session: TradingSession) -> dict[str, Market]:

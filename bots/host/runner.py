@@ -17,10 +17,10 @@ from django.conf import settings as site
 from bots import mapping
 from bots.host import feeds, ledger, outcomes, recovery
 from bots.host.account import Absorbed, Account, LedgerMismatch
-from bots.host.desk import Desk, Verdict, capped
+from bots.host.desk import Verdict, capped
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease
-from bots.host.plans import plan_of
+from bots.host.plans import desk_of
 from bots.models import Cycle, Order, PortfolioSnapshot, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.orders import OrderState
 from bots.settings_columns import from_columns
@@ -73,7 +73,7 @@ class Runner:
         self.versions = {row.version: from_columns(row) for row in versions}
         self.version = versions[-1].version
         self.settings = self.versions[self.version]
-        self.desk = Desk(plan_of(self.session, self.settings))
+        self.desk = desk_of(self.session, self.settings)
         self.market_days = next(iter(self.desk.plan.markets.values())).calendar
         if memory is None or not memory.history:
             since = recovery.warm_up(self)
@@ -295,7 +295,7 @@ class Runner:
     def naked(self) -> list[str]:
         """Open positions whose settings declare a stop, with none armed and no exit under way (W6)."""
         portfolio = self.desk.portfolio
-        leaving = {order.symbol for order in portfolio.working_orders() if not order.entry}
+        leaving = portfolio.exits_due()
         return [
             position.symbol
             for position in portfolio.positions()

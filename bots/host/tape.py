@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from bots.host import history
-from bots.host.desk import Plan, capped
-from bots.host.plans import plan_of
+from bots.host.desk import Furnish, Plan, capped
+from bots.host.plans import furnish_of, plan_of
 from bots.models import Cycle, TradingSession
 from bots.settings_columns import from_columns
 from engine import Portfolio
@@ -33,7 +33,8 @@ class Said:
 @dataclass(slots=True)
 class Tape:
     """warmup: decision bars before the first decision. deciding, matched: bars of the run, by symbol (the same without
-    finer matching). signals, outcomes: (symbol, ts_open) → what was recorded. versions: of settings."""
+    finer matching). signals, outcomes: (symbol, ts_open) → what was recorded. versions: of settings. furnish: as the
+    session's desk has it."""
 
     plan: Plan
     warmup: dict[str, BarColumns]
@@ -43,6 +44,7 @@ class Tape:
     outcomes: dict[tuple[str, int], str]
     cycles: list[Cycle]
     versions: dict[int, dict[str, Any]]
+    furnish: Furnish | None = None
 
     @classmethod
     def of(cls, session: TradingSession) -> Tape:
@@ -78,7 +80,8 @@ class Tape:
             if timeframe == plan.match_timeframe:
                 matched.add(symbol, ts, prices)
         warmup = history.unpack(bytes(session.memory.history))
-        return cls(plan, warmup, deciding.columns(), matched.columns(), signals, outcomes, cycles, versions)
+        read = furnish_of(session, plan.build())
+        return cls(plan, warmup, deciding.columns(), matched.columns(), signals, outcomes, cycles, versions, read)
 
     @property
     def is_undisturbed(self) -> bool:

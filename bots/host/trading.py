@@ -7,14 +7,13 @@ why in its log, and leaves the others alone.
 from __future__ import annotations
 
 import functools
-import itertools
 import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from accounts.services.notifications import notify
@@ -27,6 +26,7 @@ from bots.host.feeds import FeedError
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
+from bots.host.patience import DOWN, patiently
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
@@ -40,9 +40,6 @@ log = logging.getLogger(__name__)
 
 # What means that a session's own account is wrong: it must not go on by itself.
 WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
-_RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
-_DOWN = (OperationalError, InterfaceError)
-
 
 T = TypeVar("T")
 
@@ -77,7 +74,7 @@ class TradingDesk:
         except InputError as error:
             self.fail(runner, f"It cannot run as it is: {error}")
             return None
-        except (VenueDown, FeedError, *_DOWN) as error:
+        except (VenueDown, FeedError, *DOWN) as error:
             log.warning("session %s: not now: %s", lease.session_id, error)
             connection.close()
             release(lease)
@@ -101,7 +98,7 @@ class TradingDesk:
             runner.outside = self.envelopes.outside(runner.session.owner_id, runner.session.pk)
             if runner.state == SessionState.DEGRADED:
                 # The feed is back before the rows are looked at: the bars that it brings count in full.
-                self._patiently(lambda r=runner: self._guarded(r, gone, lambda: self._heed(r)))
+                patiently(lambda r=runner: self._guarded(r, gone, lambda: self._heed(r)))
                 if runner.session.pk in gone:
                     continue
             one = self._guarded(runner, gone, lambda r=runner, i=instant: r.decide(i))
@@ -137,7 +134,7 @@ class TradingDesk:
         except WRONG as error:
             gone.add(runner.session.pk)
             self._halt(runner, f"Its ledger does not agree with itself: {error}")
-        except _DOWN:
+        except DOWN:
             raise
         except Exception as error:
             log.exception("session %s failed", runner.session.pk)
@@ -166,7 +163,7 @@ class TradingDesk:
             if order.state in OVER
         ]
         if ended:
-            self._patiently(lambda: self.venue.close(ended))
+            patiently(lambda: self.venue.close(ended))
         for runner, done in held:
             instant, cycle = done.instant, done.write.cycle
             if instant is not None and cycle is not None and not cycle.caught_up:
@@ -180,7 +177,7 @@ class TradingDesk:
 
     def _send(self, runners: Mapping[int, Runner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
         """Bring committed orders to the venue and its word into rows and accounts. The ids of sessions that halted."""
-        answers = self._patiently(lambda: sending.send(self.venue, orders, waits=waits))
+        answers = patiently(lambda: sending.send(self.venue, orders, waits=waits))
         gone: set[int] = set()
         for order in orders:
             runner, answer = runners[order.session_id], answers.get(order.pk)
@@ -216,7 +213,7 @@ class TradingDesk:
         """Write all together; where the database refuses, one by one: a bad row is its session's own trouble."""
         writes = [done.write for _, done in pairs]
         try:
-            return self._patiently(lambda: ledger.commit(writes))
+            return patiently(lambda: ledger.commit(writes))
         except DatabaseError:
             log.exception("the database refuses %d sessions' rows", len(writes))
         lost = set()
@@ -228,19 +225,6 @@ class TradingDesk:
                 lost.add(runner.session.pk)
                 self._halt(runner, f"Its ledger could not be written: {type(error).__name__}. The log has the details.")
         return lost
-
-    def _patiently(self, do: Callable[[], Any]) -> Any:
-        """`do`, which may be done twice, until the database answers: nothing may be decided on before it is written,
-        and what was written must reach the venue."""
-        waits = itertools.chain(_RETRY_S, itertools.repeat(_RETRY_S[-1]))
-        while True:
-            try:
-                return do()
-            except _DOWN:
-                wait = next(waits)
-                log.warning("the database does not answer; again in %.1f s", wait, exc_info=True)
-                connection.close()
-                time.sleep(wait)
 
     # --- rows -------------------------------------------------------------------------------------------------------
 

@@ -12,11 +12,13 @@ from bots.models.records import (
 )
 from bots.models.secrets import BotSecrets
 from bots.models.session import HostSign, SessionCommand, SessionMemory, SessionSettings, TradingSession
+from bots.models.template import BotTemplate
 from bots.models.trading import Order, PaperOrder, Position, Trade
 
 __all__ = [
     "Bot",
     "BotSecrets",
+    "BotTemplate",
     "Cycle",
     "DailyStats",
     "Decision",

@@ -26,10 +26,12 @@ def run_again(tape: Tape) -> Again:
     plan = tape.plan
     desk = Desk(plan)
     before = {symbol: tape.warmup.get(symbol, BarColumns.empty()) for symbol in plan.symbols}
-    whole = {
+    whole: Mapping[str, Bars] = {
         symbol: _bars(plan, symbol, plan.timeframe, BarColumns.concat([before[symbol], tape.deciding[symbol]]))
         for symbol in plan.symbols
     }
+    if tape.furnish is not None:
+        whole = tape.furnish(whole)
     scored = {s: answer[len(before[s]) :] for s, answer in reading.read(desk.strategy, whole).items()}
     signals = {
         (symbol, ts): action

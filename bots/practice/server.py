@@ -16,6 +16,7 @@ from bots.practice import web
 from bots.practice.alpaca.data import Client, History, Stream
 from bots.practice.alpaca.trading import Trading
 from bots.practice.alpaca.updates import Updates
+from bots.practice.binance import Spot
 from bots.practice.clock import Clock
 from bots.practice.control import Control
 from bots.practice.exchange import Exchange
@@ -23,6 +24,7 @@ from bots.practice.faults import Faults, RequestFault
 from bots.practice.hours import Schedule
 from bots.practice.market import Market
 from bots.practice.orders import Account, Instrument
+from bots.practice.polygon import Aggregates
 from bots.practice.streams import Connection
 from bots.practice.web import Answer, Request, Routes
 
@@ -63,6 +65,8 @@ class Venue:
         self.routes = Routes()
         Trading(self.exchange, self.schedule).add_to(self.routes)
         History(self.exchange, self.market).add_to(self.routes)
+        Aggregates(self.exchange, self.market).add_to(self.routes)
+        Spot(self.exchange, self.market).add_to(self.routes)
         Control(self).add_to(self.routes)
         self._connections: set[asyncio.Task[None]] = set()
         self._session_ends: dict[str, Any] = {}

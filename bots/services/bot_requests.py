@@ -9,7 +9,7 @@ from accounts.models import User
 from bots.models import Bot
 from bots.services import requests
 from engine.errors import Fault, InputError
-from strategies import catalogue, conditions, readers, session_settings, timeframes
+from strategies import catalogue, conditions, readers, reading, session_settings, timeframes
 from strategies import selectors as strategy_selectors
 from strategies.params import WEEKDAYS
 from strategies.services import gate
@@ -84,6 +84,12 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
         "run": reader.read("run", Bot.Run.MANUAL, readers.choice, choices=Bot.Run.values),
         "stop_policy": reader.read("stop_policy", "flatten", readers.choice, choices=("keep", "flatten")),
     }
+    if strategy:
+        declared = catalogue.get(strategy)
+        if symbols:
+            reader.attempt(None, reading.refuse_symbols, declared, symbols)
+        settings = session_settings.as_json(session_settings.preset()) | columns["settings"]
+        reader.attempt(None, reading.refuse_settings, declared, parameters, settings)
     reader.finish()
     if not indicators:
         gate.check_tier(user, strategy, parameters)

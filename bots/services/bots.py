@@ -28,6 +28,14 @@ def create(user: User, payload: Any) -> Bot:
     return _add(user, bot_requests.clean(user, payload))
 
 
+def create_free(user: User, payload: Any) -> Bot:
+    """As `create`, under the next free name like the one that is sent."""
+    columns = bot_requests.clean(user, payload)
+    if Bot.objects.filter(owner=user, name=columns["name"]).exists():
+        columns["name"] = _free_name(user, columns["name"])
+    return _add(user, columns)
+
+
 def replace(user: User, bot_id: int, payload: Any) -> Bot:
     """The whole configuration anew: what is left out gets its default. A session that runs keeps what it copied."""
     selectors.bot(user, bot_id)
@@ -117,10 +125,7 @@ def import_config(user: User, document: Any) -> Bot:
     if inner is None and document.get("bot") is None:
         reader.fault("bot", "required", "The document holds no bot")
     reader.finish()
-    columns = bot_requests.clean(user, inner)
-    if Bot.objects.filter(owner=user, name=columns["name"]).exists():
-        columns["name"] = _free_name(user, columns["name"])
-    return _add(user, columns)
+    return create_free(user, inner)
 
 
 def _add(user: User, columns: Mapping[str, Any]) -> Bot:

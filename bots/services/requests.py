@@ -147,12 +147,16 @@ def _read(
     symbols = read_symbols(reader)
     if strategy and symbols:
         reader.attempt(None, reading.refuse_symbols, catalogue.get(strategy), symbols)
+    if strategy:
+        reader.attempt(None, reading.refuse_unavailable, catalogue.get(strategy))
     timeframe, match_timeframe = read_timeframes(reader)
     if strategy and parameters:
         reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)
     preset = reader.read("preset", session_settings.DEFAULT_PRESET, readers.preset)
     sent = raw.get("settings")
     settings = reader.attempt({}, readers.settings, preset, {} if sent is None else sent)
+    if strategy and settings:
+        reader.attempt(None, reading.refuse_settings, catalogue.get(strategy), parameters, settings)
     feed, options = read_feed(user, reader, symbols, match_timeframe or timeframe)
     now = timezone.now()
     cash = reader.read("initial_cash", Decimal(100_000), readers.money, low=MIN_CASH, high=MAX_CASH)

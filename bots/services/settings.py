@@ -17,7 +17,7 @@ from bots.services.sessions import log, nudge
 from bots.settings_columns import from_columns, to_columns
 from bots.states import OVER
 from engine.errors import Fault, InputError
-from strategies import readers, session_settings
+from strategies import catalogue, readers, reading, session_settings
 from strategies.services import gate
 from strategies.session_settings import SETTINGS
 from tradingsite.lib.errors import Conflict, NotFound, Unprocessable
@@ -29,7 +29,8 @@ def change(
     """A new version with these settings changed; the one that is in force where nothing differs.
 
     changes: {setting: value}. preset: begin with that preset's values instead of the ones in force.
-    Raises NotFound, InputError (paths begin with ``settings``), Unprocessable (cautions), Conflict once it is over.
+    Raises NotFound, InputError (paths begin with ``settings``; also for one that the strategy cannot do without),
+    Unprocessable (cautions), Conflict once it is over.
     """
     changes = readers.strict(readers.mapping, "settings", changes)
     unknown = [
@@ -48,6 +49,7 @@ def change(
             values = session_settings.clean({**base, **changes}, preset_name=name)
         except InputError as error:
             raise error.under("settings") from None
+        reading.refuse_settings(catalogue.get(session.strategy), session.strategy_parameters, values)
         if not confirmed:
             refuse_unusual(user, session, values)
         return _add(user, session, latest, values)

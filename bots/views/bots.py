@@ -21,6 +21,7 @@ from bots.presenters import cards, heads
 from bots.presenters.bots import BotCard, bot_cards
 from bots.selectors import pages
 from engine.errors import InputError
+from strategies.run_form import CUSTOM, SAVED
 from tradingsite.lib.errors import ApiError, NotFound, QuotaExceeded, Unprocessable
 
 PAGE_SIZE = 24
@@ -67,9 +68,13 @@ def page_of(request: HttpRequest, bot_id: int, secrets: SecretsForm | None = Non
 @login_required
 @require_http_methods(["GET", "POST"])
 def new_bot(request: HttpRequest) -> HttpResponse:
-    """The form of a new bot; what is refused comes back with what was typed."""
+    """The form of a new bot; ``?custom=`` or ``?saved=`` chooses a strategy. What is refused comes back as typed."""
     if request.method == "GET":
-        return _form(request, BotForm(request.user, {"symbols": ["SIM-ALPHA"]}))
+        values: dict[str, Any] = {"symbols": ["SIM-ALPHA"]}
+        for prefix, name in ((CUSTOM, "custom"), (SAVED, "saved")):
+            if request.GET.get(name, "").isdecimal():
+                values["strategy"] = f"{prefix}{request.GET[name]}"
+        return _form(request, BotForm(request.user, values))
     return _save(request, None, lambda body: services.bots.create(request.user, body))
 
 

@@ -16,6 +16,7 @@ from bots.forms import BotForm, SessionForm
 from bots.forms.market import SIMULATED, MarketForm
 from engine.errors import InputError
 from marketdata import selectors as market
+from strategies.run_form import CUSTOM, SAVED
 from tradingsite.lib.errors import ApiError, QuotaExceeded, Unprocessable
 
 MAX_SUGGESTIONS = 12
@@ -37,7 +38,8 @@ FIRST = {
 @login_required
 @require_http_methods(["GET", "POST"])
 def new_session(request: HttpRequest) -> HttpResponse:
-    """GET: the form, filled in from ``?from=`` (an earlier session), ``?strategy=``, ``?saved=`` or ``?symbol=``.
+    """GET: the form, filled in from ``?from=`` (an earlier session), ``?strategy=``, ``?saved=``, ``?custom=`` or
+    ``?symbol=``.
 
     POST: starts it and goes to its page; when it is refused, the form comes back with what was typed.
     """
@@ -85,11 +87,17 @@ def _prefilled(request: HttpRequest) -> SessionForm:
     elif not all(symbol.startswith("SIM-") for symbol in values["symbols"]):
         values["feed"] = "replay"
     if asked.get("saved", "").isdecimal():
-        values["strategy"] = f"saved:{asked['saved']}"
+        values["strategy"] = f"{SAVED}{asked['saved']}"
+    elif asked.get("custom", "").isdecimal():
+        values["strategy"] = f"{CUSTOM}{asked['custom']}"
     elif asked.get("strategy"):
         values["strategy"] = asked["strategy"][:60]
     form = SessionForm(request.user, values)
-    known = form.saved or values.get("strategy") in {None, *(choice["value"] for choice in form.strategy_choices)}
+    known = (
+        form.saved
+        or form.custom
+        or values.get("strategy") in {None, *(choice["value"] for choice in form.strategy_choices)}
+    )
     return form if known else SessionForm(request.user, {"symbols": values["symbols"]})
 
 

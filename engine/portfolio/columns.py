@@ -79,7 +79,7 @@ class Columns:
 
     def feed(self, lot: float, leg: int, *, finer: bool) -> SymbolFeed:
         c = self.columns
-        signals = Signals(c["action"], c["confidence"], c["limit_px"], c["stop_px"], c["target_weight"])
+        signals = Signals(*(c[name] for name in SIGNAL.names or ()))
         return SymbolFeed(
             c["ts"],
             c["open"],

@@ -16,7 +16,7 @@ from engine.errors import Fault, InputError
 from engine.guards import PACE_NS, PACE_ROOM
 from engine.portfolio.columns import ROW
 from engine.rules import Costs, Rules
-from engine.state import HOLDING
+from engine.state import HOLDING, QUOTE
 from engine.types import BOOK, DAILY, DENIAL, ORDER, Records
 from engine.world import World
 
@@ -25,6 +25,7 @@ _VERSION: Final = 1
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {
     "book": BOOK,
     "holdings": HOLDING,
+    "quotes": QUOTE,
     "lists": np.dtype(np.int32),
     "orders": ORDER,
     "serials": np.dtype(np.int64),
@@ -50,6 +51,7 @@ class Essence:
 
     book: Records
     holdings: Records
+    quotes: Records
     lists: Records
     orders: Records
     serials: Records
@@ -74,16 +76,16 @@ def essence(
     finer: bool,
 ) -> Essence:
     """Copies of what is kept. serials: of the rows of orders. dropped: how many bars of each symbol are left out."""
-    book, holdings = world.book.copy(), world.holdings.copy()
-    kept = {
-        "orders": np.union1d(holdings["entry_order"], holdings["exit_order"]),
-        "denials": np.unique(holdings["last_denial"]),
-    }
-    for fields_of, name in ((("entry_order", "exit_order"), "orders"), (("last_denial",), "denials")):
-        rows = kept[name] = kept[name][kept[name] >= 0]
-        for field in fields_of:
-            has = holdings[field] >= 0
-            holdings[field][has] = np.searchsorted(rows, holdings[field][has])
+    book, holdings, quotes = world.book.copy(), world.holdings.copy(), world.quotes.copy()
+    kept = {}
+    for name, referring in (
+        ("orders", (holdings["entry_order"], holdings["exit_order"], quotes["order"])),
+        ("denials", (holdings["last_denial"], quotes["last_denial"])),
+    ):
+        rows = np.unique(np.concatenate(referring))
+        rows = kept[name] = rows[rows >= 0]
+        for numbers in referring:
+            numbers[numbers >= 0] = np.searchsorted(rows, numbers[numbers >= 0])
         book[f"n_{name}"] = len(rows)
     for field in ("next_at", "entry_at") + (() if finer else ("entry_clock", "exit_clock")):
         holdings[field] -= dropped
@@ -96,6 +98,7 @@ def essence(
     return Essence(
         book,
         holdings,
+        quotes,
         world.lists.copy(),
         world.logs.rows["orders"][kept["orders"]],
         serials[kept["orders"]],
@@ -171,7 +174,7 @@ def unpack(data: bytes, kind: Mapping[str, Any]) -> tuple[Essence, Rules, Costs]
         arrays[name] = np.frombuffer(body, dtype=dtype, count=count, offset=start).copy()
         start += count * dtype.itemsize
     bars = np.split(arrays.pop("bars"), np.cumsum(header["bars"])[:-1])
-    arrays["lists"] = arrays["lists"].reshape(3, -1)
+    arrays["lists"] = arrays["lists"].reshape(4, -1)
     state = Essence(bars=bars, last_ts=header["last_ts"], counts=header["counts"], **arrays)
     return state, Rules(**header["rules"]), Costs(**header["costs"])
 

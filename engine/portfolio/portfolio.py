@@ -25,6 +25,7 @@ from engine.rules import Costs, Rules
 from engine.step import advance
 from engine.types import (
     BUY,
+    BY_QUOTE,
     NANOS_PER_DAY,
     REASON_NAMES,
     REQUEST_REASONS,
@@ -159,12 +160,12 @@ class Portfolio:
             room = 2 * (rules.correlation_bars + 1)
             world.recent_ts, world.recent_px = world.straighten(world.holdings, room)
         world.facts["side"] = 0
-        switch(self._world.settings, self._world.holdings)
+        switch(self._world.settings, self._world.holdings, self._world.quotes)
         self._rebind()
 
     def request_exit(self, symbol: str | None, reason: str) -> StepLog:
         """A MARKET exit of the whole position in `symbol`, as if decided at the close of the last step; None: of every
-        position, and all working entries are cancelled. What is being exited already is left alone.
+        position, and all working entries and quotes are cancelled. What is being exited already is left alone.
 
         reason: one of engine.types.REQUEST_REASONS. Answers what changed at once; no later StepLog repeats it. Raises
         InputError for an unknown symbol or reason.
@@ -175,8 +176,8 @@ class Portfolio:
         return self._intervene(symbol, REASON_NAMES.index(reason))
 
     def cancel_entry(self, symbol: str | None) -> StepLog:
-        """Cancel the working entry order of `symbol` (None: every one), if there is one. Answers what changed, as
-        `request_exit` does. Raises InputError for an unknown symbol."""
+        """Cancel the working entry order and the quotes of `symbol` (None: every one), if there are any. Answers what
+        changed, as `request_exit` does. Raises InputError for an unknown symbol."""
         return self._intervene(symbol, CANCEL_ENTRY)
 
     def positions(self) -> list[OpenPosition]:
@@ -201,8 +202,10 @@ class Portfolio:
         return None if facts is None else size_of(facts)
 
     def exits_due(self) -> dict[str, str]:
-        """The symbols whose position has an exit order at work, and why."""
-        return {order.symbol: order.reason for order in self.working_orders() if not order.entry}
+        """The symbols whose position has an exit order at work, and why. A quote is none: it may rest for ever."""
+        quote = REASON_NAMES[BY_QUOTE]
+        orders = self.working_orders()
+        return {order.symbol: order.reason for order in orders if not order.entry and order.reason != quote}
 
     @property
     def equity(self) -> float:
@@ -299,6 +302,7 @@ class Portfolio:
         """Put a state in the place of what is there, in the same memory."""
         world, logs = self._world, self._world.logs
         world.book[:], world.holdings[:], world.lists[:] = state.book, state.holdings, state.lists
+        world.quotes[:] = state.quotes
         for name, rows in (("orders", state.orders), ("denials", state.denials)):
             logs.rows[name][: len(rows)] = rows
         logs.daily[: len(state.daily)] = state.daily
@@ -316,7 +320,7 @@ class Portfolio:
         world.settings["track_day"] = counts["track_day"]
         self._surrounded = True  # as far as is known
         self._reports.number(state.serials, counts["next_serial"])
-        switch(self._world.settings, self._world.holdings)
+        switch(self._world.settings, self._world.holdings, self._world.quotes)
 
     def _settings(self) -> Records:
         timeframe = self._markets[0].timeframe

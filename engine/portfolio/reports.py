@@ -13,7 +13,7 @@ from engine.types import BOOK, DENIAL_NAMES, REASON_NAMES, STOP_LIMIT, Records
 from engine.world import LOGS, World
 
 _FIRST_COUNT: Final = BOOK.fields["n_orders"][1] // 8 if BOOK.fields else 0  # where BOOK counts rows and list lengths
-_ORDERS, _DENIALS, _HELD, _ENTRIES, _EXITS, _COUNTS = 0, 3, 6, 7, 8, 9
+_ORDERS, _DENIALS, _ENTRIES, _EXITS, _QUOTED, _COUNTS = 0, 3, 7, 8, 9, 10
 _LOG_NUMBERS: Final = {name: k for k, name in enumerate(LOGS)}
 
 
@@ -58,13 +58,13 @@ class Reports:
     def working(self) -> Records:
         """Rows of the working orders, rising."""
         holdings = self._world.holdings
-        rows = np.concatenate((holdings["entry_order"], holdings["exit_order"]))
+        rows = np.concatenate((holdings["entry_order"], holdings["exit_order"], self._world.quotes["order"]))
         return np.sort(rows[rows >= 0])
 
     def before(self) -> Before:
         """To be taken before something is done; `log` says what has changed since."""
         counts = self._counts.tolist()
-        if counts[_ENTRIES] == 0 and counts[_EXITS] == 0:
+        if counts[_ENTRIES] == 0 and counts[_EXITS] == 0 and counts[_QUOTED] == 0:
             return Before(counts, None)
         rows = self.working()
         return Before(counts, (rows, np.asarray(self.orders(rows))))

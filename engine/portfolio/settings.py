@@ -20,7 +20,7 @@ def stepped_settings(rules: Rules, costs: Costs, *, symbols: int, timeframe: str
     return settings
 
 
-def switch(settings: Records, holdings: Records) -> None:
+def switch(settings: Records, holdings: Records, quotes: Records) -> None:
     """Turn on what positions and orders decided by earlier rules still need."""
     held, entering = holdings["qty"] != 0.0, holdings["entry_order"] >= 0
     leaving = holdings["exit_order"] >= 0
@@ -30,6 +30,8 @@ def switch(settings: Records, holdings: Records) -> None:
         ("shorts", holdings["qty"] < 0.0, holdings["entry_side"] < 0),
     ):
         settings[name] |= bool((held & of_position).any() or (entering & of_entry).any())
+    selling = quotes[1::2]
+    settings["shorts"] |= bool(((selling["order"] >= 0) & (selling["opens"] > 0.0)).any())
     closing = (entering & (holdings["entry_tif"] == CLS)) | (leaving & (holdings["exit_tif"] == CLS))
     settings["auctions"] |= bool(closing.any())
 

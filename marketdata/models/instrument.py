@@ -16,6 +16,15 @@ class Source(models.TextChoices):
     SYNTHETIC = "synthetic", "Synthetic (made up from a seed)"
     FILE = "file", "Imported file"
     YAHOO = "yahoo", "Yahoo"
+    ALPACA = "alpaca", "Alpaca"
+    POLYGON = "polygon", "Polygon"
+    BINANCE = "binance", "Binance"
+    ALPHA_VANTAGE = "alpha_vantage", "Alpha Vantage"
+
+    @property
+    def by_network(self) -> bool:
+        """Whether its instruments are known only once they are asked for."""
+        return self not in (Source.SAMPLE, Source.SYNTHETIC, Source.FILE)
 
 
 class Instrument(models.Model):

@@ -20,13 +20,13 @@ import numpy as np
 from marketdata.adjust import Action
 from marketdata.columns import DAY, SECOND, BarColumns
 from marketdata.providers.base import Capabilities, Listing, Provider, ProviderError
+from marketdata.providers.http import get_json
 from marketdata.quality import Quote, check_bars
 
 _INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "60m", "1d": "1d"}
 _WINDOW = {"1m": timedelta(days=29), "5m": timedelta(days=59), "15m": timedelta(days=59), "1h": timedelta(days=729)}
 _REQUEST = {"1m": timedelta(days=7)}
 _AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126 Safari/537.36"
-_MAX_BODY = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,9 @@ class YahooProvider(Provider):
     def _chart(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> _Chart:
         if not re.fullmatch(r"[A-Z0-9^][A-Z0-9.^=-]{0,19}", symbol):
             raise ProviderError(f"{symbol!r} is not a symbol Yahoo could know", retryable=False)
-        body = self._get(
-            symbol,
+        body = get_json(
+            "Yahoo",
+            f"{self._base_url}/v8/finance/chart/{symbol}",
             {
                 "interval": _INTERVALS[timeframe],
                 "period1": str(math.floor(start.timestamp())),
@@ -109,39 +110,14 @@ class YahooProvider(Provider):
                 "events": "div,splits",
                 "includePrePost": "false",
             },
+            what=symbol,
+            headers={"User-Agent": _AGENT},
+            timeout_s=self._timeout_s,
         )
         try:
             return _parse(body, timeframe)
         except (KeyError, IndexError, TypeError, ValueError, ArithmeticError) as error:
             raise ProviderError(f"Yahoo's answer for {symbol} was not understood", retryable=True) from error
-
-    def _get(self, symbol: str, params: dict[str, str]) -> dict[str, Any]:
-        import httpx  # only where a worker asks for it: it costs a web process 40 ms and 10 MB
-
-        url = f"{self._base_url}/v8/finance/chart/{symbol}"
-        try:
-            with (
-                httpx.Client(timeout=self._timeout_s, headers={"User-Agent": _AGENT}) as client,
-                client.stream("GET", url, params=params) as response,
-            ):
-                body = bytearray()
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > _MAX_BODY:
-                        raise ProviderError("Yahoo's answer is too large", retryable=False)
-                status = response.status_code
-        except httpx.HTTPError as error:
-            raise ProviderError(f"Yahoo cannot be reached ({type(error).__name__})", retryable=True) from error
-        if status == 404:
-            raise ProviderError(f"Yahoo knows no {symbol}", retryable=False)
-        if status == 429:
-            raise ProviderError("Yahoo refuses more requests for now", retryable=True)
-        if status != 200:
-            raise ProviderError(f"Yahoo answered with status {status}", retryable=status >= 500)
-        try:
-            return httpx.Response(200, content=bytes(body)).json()
-        except ValueError as error:
-            raise ProviderError("Yahoo's answer was no JSON", retryable=True) from error
 
 
 def _parse(body: dict[str, Any], timeframe: str) -> _Chart:

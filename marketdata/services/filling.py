@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 from django.conf import settings
@@ -14,7 +15,12 @@ from marketdata import selectors
 from marketdata.columns import DAY, TIMEFRAME_NS, BarColumns
 from marketdata.gaps import Sessions
 from marketdata.models import Coverage, Instrument
+from marketdata.models.instrument import Source
 from marketdata.providers import Provider, ProviderError
+from marketdata.providers.alpaca import AlpacaProvider
+from marketdata.providers.alpha_vantage import AlphaVantageProvider
+from marketdata.providers.binance import BinanceProvider
+from marketdata.providers.polygon import PolygonProvider
 from marketdata.providers.sample import SampleProvider
 from marketdata.providers.synthetic import SyntheticProvider
 from marketdata.providers.yahoo import YahooProvider
@@ -35,7 +41,27 @@ def provider_of(source: str) -> Provider | None:
         return SyntheticProvider(exchange_sessions)
     if source == "yahoo":
         return YahooProvider(settings.YAHOO_BASE_URL)
+    if source == "alpaca":
+        return AlpacaProvider(
+            settings.ALPACA_DATA_URL,
+            settings.ALPACA_API_KEY,
+            settings.ALPACA_API_SECRET,
+            exchange_sessions,
+            feed=settings.ALPACA_DATA_FEED,
+        )
+    if source == "polygon":
+        return PolygonProvider(settings.POLYGON_BASE_URL, settings.POLYGON_API_KEY, exchange_sessions)
+    if source == "binance":
+        return BinanceProvider(settings.BINANCE_BASE_URL)
+    if source == "alpha_vantage":
+        return AlphaVantageProvider(settings.ALPHA_VANTAGE_BASE_URL, settings.ALPHA_VANTAGE_API_KEY)
     return None
+
+
+def lacks_actions(source: str) -> bool:
+    """Whether it is a source by network that tells of no splits and dividends."""
+    provider = provider_of(source)
+    return provider is not None and provider.capabilities.network and not provider.capabilities.corporate_actions
 
 
 def exchange_sessions(calendar: str, first: date, last: date) -> Sessions:
@@ -123,7 +149,11 @@ def unstored(instrument: Instrument, timeframe: str, start_ns: int, end_ns: int)
 
 def ensure_instrument(source: str, symbol: str) -> Instrument:
     """A network source's instrument, made when it is asked for the first time. Raises InputError for a bad symbol."""
-    row, _ = Instrument.objects.get_or_create(source=source, symbol=clean_symbol(symbol), owner=None)
+    name = clean_symbol(symbol)
+    # What trades round the clock: every pair of Binance, and Alpaca's coins, which have a dash in their names.
+    is_coin = source == Source.BINANCE or (source == Source.ALPACA and "-" in name)
+    traits = {"calendar": ALWAYS_OPEN, "fractionable": True, "tick_size": Decimal("0.00000001")} if is_coin else {}
+    row, _ = Instrument.objects.get_or_create(source=source, symbol=name, owner=None, defaults=traits)
     return row
 
 

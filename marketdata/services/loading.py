@@ -20,7 +20,7 @@ from marketdata.models import Instrument
 from marketdata.models.instrument import Source
 from marketdata.providers import ProviderError
 from marketdata.services import filling
-from marketdata.zones import calendar_zone, from_ns, to_ns, trading_days
+from marketdata.zones import ALWAYS_OPEN, calendar_zone, from_ns, to_ns, trading_days
 
 if TYPE_CHECKING:
     from engine.bars import Bars
@@ -121,6 +121,8 @@ def _load_one(
     days = trading_days(columns.ts, native, instrument.calendar)
     columns = adjusted(columns, days, selectors.actions_of(instrument), adjustment)
     notes.extend(_range_notes(instrument, columns, first, last))
+    if instrument.calendar != ALWAYS_OPEN and adjustment != "raw" and filling.lacks_actions(instrument.source):
+        notes.append(f"{instrument.symbol}: no splits and dividends from this source; prices are as traded.")
     bars = Bars.from_arrays(
         instrument.symbol,
         native,
@@ -148,7 +150,7 @@ def _instrument(symbol: object, source: str, owner: Any, path: str) -> Instrumen
     row = found.filter(source=source).order_by(F("owner_id").asc(nulls_last=True)).first()
     if row is not None:
         return row
-    if source == Source.YAHOO:
+    if Source(source).by_network:
         return filling.ensure_instrument(source, symbol)
     elsewhere = sorted(set(found.values_list("source", flat=True)))
     hint = "it is in: " + ", ".join(elsewhere) if elsewhere else "see the data page for what there is"

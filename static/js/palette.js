@@ -7,7 +7,9 @@ export function startPalette() {
   const input = document.getElementById("palette-input");
   const list = document.getElementById("palette-list");
   const pages = [...document.querySelectorAll(".rail-links a")].map((link) => ({ label: link.textContent.trim(), kind: "Page", url: link.href }));
-  pages.unshift({ label: "New backtest", kind: "Page", url: dialog.dataset.new }, { label: "Start a session", kind: "Page", url: dialog.dataset.start });
+  const page = (label, url) => ({ label, kind: "Page", url });
+  const { new: backtest, start, build, custom } = dialog.dataset;
+  pages.unshift(page("New backtest", backtest), page("Start a session", start), page("New custom strategy", build), page("Custom strategies", custom));
   const sources = dialog.dataset.urls.split(" ");
   let chosen = 0;
   let timer = 0;

@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 from engine.errors import Fault, InputError
 from strategies import selectors
 from strategies.api import custom_shapes as shapes
+from strategies.api.public import WithGallery
 from strategies.conditions.shapes import MAX_BYTES, MAX_JSON_DEPTH
 from strategies.models import ConditionTest, CustomStrategy
 from strategies.serializers import CopyRequestSerializer
@@ -102,8 +103,10 @@ class CustomStrategies(_Trees, _CustomList):
         return _answer(request, custom.create(request.user, request.data), status.HTTP_201_CREATED)
 
 
-class PublicCustomStrategies(_CustomList):
+class PublicCustomStrategies(WithGallery, _CustomList):
     """Custom strategies that their owners made public."""
+
+    serializer_class = shapes.PublicCustomStrategySerializer
 
     def rows(self) -> QuerySet[CustomStrategy]:
         return selectors.public_custom()

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from marketdata import symbols as symbol_rule
 from marketdata.models.instrument import Source
+from strategies.gallery.serializers import OpinionsSerializer
 from strategies.models import TREES, ConditionTest, CustomStrategy
 from strategies.selectors import MAX_ID
 from strategies.services import DESCRIPTION_LENGTH, NAME_LENGTH, custom, trials
@@ -112,6 +113,16 @@ class CustomStrategySerializer(serializers.ModelSerializer):
     @extend_schema_field({"type": "integer", "nullable": True})
     def get_copied_from(self, row: CustomStrategy) -> int | None:
         return row.copied_from_id if self.get_is_own(row) else None
+
+
+class PublicCustomStrategySerializer(CustomStrategySerializer):
+    """A public custom strategy, with its figures and ratings; null in the moments before it is in the gallery."""
+
+    gallery = OpinionsSerializer(source="in_gallery", allow_null=True)
+
+    class Meta(CustomStrategySerializer.Meta):
+        fields = (*CustomStrategySerializer.Meta.fields, "gallery")
+        read_only_fields = fields
 
 
 class ConditionsCheckedSerializer(serializers.Serializer):

@@ -15,10 +15,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from strategies import selectors, services
+from strategies.api.public import WithGallery
 from strategies.models import UserStrategy
 from strategies.serializers import (
     TYPES,
     CopyRequestSerializer,
+    PublicStrategySerializer,
     StrategyQuerySerializer,
     StrategyRequestSerializer,
     StrategySerializer,
@@ -97,8 +99,10 @@ class StrategiesOfUser(_StrategyList):
         return super().get(request, user_id=user_id)
 
 
-class PublicStrategies(_StrategyList):
+class PublicStrategies(WithGallery, _StrategyList):
     """Strategies that their owners made public."""
+
+    serializer_class = PublicStrategySerializer
 
     def rows(self) -> QuerySet[UserStrategy]:
         return selectors.public()
@@ -109,8 +113,10 @@ class PublicStrategies(_StrategyList):
         return super().get(request)
 
 
-class PublicStrategiesOfType(_StrategyList):
+class PublicStrategiesOfType(WithGallery, _StrategyList):
     """Public strategies of one kind."""
+
+    serializer_class = PublicStrategySerializer
 
     def rows(self) -> QuerySet[UserStrategy]:
         if self.kwargs["strategy_type"] not in TYPES:

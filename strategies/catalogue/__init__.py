@@ -17,8 +17,20 @@ from strategies.catalogue import bollinger  # noqa: F401
 from strategies.catalogue import breakout  # noqa: F401
 from strategies.catalogue import rsi_bollinger  # noqa: F401
 from strategies.catalogue import zscore_reversion  # noqa: F401
+from strategies.catalogue import pairs  # noqa: F401
+from strategies.catalogue import stat_arb  # noqa: F401
+from strategies.catalogue import price_arbitrage  # noqa: F401
+from strategies.catalogue import market_making  # noqa: F401
+from strategies.catalogue import multi_timeframe  # noqa: F401
+from strategies.catalogue import ai_enhanced  # noqa: F401
+from strategies.catalogue import volume  # noqa: F401
+from strategies.catalogue import liquidity  # noqa: F401
+from strategies.catalogue import smart_money  # noqa: F401
+from strategies.catalogue import microstructure  # noqa: F401
+from strategies.catalogue import sentiment  # noqa: F401
 from strategies.catalogue import buy_and_hold  # noqa: F401
 from strategies import conditions  # noqa: F401
+from strategies import ensemble  # noqa: F401
 # isort: on
 
 

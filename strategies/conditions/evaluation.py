@@ -10,7 +10,7 @@ later bar, and coarser timeframes give only bars that have closed.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
@@ -41,21 +41,28 @@ _COMPARE: dict[str, tuple[np.ufunc, np.ufunc]] = {
 
 
 def evaluate(tree: Tree, bars: Bars) -> Flags:
-    """Where a canonical tree is true; shape (len(bars),). Raises InputError (path ``timeframe``) where it reads bars
-    that are finer than these."""
+    """Where a canonical tree is true; shape (len(bars),).
+
+    Raises InputError (path ``timeframe``) where it reads bars that are finer than these.
+    """
     return Evaluation(bars).true(tree)
 
 
 class Evaluation:
-    """Trees over one series. Answers are read-only by agreement: they are shared."""
+    """Trees over one series. Answers are read-only by agreement: they are shared.
 
-    def __init__(self, bars: Bars) -> None:
+    every_node: keep the answers of nodes that stand in the tree only once, too, because each will be asked for again.
+    """
+
+    def __init__(self, bars: Bars, *, every_node: bool = False) -> None:
         self.bars = bars
+        self.every_node = every_node
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._size = 0
         self._coarse: dict[str, Aligned] = {}
         self._names: dict[Hashable, int] = {}
         self._keys: dict[int, int] = {}
+        self._places: Counter[int] = Counter()
         self._alive: list[Any] = []
 
     def true(self, node: Tree) -> Flags:
@@ -81,7 +88,10 @@ class Evaluation:
     # --- nodes ------------------------------------------------------------------------------------------------------
 
     def _asked(self, node: Tree, wanted: bool) -> Flags:
-        return self._keep((wanted, self._key(node)), lambda: self._answer(node, wanted))
+        key = self._key(node)
+        if self.every_node or self._places[key] > 1:
+            return self._keep((wanted, key), lambda: self._answer(node, wanted))
+        return self._answer(node, wanted)
 
     def _answer(self, node: Tree, wanted: bool) -> Flags:
         if node["type"] == "compare":
@@ -169,6 +179,7 @@ class Evaluation:
                 entries.append((name, value))
             known = self._names.setdefault(tuple(entries), len(self._names))
             self._keys[id(form)] = known
+            self._places[known] += 1
             self._alive.append(form)  # a number stands for an object only while that exists
         return known
 

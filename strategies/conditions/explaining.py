@@ -24,6 +24,7 @@ def explain(tree: Tree, bars: Bars, places: list[int], evaluation: Evaluation | 
     negative ones count from the end.
     """
     asked = evaluation or Evaluation(bars)
+    asked.every_node = True  # each node is asked for by itself, after the ones above it
     rows = [range(len(bars))[place] for place in places]
     return [_node(tree, asked, row) for row in rows]
 

@@ -117,9 +117,12 @@ class Conditions(Strategy):
 
     def _explained(self, bars: Bars, places: list[int]) -> list[Signal]:
         needed = self.warmup()
+        explained = super()._explained(bars, places)
+        # A session asks once a bar, and nobody else about that bar: what is kept would only lie there.
+        self._last = None
         return [
             signal if place + 1 < needed else replace(signal, reasoning=_reason(signal))
-            for place, signal in zip(places, super()._explained(bars, places), strict=True)
+            for place, signal in zip(places, explained, strict=True)
         ]
 
     def _evaluation(self, bars: Bars) -> Evaluation:

@@ -4,7 +4,7 @@
 `register` for new ones. Plain Python; TA-Lib loads when something is first computed.
 """
 
-from strategies.indicators import shipped  # noqa: F401  (registers the shipped indicators)
+from strategies.indicators import shipped, shipped_flow  # noqa: F401  (register the shipped indicators)
 from strategies.indicators.crossing import crosses_above, crosses_below
 from strategies.indicators.registry import Indicator, all, calculate, get, register
 

@@ -16,6 +16,8 @@ from django.utils import timezone
 from marketdata.columns import TIMEFRAME_NS
 from marketdata.zones import to_ns
 from strategies import catalogue, conditions
+from strategies.gallery import measuring
+from strategies.gallery.models import Publication
 from strategies.models import CustomStrategy
 from strategies.services.gate import CONDITIONS
 
@@ -53,6 +55,8 @@ def run(custom_id: int, revision: int) -> None:
         warmup=report["declared_warmup"] if report else None,
         measured_warmup=report["memory"] if report else None,
     )
+    for publication in Publication.objects.filter(custom_strategy=row, state=Publication.State.QUEUED):
+        measuring.ask(publication.pk)
 
 
 def due() -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ from accounts import quotas
 from accounts.models import User
 from engine.errors import Fault, InputError
 from strategies import catalogue, conditions, readers, selectors
+from strategies.gallery import publishing
 from strategies.models import TREES, CustomStrategy
 from strategies.services import naming
 from strategies.services.gate import CONDITIONS
@@ -63,6 +64,7 @@ def update(user: User, custom_id: int, payload: Any) -> CustomStrategy:
         row.save(update_fields=[*values, "updated_at"])
         if anew:
             ask_for_check(row)
+        publishing.follow(row)
     return row
 
 
@@ -196,6 +198,9 @@ def _add(user: User, row: CustomStrategy) -> CustomStrategy:
         _refuse_taken(user, row)
         row.save()
         ask_for_check(row)
+        publishing.follow(row)
+        if row.copied_from is not None:
+            publishing.count_copy(user, row.copied_from)
     return row
 
 
@@ -214,6 +219,8 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
         values[field] = fields[field]
         if not isinstance(fields[field], bool):
             faults.append(Fault(field, "wrong_type", "Must be true or false."))
+    if fields["is_public"] is True and not values["description"].strip():
+        faults.append(publishing.NEEDS_DESCRIPTION)
     try:
         values |= {f"{name}_conditions": tree for name, tree in trees(fields).items()}
     except InputError as error:

@@ -13,6 +13,7 @@ from accounts.models import User
 from engine.errors import Fault, InputError
 from strategies import catalogue, selectors, session_settings
 from strategies.base import Strategy
+from strategies.gallery import publishing
 from strategies.models import UserStrategy
 from strategies.services import gate, naming
 
@@ -63,6 +64,7 @@ def update(user: User, strategy_id: int, changes: Mapping[str, Any]) -> UserStra
         gate.check_tier(user, row.strategy, row.parameters)
         naming.refuse_taken(selectors.for_user(user).filter(name=row.name).exclude(pk=row.pk))
         row.save()
+        publishing.follow(row)
     return row
 
 
@@ -92,6 +94,9 @@ def _add(user: User, row: UserStrategy) -> UserStrategy:
         quotas.check_saved_strategies(locked, saved=selectors.count(user))
         naming.refuse_taken(selectors.for_user(user).filter(name=row.name).exclude(pk=row.pk))
         row.save()
+        publishing.follow(row)
+        if row.copied_from is not None:
+            publishing.count_copy(user, row.copied_from)
     return row
 
 
@@ -105,6 +110,8 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
     if not isinstance(fields["is_public"], bool):
         faults.append(Fault("is_public", "wrong_type", "Must be true or false."))
+    if fields["is_public"] is True and not values["description"].strip():
+        faults.append(publishing.NEEDS_DESCRIPTION)
     try:
         declared = catalogue.get(fields["strategy"])
         values |= {"strategy": declared.slug, "strategy_type": declared.kind}

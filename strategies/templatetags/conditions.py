@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 
-from strategies import conditions, explained
+from strategies import conditions, ensemble, explained
 
 register = template.Library()
 
@@ -23,4 +23,9 @@ def in_words(parameters: Mapping[str, Any], slug: str) -> list[tuple[str, Any]]:
     """(name, value) of each parameter; the trees of conditions as sentences, those that are not there left out."""
     if slug == conditions.Conditions.slug:
         return list(conditions.sentences(parameters).items())
+    if slug == ensemble.Ensemble.slug:
+        return [
+            *ensemble.sentences(parameters).items(),
+            ("members", ensemble.Ensemble.members.words(parameters["members"])),
+        ]
     return list(parameters.items())

@@ -109,7 +109,10 @@ def random_bars(symbol: str, timeframe: str, calendar: str, ts: np.ndarray, rng:
     )  # fmt: skip
 
 
-def random_signals(bars: Bars, rng: np.random.Generator, *, rich: bool, weights: bool) -> np.ndarray:
+def random_signals(
+    bars: Bars, rng: np.random.Generator, *, rich: bool, weights: bool, quotes: float = 0.3
+) -> np.ndarray:
+    """quotes: how likely it is that the bars without an action often state quotes."""
     n = len(bars)
     action = rng.choice(np.array([-3, -2, -1, 0, 1, 2], dtype=np.int8), n, p=[0.03, 0.04, 0.2, 0.45, 0.25, 0.03])
     if not rich and not weights:
@@ -124,7 +127,26 @@ def random_signals(bars: Bars, rng: np.random.Generator, *, rich: bool, weights:
     out["limit_px"] = sometimes(0.2, np.round(bars.close * (1 + rng.normal(0, 0.02, n)), 2))
     out["stop_px"] = sometimes(0.2, np.round(bars.close * (1 + rng.normal(0, 0.04, n)), 2))
     out["target_weight"] = sometimes(0.3, rng.choice([-0.5, 0.0, 0.1, 0.25, 0.6, 1.0], n)) if weights else np.nan
+    for name in ("bid_px", "ask_px", "quote_qty"):
+        out[name] = np.nan
+    if rng.random() < quotes:
+        quote_at_times(out, bars.close, rng)
     return out
+
+
+def quote_at_times(out: np.ndarray, close: np.ndarray, rng: np.random.Generator) -> None:
+    """Quotes on a coarse grid, so that many are those of the bar before; some of one side, some that withdraw."""
+    n, tick = len(out), float(rng.choice([0.5, 2.0]))
+    if rng.random() < 0.5:
+        out["action"][rng.random(n) < 0.7] = 0
+    stated = (out["action"] == 0) & np.isnan(out["target_weight"]) & (rng.random(n) < 0.7)
+    middle = np.round(close / tick) * tick
+    bid = np.maximum(middle - rng.choice([0.0, 0.25, 1.0, 4.0], n) * tick, 0.01)
+    ask = bid + rng.choice([0.25, 1.0, 4.0], n) * tick
+    out["bid_px"] = np.where(stated & (rng.random(n) < 0.85), bid, np.nan)
+    out["ask_px"] = np.where(stated & (rng.random(n) < 0.85), ask, np.nan)
+    sizes = rng.choice([5.0, 12.0, 40.5, 300.0], 2)
+    out["quote_qty"] = np.where(stated, np.where(rng.random(n) < 0.1, 0.0, rng.choice(sizes, n)), np.nan)
 
 
 def random_legs(names: list[str], rng: np.random.Generator) -> tuple[tuple[str, ...], ...]:
@@ -276,7 +298,10 @@ def cases(draw: st.DrawFn, *, most_symbols: int = 3, focus: str = "") -> Case:
     rules = draw(rules_of(steps, rng, focus))
     weights = rules.rebalance != "never" or draw(st.integers(0, 5)) == 0
     rich = draw(st.booleans())
-    signals = {name: random_signals(b, rng, rich=rich, weights=weights) for name, b in bars.items()}
+    quotes = 1.0 if focus == "quotes" else 0.3
+    if quotes == 1.0:
+        rich = True
+    signals = {name: random_signals(b, rng, rich=rich, weights=weights, quotes=quotes) for name, b in bars.items()}
     costs, cash = draw(costs_of()), draw(st.sampled_from([300.0, 5_000.0, 100_000.0]))
     return Case(bars, signals, rules, costs, cash, legs=random_legs(sorted(bars), rng))
 

@@ -107,6 +107,7 @@ def test_bars_are_checked_once_with_row_and_column(change: dict, path: str, code
         (["AB"], "legs[0]", "wrong_type"),
         ([["A", "X"]], "legs[0][1]", "unknown_field"),
         ([["A"], ["B", "A"]], "legs[1][1]", "conflict"),
+        ([["A", ["B"]]], "legs[0][1]", "unknown_field"),
     ],
 )
 def test_legs_are_groups_of_traded_symbols(legs: object, path: str, code: str) -> None:

@@ -14,7 +14,6 @@ ROWS = [(100, 101, 99, 100), (102, 104, 101, 103), (104, 105, 102, 104), (105, 1
 FIXED = Rules(sizing="fixed", size_value=10.0, allow_short=True, max_position_size_pct=None)
 
 
-@pytest.mark.row("D10")
 @pytest.mark.parametrize(("code", "closes"), [(EXIT_LONG, True), (EXIT_SHORT, False), (EXIT, True)])
 def test_an_exit_closes_the_long_that_it_names_and_opens_nothing(code: int, closes: bool) -> None:
     """With shorting a sell would turn the position round at that open; an exit closes."""
@@ -23,7 +22,6 @@ def test_an_exit_closes_the_long_that_it_names_and_opens_nothing(code: int, clos
     assert fills(run(ROWS, [1, -1, 0, 0, 0], FIXED)) == [bought, sold, (2, "sell", 10.0, 104.0, "signal")]
 
 
-@pytest.mark.row("D10")
 @pytest.mark.parametrize(("code", "closes"), [(EXIT_LONG, False), (EXIT_SHORT, True), (EXIT, True)])
 def test_an_exit_closes_the_short_that_it_names(code: int, closes: bool) -> None:
     sold, bought = (1, "sell", 10.0, 102.0, "signal"), (2, "buy", 10.0, 104.0, "signal")
@@ -64,14 +62,14 @@ def opened(result: Result) -> list[tuple[str, int]]:
 PAIR = {"A": [1, 0, 0, 0], "B": [-1, 0, 0, 0]}
 
 
-@pytest.mark.row("D12")
+@pytest.mark.row("D10")
 def test_both_legs_of_a_pair_are_placed() -> None:
     result = together(PAIR, FIXED)
     assert opened(result) == [("A", 1), ("B", -1)]
     assert denials(result) == []
 
 
-@pytest.mark.row("D12")
+@pytest.mark.row("D10")
 @pytest.mark.parametrize("fields", [{"max_open_positions": 1}, {"allow_short": False}, {"max_gross_exposure_pct": 1.0}])
 def test_where_one_leg_is_refused_the_other_is_not_placed(fields: dict) -> None:
     rules = Rules(
@@ -86,7 +84,7 @@ def test_where_one_leg_is_refused_the_other_is_not_placed(fields: dict) -> None:
     assert opened(alone) == [("A", 1)], "without the group the first leg would have been left alone"
 
 
-@pytest.mark.row("D12")
+@pytest.mark.row("D10")
 def test_a_leg_that_is_cut_is_not_refused() -> None:
     rules = Rules(size_value=40.0, max_position_size_pct=None, max_gross_exposure_pct=50.0, allow_short=True)
     result = together(PAIR, rules)
@@ -94,7 +92,7 @@ def test_a_leg_that_is_cut_is_not_refused() -> None:
     assert denials(result) == [("gross_cap", 400.0, 100.0, 1)]
 
 
-@pytest.mark.row("D12")
+@pytest.mark.row("D10")
 def test_the_cut_of_a_leg_that_is_taken_back_is_taken_back_too() -> None:
     """A is cut to what the gross cap leaves, then B finds no room; C, which is no leg, has all of it."""
     rules = Rules(size_value=80.0, max_position_size_pct=None, max_gross_exposure_pct=50.0, allow_short=True)
@@ -131,7 +129,7 @@ def test_exits_of_the_legs_are_never_held_back() -> None:
     assert opened(result) == [("A", 1), ("B", -1), ("A", -1), ("B", 1)]
 
 
-@pytest.mark.row("D12", "W5")
+@pytest.mark.row("D10", "W5")
 def test_the_gates_of_a_leg_name_the_refusal() -> None:
     one = Session("A", "B", rules=Rules(max_open_positions=1, allow_short=True), legs=[["A", "B"]])
     assert one.go({"A": says(action=1), "B": says(action=-1)}) == ["no_slot", "leg_refused"]

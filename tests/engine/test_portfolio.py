@@ -10,8 +10,8 @@ import pytest
 
 from engine import Bars, Costs, InputError, Portfolio, Rules
 from engine.portfolio import OutsideExposure, StepLog
-from engine.types import BLOCK_NAMES, DENIAL_NAMES, REASON_NAMES, REQUEST_REASONS, SIGNAL
-from tests.engine.made import START, random_bars, random_signals
+from engine.types import BLOCK_NAMES, DENIAL_NAMES, REASON_NAMES, REQUEST_REASONS
+from tests.engine.made import START, orders_of, random_bars, random_signals
 
 DAY = 86_400_000_000_000
 FLAT = (100.0, 101.0, 99.0, 100.0, 1_000.0)
@@ -87,7 +87,7 @@ def test_serials_survive_trimming_and_resuming() -> None:
 
 def test_every_refusal_is_told_also_a_repeated_one() -> None:
     one = portfolio(rules=Rules(min_confidence=0.5))
-    doubtful = {"A": np.array((1, 0.2, math.nan, math.nan, math.nan), dtype=SIGNAL)}
+    doubtful = {"A": orders_of({"action": 1, "confidence": 0.2})[0]}
     assert [refusals(go(one, doubtful)) for _ in range(3)] == [[("low_confidence", k)] for k in (1, 2, 3)]
     assert refusals(go(one)) == []
 

@@ -115,7 +115,7 @@ def assert_agree(result: Result, slow: reference.Outcome) -> None:
 
 FOCUSES = [
     "", "market", "limit", "stop", "stop_limit", "trailing_stop", "opg", "cls", "ioc", "fok", "this_close", "rebalance",
-    "kelly", "risk", "volatility", "guards", "correlated",
+    "kelly", "risk", "volatility", "guards", "correlated", "quotes",
 ]  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def test_finer_matching_is_the_document(case):
 
 @pytest.mark.row("C14", "J19")
 @tried(250)
-@given(case=cases() | cases(focus="guards") | finer_cases(), data=st.data())
+@given(case=cases() | cases(focus="guards") | cases(focus="quotes") | finer_cases(), data=st.data())
 def test_a_session_with_requests_is_the_document(case, data):
     """Other rules, exits asked for, entries cancelled and blocked, at any step."""
     plan = data.draw(plans(case))

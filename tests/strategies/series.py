@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine import Bars
+from marketdata.news.series import Known, attach
+from strategies.base import Strategy
 
 DAY_NS = 86_400_000_000_000
 MINUTE_NS = 60_000_000_000
@@ -36,6 +38,25 @@ def walk(n: int, seed: int = 7, *, timeframe: str = "1d", cents: bool = True) ->
     volume = rng.integers(0, 10_000, n).astype(np.float64)
     return Bars.from_arrays(
         "WALK", timeframe, FIRST_DAY_NS + np.arange(n) * step, opened, high, low, close, volume, calendar="24/7"
+    )
+
+
+def furnished(strategy: Strategy, bars: Bars, seed: int = 7) -> Bars:
+    """The bars with everything beside them that the strategy reads: made quotes, and made news at made times."""
+    names = strategy.extras()
+    rng = np.random.default_rng(seed)
+    n = len(bars)
+    if "bid" in names:
+        half = bars.close * rng.uniform(0.5e-4, 4e-4, n)
+        sizes = {name: rng.integers(0, 50, n) for name in ("bid_size", "ask_size")}
+        bars = bars.with_extras({"bid": bars.close - half, "ask": bars.close + half, **sizes})
+    when = rng.integers(bars.ts[0], bars.ts_close[-1], n) if n else []
+    return attach(
+        bars,
+        Known.of(
+            (int(at), float(score), "file") for at, score in zip(when, rng.normal(0, 0.4, n).clip(-1, 1), strict=True)
+        ),
+        names,
     )
 
 

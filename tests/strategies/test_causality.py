@@ -14,6 +14,7 @@ from strategies import catalogue
 from strategies.base import Strategy, votes
 from strategies.causality import CausalityReport, check, check_indicator, check_outputs
 from strategies.indicators import functions as f
+from tests.strategies.panels import by_itself
 from tests.strategies.series import real_daily, walk
 
 Signals = Callable[[Bars], NDArray[np.int8]]
@@ -184,7 +185,7 @@ def test_a_signal_before_the_declared_warm_up_is_found() -> None:
 
 
 @pytest.mark.row("W8")
-@pytest.mark.parametrize("declared", [pytest.param(d, id=d.slug) for d in catalogue.listed()])
+@pytest.mark.parametrize("declared", [pytest.param(d, id=d.slug) for d in by_itself()])
 def test_every_shipped_strategy_passes(declared: type[Strategy]) -> None:
     for bars in (walk(280), walk(280, 11, timeframe="1m"), walk(8_000, 3, timeframe="1m")):
         report = check(declared(), bars)
@@ -248,6 +249,6 @@ def test_any_function_of_bars_can_be_checked() -> None:
 @pytest.mark.row("W8")
 def test_shipped_strategies_on_real_prices(shared_data: Path) -> None:
     bars = real_daily(shared_data, "AIG")
-    for declared in catalogue.listed():
+    for declared in by_itself():
         report = check(declared(), bars, points=120)
         assert report.ok, report.problems

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from engine import Bars
 from engine.errors import InputError
 from strategies import catalogue
+from strategies.base import ACTIONS
 from strategies.incremental import Incremental
+from tests.strategies.panels import by_itself
 from tests.strategies.series import FIRST_DAY_NS, MINUTE_NS, walk
 
 NAMES = ("open", "high", "low", "close", "volume")
@@ -29,7 +31,7 @@ def fed(slug: str, **kwargs: object) -> Incremental:
 
 
 @pytest.mark.row("D2", "D4")
-@pytest.mark.parametrize("slug", [declared.slug for declared in catalogue.listed()])
+@pytest.mark.parametrize("slug", [declared.slug for declared in by_itself()])
 def test_bar_by_bar_is_all_at_once(slug: str) -> None:
     bars = walk(260)
     live = fed(slug)
@@ -139,11 +141,17 @@ def test_what_is_fed_must_be_a_strategy_on_a_known_timeframe() -> None:
         catalogue.get("ma_crossover")(fast_window="10")
 
 
-@given(n=st.integers(1, 80), seed=st.integers(0, 1_000), slug=st.sampled_from([d.slug for d in catalogue.listed()]))
+@given(n=st.integers(1, 80), seed=st.integers(0, 1_000), slug=st.sampled_from([d.slug for d in by_itself()]))
 def test_any_series_bit_by_bit(n: int, seed: int, slug: str) -> None:
     bars = walk(n, seed)
     live = fed(slug)
     actions = [live.on_bar(bar).action for bar in one_by_one(bars)]
-    named = {1: "BUY", -1: "SELL", 0: "HOLD"}
-    assert actions == [named[int(signal)] for signal in catalogue.get(slug)().signals(bars)]
+    assert actions == [ACTIONS[int(signal)] for signal in catalogue.get(slug)().signals(bars)]
     assert np.array_equal(live.bars().close, bars.close)
+
+
+@pytest.mark.row("D2")
+def test_a_strategy_over_several_symbols_is_refused() -> None:
+    with pytest.raises(InputError, match="several symbols") as caught:
+        fed("pairs")
+    assert caught.value.faults[0].path == "strategy"

@@ -213,5 +213,5 @@ def _drawn(told: dict[str, Any], rng: np.random.Generator) -> object:
     if told["choices"]:
         return str(rng.choice([choice["value"] for choice in told["choices"]]))
     if told["type"] == "int":
-        return int(rng.integers(told["min"], 40))
-    return float(rng.uniform(told["min"], min(told["max"], 5)))
+        return int(rng.integers(told["min"], max(told["min"] + 1, 40)))
+    return float(rng.uniform(told["min"], max(told["min"], min(told["max"], 5))))

@@ -27,6 +27,7 @@ BODY = {
 
 
 def saved(user: User, name: str = "Mine", **fields: Any) -> UserStrategy:
+    fields.setdefault("description", "What it does")
     return services.create(user, name=name, strategy=fields.pop("strategy", "ma_crossover"), **fields)
 
 

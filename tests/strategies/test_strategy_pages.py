@@ -12,7 +12,7 @@ from accounts.models import Tier, User
 from strategies import catalogue, selectors, services
 from strategies.models import UserStrategy
 
-PAGES = ("strategies:list", "strategies:public", "strategies:new")
+PAGES = ("strategies:list", "strategies:gallery", "strategies:public", "strategies:new")
 
 
 @pytest.fixture
@@ -67,12 +67,25 @@ def test_the_catalogue_is_shown_with_a_way_to_run_each(browser: Client) -> None:
     assert page.status_code == 200
     for declared in catalogue.listed():
         assert declared.label in page.content.decode().replace("&amp;", "&")
-        assert f'href="{reverse("backtests:new")}?strategy={declared.slug}"' in page.content.decode()
+        runs = f'href="{reverse("backtests:new")}?strategy={declared.slug}"' in page.content.decode()
+        assert runs == (not declared.unavailable()), "what needs data that nobody has cannot be run"
         entry = browser.get(reverse("strategies:entry", args=[declared.slug])).content.decode()
         for param in declared.params.values():
             assert param.help.replace("'", "&#x27;") in entry
             assert param.name in entry
     assert browser.get(reverse("strategies:entry", args=["nonsense"])).status_code == 404
+
+
+@pytest.mark.row("E1")
+def test_what_people_build_themselves_is_not_offered_among_what_ships(browser: Client) -> None:
+    unlisted = [declared for declared in catalogue.all() if not declared.listed]
+    assert "conditions" in {declared.slug for declared in unlisted}
+    for address in (reverse("strategies:list"), reverse("backtests:new")):
+        page = browser.get(address).content.decode()
+        assert not any(f'"{declared.slug}"' in page or f"={declared.slug}" in page for declared in unlisted)
+    for declared in unlisted:
+        entry = browser.get(reverse("strategies:entry", args=[declared.slug]))
+        assert declared.describe()[:40].replace("'", "&#x27;") in entry.content.decode()
 
 
 @pytest.mark.row("D19", "B15")
@@ -82,8 +95,8 @@ def test_the_form_comes_from_the_declaration_and_saves(browser: Client, alice: U
     page = browser.get(address, {"strategy": declared.slug})
     sent = typed(page.content)
     assert {name for name in sent if name.startswith("parameters.")} == {
-        f"parameters.{name}" for name in declared.params
-    }
+        f"parameters.{name}" for name, param in declared.params.items() if param.type != "bool" or param.default
+    }, "a box that is not ticked is not sent"
     answer = browser.post(address, {**sent, "name": "From the form"})
     row = selectors.for_user(alice).get()
     assert answer["Location"] == reverse("strategies:detail", args=[row.pk])
@@ -120,7 +133,14 @@ def test_edit_changes_only_what_was_changed(browser: Client, hers: UserStrategy)
     sent = typed(browser.get(address).content)
     assert sent["parameters.fast_window"] == "20"
     browser.post(
-        address, {**sent, "settings.stop_loss_pct": "2.5", "is_public": "true", "settings.trading_days": ["TUE"]}
+        address,
+        {
+            **sent,
+            "settings.stop_loss_pct": "2.5",
+            "is_public": "true",
+            "description": "Slow",
+            "settings.trading_days": ["TUE"],
+        },
     )
     hers.refresh_from_db()
     assert hers.parameters["fast_window"] == 20
@@ -139,10 +159,12 @@ def test_edit_changes_only_what_was_changed(browser: Client, hers: UserStrategy)
 def test_public_strategies_can_be_looked_at_and_copied(browser: Client, alice: User, bob: User) -> None:
     his = services.create(bob, name="His bands", strategy="bollinger", is_public=True, description="Wide & calm")
     services.create(bob, name="His secret", strategy="bollinger")
-    page = browser.get(reverse("strategies:public")).content.decode()
+    old = browser.get(reverse("strategies:public"), {"type": "trend"})
+    assert old["Location"] == reverse("strategies:gallery") + "?kind=trend", "where the list was before"
+    page = browser.get(reverse("strategies:gallery")).content.decode()
     assert "His bands" in page
     assert "His secret" not in page
-    assert "His bands" not in browser.get(reverse("strategies:public"), {"type": "trend"}).content.decode()
+    assert "His bands" not in browser.get(old["Location"]).content.decode()
     look = browser.get(reverse("strategies:detail", args=[his.pk])).content.decode()
     assert "Wide &amp; calm" in look
     assert reverse("strategies:edit", args=[his.pk]) not in look
@@ -160,7 +182,7 @@ def test_another_users_strategy_is_not_there(browser: Client, bob: User) -> None
         address = reverse(f"strategies:{name}", args=[his.pk])
         assert getattr(browser, method)(address).status_code == 404, name
     assert selectors.for_user(bob).exists()
-    services.update(bob, his.pk, {"is_public": True})
+    services.update(bob, his.pk, {"is_public": True, "description": "Bands"})
     for name in ("edit", "delete"):
         assert browser.post(reverse(f"strategies:{name}", args=[his.pk])).status_code == 404
 
@@ -203,7 +225,7 @@ def test_pages_read_few_rows_however_many_are_saved(
 ) -> None:
     Tier.objects.filter(code=Tier.FREE).update(max_saved_strategies=None)
     for n in range(30):
-        services.create(alice, name=f"number {n}", strategy="momentum", is_public=True)
-    for name in ("strategies:list", "strategies:public"):
+        services.create(alice, name=f"number {n}", strategy="momentum", is_public=True, description="Fast")
+    for name in ("strategies:list", "strategies:gallery"):
         with django_assert_max_num_queries(6):
             assert browser.get(reverse(name)).status_code == 200

@@ -13,10 +13,13 @@ from accounts.services import notifications
 from backtests import job
 from backtests import services as backtest_services
 from backtests.models import Backtest, PerformanceRecord
-from bots.models import Bot, TradingSession
+from bots.models import Bot, BotTemplate, TradingSession
+from bots.selectors.templates import key_of
+from bots.services import templates
 from marketdata.models import DataImport, Instrument
 from marketdata.services import imports
 from strategies import services as strategy_services
+from strategies.gallery import publishing
 from strategies.models import ConditionTest, CustomStrategy, UserStrategy
 from tests.bots.factories import fill_session, make_bot, make_session
 from tests.strategies.trees import make_custom
@@ -42,6 +45,7 @@ class World:
     notification: Notification
     session: TradingSession
     bot: Bot
+    template: BotTemplate
 
     def url_parts(self) -> dict[str, Any]:
         """A value of hers for every name that a route may hold."""
@@ -65,6 +69,8 @@ class World:
             "slug": "ma_crossover",
             "session_id": self.session.pk,
             "bot_id": self.bot.pk,
+            "publication_id": publishing.of(self.strategy).pk,
+            "template": key_of(self.template),
             "version": 1,
         }
 
@@ -89,16 +95,23 @@ def build(owner: User) -> World:
     assert told is not None
     notifications.set_channel(owner, "telegram", address="42", secret="123456789:" + "x" * 30)
     bot = make_bot(owner)
+    strategy = strategy_services.create(owner, name="Hers", strategy="ma_crossover")
+    custom = make_custom(owner, "Her own")
+    for subject in (strategy, custom):
+        # In the gallery once, and not now: what is there is everybody's.
+        publishing.publish(owner, subject, {"description": "What it does"})
+        publishing.withdraw(owner, subject)
     return World(
         owner=owner,
         backtest=backtest,
         record=PerformanceRecord.objects.get(),
-        strategy=strategy_services.create(owner, name="Hers", strategy="ma_crossover"),
-        custom=make_custom(owner, "Her own"),
+        strategy=strategy,
+        custom=custom,
         look=ConditionTest.objects.create(owner=owner, request={"symbol": "AAPL", "timeframe": "1d"}),
         instrument=Instrument.objects.get(symbol="MINE"),
         data_import=data_import,
         notification=told,
         session=fill_session(make_session(owner, symbols=["AAPL"], bot=bot), bars=20),
         bot=bot,
+        template=templates.save(owner, bot.pk, {"name": "Her template"}),
     )

@@ -68,6 +68,9 @@ class Command(BaseCommand):
         parser.add_argument("--source", help="source of the stored bars; default sample")
         parser.add_argument("--adjustment", help="split_dividend (default), split or raw")
         parser.add_argument("--user", help="also see the private imports of this user")
+        parser.add_argument(
+            "--news", type=Path, help="CSV or JSON of news for a strategy that reads them; default: the stored ones"
+        )
         parser.add_argument("--json", type=Path, metavar="OUT", help="write the whole result here (- for stdout)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -111,6 +114,7 @@ class Command(BaseCommand):
             bars = {symbol: between(series, first, None, "--days") for symbol, series in bars.items()}
             if matching is not None:
                 matching = {symbol: between(series, first, None, "--days") for symbol, series in matching.items()}
+        bars = _with_news(config, bars, options)
         signals = given.read_signals(options["signals"], bars) if options["signals"] else None
         return config, execute.run(config, bars, match_bars=matching, benchmark=benchmark, signals=signals)
 
@@ -239,14 +243,9 @@ def _from_file(options: Mapping[str, Any], payload: dict[str, Any]) -> dict[str,
 def _from_store(
     config: RunConfig, symbols: tuple[str, ...], timeframe: str, options: Mapping[str, Any]
 ) -> dict[str, Bars]:
-    from accounts.models import User
     from marketdata.services import load_bars
 
-    owner = None
-    if options["user"]:
-        owner = User.objects.filter(username=options["user"]).first()
-        if owner is None:
-            raise InputError(Fault("--user", "not_found", "There is no such user"))
+    owner = _owner(options)
     loaded = load_bars(
         list(symbols),
         timeframe,
@@ -257,6 +256,44 @@ def _from_store(
         owner=owner,
     )
     return loaded.bars
+
+
+def _owner(options: Mapping[str, Any]) -> Any:
+    from accounts.models import User
+
+    if not options["user"]:
+        return None
+    owner = User.objects.filter(username=options["user"]).first()
+    if owner is None:
+        raise InputError(Fault("--user", "not_found", "There is no such user"))
+    return owner
+
+
+def _with_news(config: RunConfig, bars: dict[str, Bars], options: Mapping[str, Any]) -> dict[str, Bars]:
+    """The bars with the news that the strategy reads: those of --news, else the stored ones for stored bars."""
+    from strategies import catalogue
+
+    names = catalogue.get(config.strategy)(**config.strategy_parameters).extras() if config.strategy else ()
+    if options["news"] is not None:
+        from marketdata.news import services
+        from marketdata.news.series import Known, attach
+
+        try:
+            items = services.read(
+                options["news"].read_bytes(),
+                symbol=config.symbols[0] if len(config.symbols) == 1 else "",
+                most=services.MAX_ITEMS_BY_COMMAND,
+                max_bytes=services.MAX_BYTES_BY_COMMAND,
+            )
+        except InputError as error:
+            raise error.under("--news") from None
+        news = services.known(items)
+        return {symbol: attach(series, news.get(symbol, Known.of(())), names) for symbol, series in bars.items()}
+    if options["file"] is None and names:
+        from marketdata.news.selectors import with_news
+
+        return with_news(names, bars, _owner(options))
+    return bars
 
 
 def _last_days(bars: Mapping[str, Bars], config: RunConfig, days: int) -> date:

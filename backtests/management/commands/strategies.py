@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from engine.errors import InputError
-from strategies import catalogue
+from strategies import catalogue, reading
 
 
 class Command(BaseCommand):
@@ -26,6 +26,8 @@ class Command(BaseCommand):
         for strategy in chosen:
             declared = strategy.declaration()
             self.stdout.write(f"{declared['slug']}  ({declared['label']}; {declared['kind']})")
+            if words := reading.symbols_words(strategy):
+                self.stdout.write(f"  {words}")
             for param in declared["parameters"]:
                 bounds = ""
                 if param.get("choices"):

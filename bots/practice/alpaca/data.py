@@ -9,10 +9,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgpack
+import numpy as np
+from numpy.typing import NDArray
 
 from bots.mapping import moment, nanoseconds
 from bots.practice.alpaca.shapes import stamp
 from bots.practice.exchange import Exchange
+from bots.practice.hours import NEW_YORK
 from bots.practice.market import Market, Trade
 from bots.practice.streams import Connection
 from bots.practice.web import Answer, Request, Routes
@@ -59,13 +62,22 @@ class History:
             if symbol < first_symbol or symbol not in self.exchange.instruments:
                 continue
             begin = max(start, first_ts) if symbol == first_symbol else start
-            rows = _bars(self.market.bars(symbol, timeframe, begin, latest + TIMEFRAMES[timeframe] - 1), latest)
+            rows = _bars(self._made(symbol, timeframe, begin, latest), latest)
             room = limit - sum(map(len, answer.values()))
             if rows[:room]:
                 answer[symbol] = [shown for _, shown in rows[:room]]
             if len(rows) > room:
                 return Answer.of({"bars": answer, "next_page_token": f"{symbol}|{rows[room][0]}"})
         return Answer.of({"bars": answer, "next_page_token": None})
+
+    def _made(self, symbol: str, timeframe: str, begin: int, latest: int) -> BarColumns:
+        """Bars that start in [begin, latest). Days of stocks begin at midnight in New York, as the service's do."""
+        step = TIMEFRAMES[timeframe]
+        if timeframe != "1d" or self.exchange.instruments[symbol].asset_class == "crypto":
+            return self.market.bars(symbol, timeframe, begin, latest + step - 1)
+        days = self.market.bars(symbol, timeframe, begin // step * step, latest + step - 1)
+        shifted = BarColumns(days.ts + _to_new_york(days.ts), *days.arrays())
+        return shifted.between(begin, latest)
 
     def latest_quotes(self, request: Request) -> Answer:
         return self._latest(request, "quotes")
@@ -207,6 +219,11 @@ def _ns(text: str | None) -> int | None:
         return None
     at = datetime.datetime.fromisoformat(text.replace(" ", "+"))
     return nanoseconds(at if at.tzinfo else at.replace(tzinfo=datetime.UTC))
+
+
+def _to_new_york(days: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How long after midnight UTC of a date that date begins in New York, in ns."""
+    return np.array([-nanoseconds(moment(int(day)).replace(tzinfo=NEW_YORK)) + int(day) for day in days], np.int64) * -1
 
 
 def _token(text: str | None) -> tuple[str, int]:

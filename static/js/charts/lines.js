@@ -27,9 +27,9 @@ const allPositive = (series) => series.every((line) => line.values.every((value)
  * One chart. times: Unix seconds, or any x with `xFormat`. series: [{label, values, token, dashed, area, bars, unit, decimals, signed}].
  * log: a logarithmic value axis, if all values are above zero. sync: key of the shared cursor. top: where the value axis
  * ends, if not at the highest value. daily: whether the times are days, where the first few of them cannot tell. pad: room
- * left of the first and right of the last x, so that bars there are whole.
+ * left of the first and right of the last x, so that bars there are whole. shades: [{from, to, words}] of times behind the lines.
  */
-export function lineChart(id, { times, series, sync, format = compact, log = false, xFormat, top, colourOf, daily, pad }) {
+export function lineChart(id, { times, series, sync, format = compact, log = false, xFormat, top, colourOf, daily, pad, shades = [] }) {
   const element = document.getElementById(id);
   const zone = zoneOf(times, daily);
   let plot = null;
@@ -68,6 +68,24 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
     ctx.restore();
   }
 
+  function shade(u) {
+    const { ctx } = u;
+    ctx.save();
+    ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "top";
+    for (const [i, { from, to, words }] of shades.entries()) {
+      const left = Math.max(u.valToPos(from, "x", true), u.bbox.left);
+      const right = Math.min(u.valToPos(to, "x", true), u.bbox.left + u.bbox.width);
+      if (right <= left) continue;
+      ctx.fillStyle = withAlpha(colour("chart-6"), i % 2 ? 0.22 : 0.12);
+      ctx.fillRect(left, u.bbox.top, right - left, u.bbox.height);
+      ctx.fillStyle = colour("chart-text");
+      if (ctx.measureText(words).width < right - left) ctx.fillText(words, left + 6 * devicePixelRatio, u.bbox.top + 4 * devicePixelRatio);
+    }
+    ctx.restore();
+  }
+
   function options() {
     return {
       width: element.clientWidth,
@@ -96,7 +114,7 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
           };
         }),
       ],
-      hooks: { setCursor: [(u) => showValues(u.cursor.idx)], draw: [tickMarks] },
+      hooks: { setCursor: [(u) => showValues(u.cursor.idx)], drawAxes: [shade], draw: [tickMarks] },
     };
   }
 

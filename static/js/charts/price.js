@@ -56,7 +56,8 @@ const CANDLE = ["time", "open", "high", "low", "close", "volume"];
 const LEVELS = { entry: ["Entry", "chart-6"], stop: ["Stop", "loss"], target: ["Target", "gain"], trailing: ["Trailing stop", "warn"] };
 
 /**
- * data: what the server sends for a symbol; settings: {stopPct, targetPct}; reasons: code → words. A live one also brings
+ * data: what the server sends for a symbol; marks: [{time, below, token, text}] stand in the place of its trades' own.
+ * settings: {stopPct, targetPct, onPick(time) for a click on a bar}; reasons: code → words. A live one also brings
  * daily, seconds, and lines: {entry, stop, target, trailing}, the open position's levels or nulls.
  */
 export function priceChart(id, data, settings, reasons) {
@@ -92,12 +93,14 @@ export function priceChart(id, data, settings, reasons) {
   }
 
   function markers() {
-    return data.trades.map((trade) => ({
-      time: trade.time,
-      position: trade.qty > 0 ? "belowBar" : "aboveBar",
-      shape: trade.qty > 0 ? "arrowUp" : "arrowDown",
-      color: colour(trade.qty > 0 ? "chart-1" : "chart-2"),
-      text: data.trades.length <= MARKS_WITH_WORDS ? (trade.qty > 0 ? "Buy" : "Sell") : "",
+    const traded = data.trades.map(({ time, qty }) => ({ time, below: qty > 0, token: qty > 0 ? "chart-1" : "chart-2", text: qty > 0 ? "Buy" : "Sell" }));
+    const all = data.marks ?? traded;
+    return all.map(({ time, below, token, text }) => ({
+      time,
+      position: below ? "belowBar" : "aboveBar",
+      shape: below ? "arrowUp" : "arrowDown",
+      color: colour(token),
+      text: all.length <= MARKS_WITH_WORDS ? text : "",
     }));
   }
 
@@ -177,10 +180,14 @@ export function priceChart(id, data, settings, reasons) {
     volume.setData(points(data.time, data.volume));
 
     const quiet = { lineWidth: 1, lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false };
-    let pane = VOLUME_PANE;
+    const panes = new Map(); // lines of one indicator ("the signal line of MACD(12, 26, 9)") share a pane
+    const paneOf = (label) => {
+      const indicator = label.replace(/^the .* line of /, "");
+      if (!panes.has(indicator)) panes.set(indicator, Math.min(VOLUME_PANE + panes.size + 1, LAST_PANE));
+      return panes.get(indicator);
+    };
     const overlays = data.overlays.map((line, n) => {
-      if (line.pane === "own") pane = Math.min(pane + 1, LAST_PANE);
-      const drawnLine = chart.addSeries(LineSeries, { ...quiet, color: colour(LINE_TOKENS[n % LINE_TOKENS.length]), lineWidth: 1.5 }, line.pane === "own" ? pane : 0);
+      const drawnLine = chart.addSeries(LineSeries, { ...quiet, color: colour(LINE_TOKENS[n % LINE_TOKENS.length]), lineWidth: 1.5 }, line.pane === "own" ? paneOf(line.label) : 0);
       drawnLine.setData(points(data.time, line.values));
       return drawnLine;
     });
@@ -210,6 +217,7 @@ export function priceChart(id, data, settings, reasons) {
       tip.style.left = `${Math.max(4, Math.min(move.point.x + 14, element.clientWidth - 270))}px`;
       tip.style.top = `${Math.max(4, move.point.y - 40)}px`;
     });
+    if (settings.onPick) chart.subscribeClick((click) => click.time !== undefined && settings.onPick(click.time));
     if (range) chart.timeScale().setVisibleLogicalRange(range);
     else if (data.lines) chart.timeScale().setVisibleLogicalRange({ from: data.time.length - LIVE_BARS, to: data.time.length + 2 });
     else chart.timeScale().fitContent();

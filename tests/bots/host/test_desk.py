@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 
+from bots.host import feeds
 from bots.host.desk import Desk, Market, Plan
 from bots.host.history import pack, unpack
 from engine import InputError
 from marketdata.columns import BarColumns
+from marketdata.feeds import FeedKey
 from strategies import session_settings
 
 MINUTE = 60_000_000_000
 GOOD = (10.0, 11.0, 9.0, 10.5, 100.0)
+FAST = {"fast_window": 2, "slow_window": 3}
 
 
-def desk() -> Desk:
+def desk(strategy: str = "ma_crossover", parameters: Mapping[str, Any] = FAST) -> Desk:
     plan = Plan(
-        strategy="ma_crossover",
-        parameters={"fast_window": 2, "slow_window": 3},
+        strategy=strategy,
+        parameters=parameters,
         symbols=("A",),
         timeframe="1m",
         match_timeframe="1m",
@@ -55,3 +61,17 @@ def test_the_warm_up_comes_back_as_it_went_in() -> None:
     assert len(again["B"]) == 0
     for name in ("ts", "open", "high", "low", "close", "volume"):
         assert getattr(again["A"], name).tobytes() == getattr(bars["A"], name).tobytes()
+
+
+@pytest.mark.row("E5", "G15")
+def test_a_history_that_no_session_can_hold_is_refused_before_a_bar_is_loaded() -> None:
+    """A hundred and fifty days of minutes are a history; five thousand are none."""
+
+    def averaged_over(days: int) -> Desk:
+        average = {"indicator": "sma", "period": days, "timeframe": "1d"}
+        above = {"type": "compare", "left": {"price": "close"}, "condition": "above", "right": average}
+        return desk("conditions", {"buy": above})
+
+    assert averaged_over(150).warmup == 151 * 24 * 60
+    with pytest.raises(InputError, match="bars of 1m would be needed before the first decision"):
+        feeds.warmup(FeedKey.of("synthetic"), averaged_over(5_000))

@@ -20,6 +20,7 @@ from engine import Bars
 from engine.types import BUY, REASON_NAMES
 from marketdata.columns import BarColumns
 from marketdata.services import calendars
+from strategies import reading, session_settings
 from tests.bots.host import market
 from tests.bots.host.processes import HostProcess, eventually
 
@@ -45,17 +46,21 @@ def test_a_real_day_of_spy(alice: User, shared_data: Path, start_host: Callable[
     market.put("SPY", BarColumns(ts, *prices), calendar="XNYS")
     day = [int(np.datetime64(f"2013-10-0{number}T00:00", "ns").astype(np.int64)) for number in (8, 9)]
     session = market.session(alice, symbols=["SPY"], feed_options=market.replay(day[0], day[1]), settings=SETTINGS)
-    _same_as_the_backtest(session, start_host)
+    same_as_the_backtest(session, start_host)
     assert session.cycles.count() > 390
     assert session.trades.filter(reason="stop_loss").exists()
 
 
 @pytest.mark.row("W1", "D17", "Q5")
 def test_two_made_markets_on_one_account(alice: User, bars: None, start_host: Callable[..., HostProcess]) -> None:
-    _same_as_the_backtest(market.session(alice, settings=SETTINGS | {"stop_loss_pct": 1.0}), start_host)
+    same_as_the_backtest(market.session(alice, settings=SETTINGS | {"stop_loss_pct": 1.0}), start_host)
 
 
-def _same_as_the_backtest(session: TradingSession, start_host: Callable[..., HostProcess]) -> None:
+def same_as_the_backtest(session: TradingSession, start_host: Callable[..., HostProcess], *, least: int = 10) -> None:
+    """Runs the session to its end, and the backtest of the bars that it saw: trades, orders, equity, report.
+
+    least: how many trades there must be for the comparison to mean something.
+    """
     start_host()
     eventually(lambda: TradingSession.objects.get(pk=session.pk).state == "STOPPED", "the replay to end", 120)
     session.refresh_from_db()
@@ -70,7 +75,7 @@ def _same_as_the_backtest(session: TradingSession, start_host: Callable[..., Hos
     ]  # fmt: skip
     columns = ("symbol", "side", "reason", "executed_at", "qty", "px", "commission")
     assert list(session.trades.order_by("pk").values_list(*columns)) == fills
-    assert len(fills) >= 10
+    assert len(fills) >= least
     orders = [(int(serial), symbols[row["symbol"]], mapping.quantity(float(row["qty"])))
               for serial, row in enumerate(result.orders)]  # fmt: skip
     assert list(session.orders.order_by("seq").values_list("seq", "symbol", "qty")) == orders
@@ -91,17 +96,18 @@ def _backtest(session: TradingSession) -> Any:
             "timeframe": session.timeframe,
             "initial_capital": float(session.initial_cash),
             "source": "file",
-            "settings": SETTINGS | {"stop_loss_pct": tape.plan.settings["stop_loss_pct"]},
+            "settings": session_settings.as_json(tape.plan.settings),
         }
     )
     strategy = tape.plan.build()
-    day, signals = {}, {}
+    day, whole = {}, {}
     for symbol in session.symbols:
         before, traded = tape.warmup[symbol], tape.deciding[symbol]
-        whole, day[symbol] = (
+        whole[symbol], day[symbol] = (
             _bars(session, tape, symbol, part) for part in (BarColumns.concat([before, traded]), traded)
         )
-        signals[symbol] = strategy.scored_signals(whole)[len(before) :]
+    answers = reading.read(strategy, whole)
+    signals = {symbol: answer[len(tape.warmup[symbol]) :] for symbol, answer in answers.items()}
     return run(config, day, signals=signals).engine
 
 

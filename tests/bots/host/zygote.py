@@ -21,7 +21,9 @@ def main() -> None:
     from bots.host.host import Host  # noqa: F401 - this and the next take the time
     from engine.compile import compile_kernels
     from strategies import catalogue
+    from tests.bots.host.quoting import known
 
+    known()
     compile_kernels()
     catalogue.get("ma_crossover")
     _answer({"ready": os.getpid()})

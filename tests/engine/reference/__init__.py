@@ -16,6 +16,7 @@ from tests.engine.reference.decide import Decisions
 from tests.engine.reference.fills import Desk, shifted
 from tests.engine.reference.market import markets_of, portfolio_day
 from tests.engine.reference.model import NOTHING, Bar, Market, Order, Outcome, Plan, Position, Request
+from tests.engine.reference.quotes import Quotes
 
 
 def simulate(
@@ -57,6 +58,7 @@ class Reference:
         self.timeline = sorted({ts for market in self.markets for ts in market.bars})
         self.day_of = portfolio_day(lines)
         self.decisions = Decisions(self.desk, next(iter(lines.values())).timeframe)
+        self.quotes = self.decisions.quotes = Quotes(self.desk, self.decisions)
         self.recorded = self.top = self.day_start = starting_cash
         self.equity: list[tuple[int, float, float, float]] = []
 
@@ -90,6 +92,7 @@ class Reference:
         if name == "cancel_entry":
             for market in chosen:
                 self.desk.end(market.entry, "cancelled", ts)
+                self.quotes.withdraw(market, ts)
         elif what.symbol is None:
             self.decisions.close_everything(what.reason, ts)
         elif chosen[0].position is not None:
@@ -100,7 +103,7 @@ class Reference:
         self.rules = self.desk.rules = self.decisions.rules = rules
         self.desk.costs = costs
         if rules.rebalance != old.rebalance:
-            self.decisions.periods = {}
+            self.decisions.periods, self.decisions.due_by_date = {}, False
             if day is not None:
                 self.decisions.new_day(day)
         for market in self.markets:
@@ -116,12 +119,15 @@ class Reference:
         self.expire_at_open()
         self.exits_at_open()
         self.entries_at_open()
+        self.quotes.at_open(self.now)
         self.exits_inside()
         self.entries_inside()
+        self.quotes.inside(self.now)
         self.stops_after_entries_inside()
         self.mark()
         self.closing_auction()
         self.expire_at_close()
+        self.quotes.trim(self.now)
         self.protect(ts)
         self.flatten(ts)
         self.decisions.decide(self.now, ts, step)
@@ -400,6 +406,7 @@ class Reference:
         for market, bar in self.now:
             if self.rules.flatten_at_session_end and bar.closing:
                 self.desk.end(market.entry, "cancelled", ts)
+                self.quotes.withdraw(market, ts)
                 if market.position is not None:
                     self.decisions.protective_exit(market, "session_end", ts)
 

@@ -7,10 +7,14 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine import exchange
 from tests.engine.reference.fills import Desk, shifted
 from tests.engine.reference.model import Bar, Market, Order, Signal
+
+if TYPE_CHECKING:
+    from tests.engine.reference.quotes import Quotes
 
 
 @dataclass
@@ -25,6 +29,8 @@ class Candidate:
 
 
 class Decisions:
+    quotes: Quotes
+
     def __init__(self, desk: Desk, timeframe: str) -> None:
         self.desk, self.rules = desk, desk.rules
         self.length = exchange.timeframe_ns(timeframe)
@@ -75,16 +81,21 @@ class Decisions:
     def close_everything(self, reason: str, ts: int) -> None:
         for market in self.desk.markets:
             self.desk.end(market.entry, "cancelled", ts)
+            self.quotes.withdraw(market, ts)
             if market.position is not None:
                 self.protective_exit(market, reason, ts)
 
     # --- Decide
     def decide(self, now: list[tuple[Market, Bar]], ts: int, step: int) -> None:
         candidates: dict[int, Candidate] = {}
+        quoting: list[tuple[Market, Bar, Signal]] = []
         spoke = weighed = False
         for market, bar in now:
             signal = bar.decides
             if signal is None:
+                continue
+            if not math.isnan(signal.quote_qty):
+                quoting.append((market, bar, signal))
                 continue
             action = signal.action
             if self.rules.rebalance != "never" and not math.isnan(signal.target_weight):
@@ -113,6 +124,8 @@ class Decisions:
             if len(together) == 1 and together[0].side < 0 and not self.rules.allow_short:
                 continue
             self.admit_all(together, ts, open_now)
+        for market, bar, signal in quoting:
+            self.quotes.state(market, bar, signal, ts, open_now)
 
     def admit_all(self, legs: list[Candidate], ts: int, open_now: bool) -> None:
         """Place all of them; where one is refused, none, and nothing but the refusals stays."""
@@ -139,6 +152,9 @@ class Decisions:
         sides = {side for side, on in ((1, long), (-1, short)) if on}
         if market.entry is not None and market.entry.side in sides:
             self.desk.end(market.entry, "cancelled", ts)
+        for quote in tuple(market.quotes.values()):
+            if quote.side in sides and quote.opens > 0.0:
+                self.desk.end(quote, "cancelled", ts)
         if market.position is not None and market.position.side in sides and not self.whole_exit(market):
             self.exit(market, "signal", self.signal_tif(), ts)
 
@@ -159,36 +175,11 @@ class Decisions:
     def admit(self, c: Candidate, ts: int, open_now: bool) -> tuple[str, float] | None:
         """Place it, or say why not: the reason and the units asked for."""
         rules, market = self.rules, c.market
-        if c.side < 0 and not rules.allow_short:
-            return "short_not_allowed", math.nan
-        if c.reason == "signal" and c.confidence < rules.min_confidence:
-            return "low_confidence", math.nan
-        if not open_now:
-            return "outside_window", math.nan
-        if market.index in self.blocked:
-            return self.blocked[market.index], math.nan
-        if rules.flatten_at_session_end and c.bar.closing:
-            return "session_end", math.nan
-        if self.run_halted:
-            return "drawdown_halt", math.nan
-        if self.day_halted:
-            return "daily_loss_halt", math.nan
-        if rules.cooldown_bars is not None and self.cooling(market):
-            return "cooldown", math.nan
-        recent = [then for then in self.decided if then > ts - 60_000_000_000]
-        if rules.max_orders_per_minute is not None and len(recent) >= rules.max_orders_per_minute:
-            return "order_rate", math.nan
-        needs_slot = market.position is None or self.whole_exit(market)
-        if needs_slot and rules.max_open_positions is not None and self.slots_in_use() >= rules.max_open_positions:
-            return "no_slot", math.nan
-        if rules.max_correlated_positions is not None and self.correlated(c) >= rules.max_correlated_positions:
-            return "correlated", math.nan
+        refusal = self.gate(c, ts, open_now)
+        if refusal:
+            return refusal, math.nan
         order = self.order_of(c, ts)
-        if rules.price_collar_pct is not None and self.farthest(order, c.bar.close, market) > rules.price_collar_pct:
-            return "price_collar", math.nan
         if rules.vol_stop_atr is not None:
-            if math.isnan(order.protective) and not market.atr > 0.0:
-                return "no_volatility", math.nan
             order.vol_stop = rules.vol_stop_atr * market.atr
         if not math.isnan(c.units):
             qty, reason = c.units, ""
@@ -217,6 +208,43 @@ class Decisions:
         market.entry = self.desk.place(order)
         self.decided.append(ts)
         return None
+
+    def gate(self, c: Candidate, ts: int, open_now: bool, *, quoted_at: float = math.nan, rests: bool = False) -> str:
+        """The first gate that refuses it; "" if none does. quoted_at: a quote's price; rests: it does so already."""
+        rules, market = self.rules, c.market
+        if c.side < 0 and not rules.allow_short:
+            return "short_not_allowed"
+        if c.reason == "signal" and c.confidence < rules.min_confidence:
+            return "low_confidence"
+        if not open_now:
+            return "outside_window"
+        if market.index in self.blocked:
+            return self.blocked[market.index]
+        if rules.flatten_at_session_end and c.bar.closing:
+            return "session_end"
+        if self.run_halted:
+            return "drawdown_halt"
+        if self.day_halted:
+            return "daily_loss_halt"
+        if rules.cooldown_bars is not None and self.cooling(market):
+            return "cooldown"
+        recent = [then for then in self.decided if then > ts - 60_000_000_000]
+        if rules.max_orders_per_minute is not None and not rests and len(recent) >= rules.max_orders_per_minute:
+            return "order_rate"
+        waiting = market.entry is not None or self.quotes_open(market)  # it has its slot already
+        needs_slot = (market.position is None or self.whole_exit(market)) and not waiting
+        if needs_slot and rules.max_open_positions is not None and self.slots_in_use() >= rules.max_open_positions:
+            return "no_slot"
+        if rules.max_correlated_positions is not None and self.correlated(c) >= rules.max_correlated_positions:
+            return "correlated"
+        order = self.order_of(c, ts)
+        if not math.isnan(quoted_at):
+            order.limit_px, order.stop_px, order.protective = quoted_at, math.nan, math.nan
+        if rules.price_collar_pct is not None and self.farthest(order, c.bar.close, market) > rules.price_collar_pct:
+            return "price_collar"
+        if rules.vol_stop_atr is not None and math.isnan(order.protective) and not market.atr > 0.0:
+            return "no_volatility"
+        return ""
 
     # --- Guards (§16)
     def cooling(self, market: Market) -> bool:
@@ -265,8 +293,11 @@ class Decisions:
         used = 0
         for market in self.desk.markets:
             staying = market.position is not None and not self.whole_exit(market)
-            used += staying or market.entry is not None
+            used += staying or market.entry is not None or self.quotes_open(market)
         return used
+
+    def quotes_open(self, market: Market) -> bool:
+        return any(quote.opens > 0.0 for quote in market.quotes.values())
 
     def order_of(self, c: Candidate, ts: int) -> Order:
         rules, signal, close, side = self.rules, c.signal, c.bar.close, c.side

@@ -95,6 +95,7 @@ class Desk:
             market.entry = None
         if market.exit is order:
             market.exit = None
+        market.quotes = {name: quote for name, quote in market.quotes.items() if quote is not order}
 
     def deny(
         self,
@@ -118,12 +119,14 @@ class Desk:
         self.denials.append(market.last_denial)
 
     # --- Booking (§8)
-    def book(self, order: Order, qty: float, px: float, base: float, ts: int) -> None:
+    def book(self, order: Order, qty: float, px: float, base: float, ts: int, *, opening: bool | None = None) -> None:
+        """opening: of a quote, which may close and open; other orders do what they are for."""
+        opening = order.entry if opening is None else opening
         market = self.markets[order.symbol]
         notional = qty * px
         fee = self.commission(notional, qty)
         position = market.position
-        if not order.entry and order.side < 0:
+        if not opening and order.side < 0:
             fee = min(fee, notional + max(self.cash, 0.0))
         flow = -(notional + fee) if order.side > 0 else notional - fee
         self.cash = self.cash + flow
@@ -133,19 +136,20 @@ class Desk:
         order.done_ts = ts
         order.status = "partially_filled" if order.rest > 0.0 else "filled"
         lost = (px - base) * order.side
-        self.fills.append(Fill(ts, order.symbol, order.side, qty, px, fee, lost, order.row, order.reason, order.entry))
+        self.fills.append(Fill(ts, order.symbol, order.side, qty, px, fee, lost, order.row, order.reason, opening))
         if order.status == "filled":
             if market.entry is order:
                 market.entry = None
             if market.exit is order:
                 market.exit = None
-        if order.entry:
+            market.quotes = {name: quote for name, quote in market.quotes.items() if quote is not order}
+        if opening:
             position = self._enter(market, position, order, qty, px, ts)
         assert position is not None
         position.flow = position.flow + flow
         position.commission = position.commission + fee
         position.slippage = position.slippage + lost * qty
-        if not order.entry:
+        if not opening:
             self._leave(market, position, order, qty, px, ts)
 
     def _enter(
@@ -228,10 +232,10 @@ class Desk:
                 return None
         px = self.slipped(base, order.side, take, bar.volume) if slip else base
         qty = take
-        if self._cost(take, px) > self.free() or px <= 0.0:
+        if self.cost(take, px) > self.free() or px <= 0.0:
             if order.tif == "fok":
                 return self._refuse(order, "no_cash", bar.ts, asked=take)
-            qty = self._affordable(market, px)
+            qty = self.affordable(market, px)
             if qty <= 0.0:
                 return self._refuse(order, "no_cash", bar.ts, asked=take)
             order.qty, order.rest = order.filled + qty, qty
@@ -242,11 +246,11 @@ class Desk:
             order.became_market = True
         return None
 
-    def _cost(self, qty: float, px: float) -> float:
+    def cost(self, qty: float, px: float) -> float:
         notional = qty * px
         return notional + self.commission(notional, qty)
 
-    def _affordable(self, market: Market, px: float) -> float:
+    def affordable(self, market: Market, px: float) -> float:
         if px <= 0.0:
             return 0.0
         free, costs = self.free(), self.costs
@@ -254,7 +258,7 @@ class Desk:
             free / (px * (1.0 + costs.commission_rate) + costs.commission_per_share), (free - costs.commission_min) / px
         )
         qty = market.lots(qty)
-        while qty > 0.0 and self._cost(qty, px) > free:
+        while qty > 0.0 and self.cost(qty, px) > free:
             qty = qty * (1.0 - 1e-12) if market.fractional else qty - market.lot
         return qty
 
@@ -305,23 +309,29 @@ class Desk:
         return self._capped(market, side, px, units, equity)
 
     def _capped(self, market: Market, side: int, px: float, asked: float, equity: float) -> tuple[float, str, float]:
-        units, reason, rules = asked, "", self.rules
-        position = market.position
-        held = position.qty if position is not None and position.side == side else 0.0
-        caps = []
-        if rules.capital_per_trade is not None:
-            caps.append((rules.capital_per_trade / px, "capital_cap"))
-        if rules.max_position_size_pct is not None:
-            caps.append((equity * rules.max_position_size_pct / 100.0 / px, "position_cap"))
-        if rules.max_symbol_concentration_pct is not None:
-            caps.append((max(equity * rules.max_symbol_concentration_pct / 100.0 / px - held, 0.0), "symbol_cap"))
-        for cap, name in caps + self.exposure_caps(market, side, px, equity):
+        units, reason = asked, ""
+        for cap, name in self.caps(market, side, px, equity):
             if units > cap:
                 units, reason = cap, name
         units = market.lots(units)
         if units <= 0.0:
             return 0.0, reason or "size_zero", asked
         return units, reason, asked
+
+    def caps(
+        self, market: Market, side: int, px: float, equity: float, *, counted: float = 0.0
+    ) -> list[tuple[float, str]]:
+        """Units and names. counted: what the cap of one entry counts beside it."""
+        rules, position = self.rules, market.position
+        held = position.qty if position is not None and position.side == side else 0.0
+        caps = []
+        if rules.capital_per_trade is not None:
+            caps.append((rules.capital_per_trade / px, "capital_cap"))
+        if rules.max_position_size_pct is not None:
+            caps.append((max(equity * rules.max_position_size_pct / 100.0 / px - counted, 0.0), "position_cap"))
+        if rules.max_symbol_concentration_pct is not None:
+            caps.append((max(equity * rules.max_symbol_concentration_pct / 100.0 / px - held, 0.0), "symbol_cap"))
+        return caps + self.exposure_caps(market, side, px, equity)
 
     # --- Exposure (§16)
     def committed(self, market: Market) -> tuple[float, float, float]:
@@ -336,6 +346,12 @@ class Desk:
             if m.entry is not None and m is not market:
                 worth = m.entry.rest * m.entry.reference * m.entry.side
                 gross, net = gross + abs(worth), net + worth
+        for m in self.markets:
+            for name in ("bid", "ask"):
+                if m is not market and name in m.quotes:
+                    quote = m.quotes[name]
+                    worth = min(quote.rest, quote.opens) * quote.limit_px * quote.side
+                    gross, net = gross + abs(worth), net + worth
         return gross, net, own
 
     def staying(self, market: Market) -> float:

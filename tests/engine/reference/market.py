@@ -71,6 +71,7 @@ def plain_signal(raw: Any) -> Signal:
         float(raw["limit_px"]),
         float(raw["stop_px"]),
         float(raw["target_weight"]),
+        *(float(raw[name]) for name in ("bid_px", "ask_px", "quote_qty") if name in raw.dtype.names),
     )
 
 

@@ -39,6 +39,9 @@ class Signal:
     limit_px: float = NAN
     stop_px: float = NAN
     target_weight: float = NAN
+    bid_px: float = NAN
+    ask_px: float = NAN
+    quote_qty: float = NAN
 
 
 @dataclass
@@ -62,6 +65,7 @@ class Order:
     reference: float = NAN  # the close at its decision, at which it is reserved
     extreme: float = NAN
     weight: float = NAN
+    opens: float = 0.0  # of a quote: units that may open or add (§17)
     confidence: float = 1.0
     sized: bool = True
     triggered: bool = False
@@ -164,6 +168,8 @@ class Market:
     position: Position | None = None
     entry: Order | None = None
     exit: Order | None = None
+    quotes: dict[str, Order] = field(default_factory=dict)  # working ones, by "bid" and "ask"
+    quotes_denied: dict[str, Denial | None] = field(default_factory=dict)
     weight: float = NAN  # the remembered target weight (§11)
     last_bar: Bar | None = None
     close_before: float | None = None  # of the bar before the last

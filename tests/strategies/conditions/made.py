@@ -46,11 +46,11 @@ def small_periods(name: str) -> st.SearchStrategy[dict[str, Any]]:
     for field, param in indicators.get(name).params.items():
         told = param.declaration()
         if told["type"] == "int":
-            drawn[field] = st.integers(told["min"], 9)
+            drawn[field] = st.integers(told["min"], max(told["min"], 9))
         elif told["choices"]:
             drawn[field] = st.sampled_from([choice["value"] for choice in told["choices"]])
         else:
-            drawn[field] = st.floats(told["min"], 4).map(lambda number: round(number, 3))
+            drawn[field] = st.floats(told["min"], max(told["min"], 4)).map(lambda number: round(number, 3))
     return st.fixed_dictionaries({}, optional=drawn)
 
 

@@ -13,7 +13,21 @@ from hypothesis import strategies as st
 
 from engine import Bars
 from engine.errors import Fault, InputError
-from strategies.conditions import Conditions, Tree, clean, evaluate, explain, nodes, parse, sentence, sentences, warmup
+from strategies.conditions import (
+    Conditions,
+    Operand,
+    Tree,
+    clean,
+    evaluate,
+    explain,
+    from_indicators,
+    nodes,
+    operands,
+    parse,
+    sentence,
+    sentences,
+    warmup,
+)
 from strategies.conditions.evaluation import Evaluation
 from tests.strategies.conditions import reference
 from tests.strategies.conditions.made import trees
@@ -89,9 +103,8 @@ def test_no_signal_before_every_operand_is_known(raw: Any, n: int) -> None:
     assert not signals[: needed - 1].any()
     tree = strategy.parameters["buy"]
     assert needed == warmup([tree])
-    if 0 < needed <= n and "zscore" not in json.dumps(tree):
-        # From its own declaration on, nothing is unknown but what a series of equal prices leaves so.
-        asked = Evaluation(MINUTES[:n])
+    asked = Evaluation(MINUTES[:n])
+    if needed <= n and all(_without_gaps(asked, one) for node in nodes(tree) for one in operands(node)):
         assert (asked.true(tree) | asked.false(tree))[needed - 1 :].all()
 
 
@@ -133,12 +146,33 @@ def test_junk_is_refused_with_a_place_and_never_breaks_anything(raw: object) -> 
         assert sentences({"buy": tree})["buy"].startswith("Buy when ")
 
 
+@pytest.mark.row("C13", "A8")
+@given(raw=JUNK | st.dictionaries(st.sampled_from(["RSI", "macd", "Bollinger", "SMA", "xyz"]), JUNK, max_size=3))
+def test_junk_for_a_bot_s_rules_is_refused_or_makes_trees(raw: Any) -> None:
+    try:
+        trees_of = from_indicators(raw)
+    except InputError as error:
+        paths = [fault.path for fault in error.faults]
+    else:
+        paths = ["indicators"]
+        assert Conditions(**trees_of).warmup() > 0
+    assert all(path.startswith("indicators") for path in paths)
+
+
 @pytest.mark.row("E2", "A8")
 @given(text=st.binary(max_size=60) | st.text(max_size=60))
 def test_any_text_is_a_tree_or_refused(text: bytes | str) -> None:
     tree, faults = outcome(parse, text)
     assert tree is not None or faults
     assert all(fault.path.startswith("$") for fault in faults)
+
+
+def _without_gaps(asked: Evaluation, operand: Operand) -> bool:
+    """Whether it has a value on each bar from its first on; some have none where a whole window is equal."""
+    if "indicator" not in operand:
+        return True
+    known = np.isfinite(asked.values(operand))
+    return not known.any() or bool(known[int(np.argmax(known)) :].all())
 
 
 def _bare(explained: Any) -> Any:

@@ -13,7 +13,16 @@ from engine.errors import InputError
 from strategies import catalogue
 from strategies.base import BUY, EXIT, EXIT_LONG, EXIT_SHORT, HOLD, SELL
 from strategies.causality import check
-from strategies.conditions import TREES, Conditions, TreeParam, evaluate, explain, measure, uses_conditions
+from strategies.conditions import (
+    TREES,
+    Conditions,
+    TreeParam,
+    evaluate,
+    explain,
+    measure,
+    refuse_timeframe,
+    uses_conditions,
+)
 from strategies.incremental import Incremental
 from tests.strategies.conditions.made import CLOSE, RSI, compare, group, short
 from tests.strategies.series import DAY_NS, FIRST_DAY_NS, from_close, walk
@@ -100,7 +109,7 @@ def test_something_must_open_a_position() -> None:
     ]
 
 
-@pytest.mark.row("E5", "W8")
+@pytest.mark.row("E5", "W8", "D2")
 def test_a_strategy_of_four_trees_passes_the_causality_check_and_bar_by_bar_is_all_at_once() -> None:
     bars = walk(280, timeframe="1m")
     strategy = Conditions(**TREE_OF_EACH)
@@ -165,6 +174,9 @@ def test_history_and_timeframes_are_declared() -> None:
     assert strategy.warmup() == 35, "MACD has its first value on bar 34, and crosses from the next on"
     assert strategy.bars_needed("1m", "24/7") == 6 * 15 + 1
     assert strategy.bars_needed("15m", "XNYS") == 35
+    refuse_timeframe(strategy.parameters, "5m")
+    with pytest.raises(InputError, match="Bars of 15m cannot be made of bars of 1h"):
+        refuse_timeframe(strategy.parameters, "1h")
 
 
 @pytest.mark.row("E5", "W8")

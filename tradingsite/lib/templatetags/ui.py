@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -223,6 +224,7 @@ def field_id(path: str) -> str:
 register.filter("field_id", field_id)
 
 NUMERIC = ("int", "float", "ratio", "pct", "money")
+STRUCTURED = frozenset(("conditions", "members", "validators"))  # edited on pages of their own
 SLIDER_STEPS = range(4, 1001)  # fewer steps need no slider, more cannot be hit with one
 
 
@@ -244,10 +246,12 @@ def param_field(
     slider = numeric and None not in (low, high) and step != "any" and not declaration.get("optional")
     slider = slider and round((high - low) / step) in SLIDER_STEPS
     choices = declaration.get("choices") or ()
+    structured = kind in STRUCTURED
     return {
         "id": field_id(name),
         "name": name,
-        "kind": "number" if numeric else kind,
+        "kind": "structured" if structured else "number" if numeric else kind,
+        "words": _summed_up(shown) if structured else "",
         "label": declaration.get("label") or str(declaration["name"]).replace("_", " ").capitalize(),
         "unit": declaration.get("unit") or "",
         "help": declaration.get("help") or "",
@@ -255,7 +259,7 @@ def param_field(
         "min": low,
         "max": high,
         "step": step,
-        "value": _shown(shown),
+        "value": _as_json(shown) if structured else _shown(shown),
         "checked": shown in (True, "true", "on", "1"),
         "picked": shown if isinstance(shown, list | tuple) else (),
         "choices": choices,
@@ -263,6 +267,27 @@ def param_field(
         "slider": slider,
         "error": error,
     }
+
+
+def _as_json(value: object) -> str:
+    """A structured value as the text that its parameter reads back; text is what was sent, and stays."""
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+
+
+def _summed_up(value: object) -> str:
+    """What a structured value holds, in a few words: it is edited on a page of its own."""
+    if value in (None, "", [], ()):
+        return "none"
+    try:
+        held = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return "unreadable"
+    if not isinstance(held, list | tuple):
+        return "as saved"
+    words = [
+        entry.get("name") or entry.get("strategy") or entry.get("type") for entry in held if isinstance(entry, dict)
+    ]
+    return ", ".join(str(word).replace("_", " ") for word in words if word)
 
 
 def _shown(value: object) -> str:

@@ -1,8 +1,7 @@
-"""Pages of strategies: the catalogue, the saved ones, the form. What they do, `strategies.services` does."""
+"""Pages of the catalogue and of saved strategies. What they do, `strategies.services` does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -13,11 +12,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from engine.errors import InputError
-from strategies import catalogue, selectors, services, session_settings
+from strategies import catalogue, reading, selectors, services, session_settings
 from strategies.base import Strategy
+from strategies.ensemble import Ensemble, sentences
 from strategies.forms import StrategyForm
+from strategies.gallery import publishing
+from strategies.gallery.shown import in_words
 from strategies.models import UserStrategy
-from strategies.params import Param
 from tradingsite.lib.errors import ApiError, NotFound
 
 PAGE_SIZE = 25
@@ -33,21 +34,12 @@ def strategy_list(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def public_list(request: HttpRequest) -> HttpResponse:
-    """Strategies that their owners made public; ``?type=`` keeps one kind."""
-    kinds = {declared.kind: declared.kind_label() for declared in catalogue.all()}
-    kind = request.GET.get("type", "")
-    page = Paginator(selectors.public(kind if kind in kinds else None), PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "strategies/public.html", {"page": page, "kinds": kinds.items(), "kind": kind})
-
-
-@login_required
-@require_GET
 def catalogue_entry(request: HttpRequest, slug: str) -> HttpResponse:
     """What a shipped strategy does, and its parameters with their bounds."""
     declared = _declared(slug)
     params = [(param, param.words(param.default)) for param in declared.params.values()]
-    return render(request, "strategies/entry.html", {"declared": declared, "params": params})
+    shown = {"declared": declared, "params": params, "symbols_words": reading.symbols_words(declared)}
+    return render(request, "strategies/entry.html", shown)
 
 
 @login_required
@@ -56,10 +48,12 @@ def detail(request: HttpRequest, strategy_id: int) -> HttpResponse:
     """One saved strategy, own or public."""
     row = selectors.readable(request.user, strategy_id)
     shown: dict[str, Any] = {"row": row, "is_own": row.owner_id == request.user.pk, "declared": None}
+    shown["publication"] = publishing.of(row)
     try:
         shown["declared"] = row.declared
-        shown["values"] = _in_words(row.declared.params, row.parameters)
-        shown["settings"] = _in_words(session_settings.SETTINGS, row.settings)
+        shown["values"] = in_words(row.declared.params, row.parameters)
+        shown["settings"] = in_words(session_settings.SETTINGS, row.settings)
+        shown["sentences"] = sentences(row.parameters) if row.strategy == Ensemble.slug else {}
     except InputError as error:
         # A release may drop a strategy; what was saved stays readable.
         shown["missing"] = str(error)
@@ -72,6 +66,8 @@ def new(request: HttpRequest) -> HttpResponse:
     """Save a catalogue entry, ``?strategy=`` names it, with own parameters."""
     sent = request.POST if request.method == "POST" else request.GET
     declared = _declared(sent.get("strategy") or catalogue.listed()[0].slug)
+    if declared is Ensemble:
+        return redirect("strategies:compose")
     if request.method == "GET":
         return _form(request, StrategyForm(declared))
     form = StrategyForm.from_request(declared, request.POST)
@@ -88,6 +84,8 @@ def new(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, strategy_id: int) -> HttpResponse:
     """Change one of the user's own."""
     row = selectors.get(request.user, strategy_id)
+    if row.strategy == Ensemble.slug:
+        return redirect("strategies:compose-edit", strategy_id=row.pk)
     if request.method == "GET":
         return _form(request, StrategyForm.from_row(row), row)
     form = StrategyForm.from_request(row.declared, request.POST)
@@ -140,8 +138,3 @@ def _refused(
     if not refusal.faults:
         form.other_errors.append(refusal.message)
     return _form(request, form, row, status=refusal.status)
-
-
-def _in_words(params: Mapping[str, Param[Any]], values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(label, value as people read it) of each stored value that is still declared."""
-    return [(params[name].label, params[name].words(value)) for name, value in values.items() if name in params]
