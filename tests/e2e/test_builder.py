@@ -132,7 +132,7 @@ def test_the_preview_shows_the_bars_that_match(
     page.get_by_role("button", name="RSI oversold bounce").click()
     expect(page.locator("#sentences")).to_contain_text("Buy when RSI(14) crosses above 30")
     page.get_by_label("First day").fill("2006-01-01")
-    page.get_by_label("Last day").fill("2008-12-31")
+    page.get_by_label("Last day", exact=True).fill("2008-12-31")
     page.get_by_role("button", name="Show matches").click()
     starter = next(one for one in STARTERS if one.slug == "rsi_bounce")
     bars = load_bars(["AAPL"], "1d", "2006-01-01", "2008-12-31", source="sample", owner=premium).bars["AAPL"]
@@ -377,7 +377,7 @@ def test_from_its_page_to_a_backtest(
     custom.update(premium, row.pk, {"buy_conditions": RSI_DIP})
     page.get_by_role("link", name="Edit and run again").click()
     expect(page.get_by_role("radio", name="Conditions from before")).to_be_checked()
-    page.get_by_label("Last day").fill("2010-12-31")
+    page.get_by_label("Last day", exact=True).fill("2010-12-31")
     page.get_by_role("button", name="Run backtest").click()
     expect(page.get_by_text("Total return").first).to_be_visible()
     assert Backtest.objects.latest("created_at").config["strategy_parameters"] == before

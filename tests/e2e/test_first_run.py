@@ -53,7 +53,7 @@ def test_from_signing_up_to_the_csv(
     page.get_by_role("option", name=re.compile("^AAPL")).first.click()
     expect(page.locator(".chip[data-symbol=AAPL]")).to_be_visible()
     page.get_by_label("First day").fill("2003-01-01")
-    page.get_by_label("Last day").fill("2012-12-31")
+    page.get_by_label("Last day", exact=True).fill("2012-12-31")
 
     pressed = time.perf_counter()
     page.get_by_role("button", name="Run backtest").click()

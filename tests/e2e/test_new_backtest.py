@@ -160,7 +160,7 @@ def test_the_tier_limit_is_said_in_words(visit: Callable[..., Page], alice: User
     page.watcher.expect(403)
     for number in range(alice.tier.max_concurrent_backtests + 1):
         page.goto(f"{NEW}?symbol=AAPL")
-        page.get_by_label("Last day").fill(f"2010-01-0{number + 1}")
+        page.get_by_label("Last day", exact=True).fill(f"2010-01-0{number + 1}")
         run_button(page).click()
         page.wait_for_load_state()
     expect(page.get_by_role("alert")).to_contain_text(str(alice.tier.max_concurrent_backtests))

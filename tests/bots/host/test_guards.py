@@ -11,7 +11,7 @@ from accounts.models import Notification, User
 from accounts.services import risk
 from bots import parity
 from bots.host import desk as desks
-from bots.host import runner as runners
+from bots.host import plans
 from bots.models import TradingSession
 from tests.bots.host.hosting import host, make, wait_for
 
@@ -88,7 +88,7 @@ def test_one_bar_late_is_called_timing(alice: User, monkeypatch: pytest.MonkeyPa
             finally:
                 monkeypatch.setattr(self.portfolio, "step", step)
 
-    monkeypatch.setattr(runners, "Desk", Late)
+    monkeypatch.setattr(plans, "Desk", Late)
     session = make(alice)
     with host():
         wait_for(lambda: session.trades.count() >= 6)

@@ -64,7 +64,9 @@ def test_the_plain_route_takes_ensembles_too(api, alice) -> None:
 @pytest.mark.row("D20")
 def test_members_by_id_are_snapshots(api, alice, bob) -> None:
     mine = services.create(alice, name="Quick", strategy="ma_crossover", parameters={"fast_window": 4})
-    shared = services.create(bob, name="Bob's", strategy="bollinger", parameters={"window": 15}, is_public=True)
+    shared = services.create(
+        bob, name="Bob's", strategy="bollinger", parameters={"window": 15}, is_public=True, description="B"
+    )
     members = [
         {"saved_strategy_id": mine.pk, "weight": 10},
         {"saved_strategy_id": shared.pk, "name": "From Bob", "timeframe": "1d"},

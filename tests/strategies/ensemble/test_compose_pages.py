@@ -121,7 +121,9 @@ def test_the_live_check_says_what_it_does_and_what_is_wrong(browser: Client) -> 
 def test_what_may_be_picked(browser: Client, alice: User, bob: User) -> None:
     services.create(alice, name="Own one", strategy="momentum")
     services.create(bob, name="Bob's secret", strategy="momentum")
-    shared = services.create(bob, name="For everybody", strategy="bollinger", is_public=True, parameters={"window": 33})
+    shared = services.create(
+        bob, name="For everybody", strategy="bollinger", is_public=True, parameters={"window": 33}, description="B"
+    )
     custom = make_custom(alice, "My rules")
     text = browser.get(reverse("strategies:compose")).content.decode()
     options = text[text.index('id="f-pick"') : text.index("</select>", text.index('id="f-pick"'))]
@@ -206,7 +208,7 @@ def test_lists_cost_the_same_however_many_there_are(
     browser: Client, alice: User, bob: User, django_assert_max_num_queries
 ) -> None:
     for i in range(3):
-        services.create(bob, name=f"Shared {i}", strategy="momentum", is_public=True)
+        services.create(bob, name=f"Shared {i}", strategy="momentum", is_public=True, description="B")
         services.create(alice, name=f"Own {i}", strategy="momentum")
     with django_assert_max_num_queries(9):
         assert browser.get(reverse("strategies:compose")).status_code == 200
