@@ -125,7 +125,7 @@ class PublicStrategiesOfType(WithGallery, _StrategyList):
 
     @extend_schema(operation_id="strategies_public_of_type", parameters=[StrategyQuerySerializer, _TYPE])
     def get(self, request: Request, strategy_type: str) -> Response:
-        """Public strategies of one kind: trend, mean_reversion, momentum, breakout, benchmark."""
+        """Public strategies of one kind; the kinds are those of the path's parameter."""
         return super().get(request, strategy_type=strategy_type)
 
 
