@@ -60,9 +60,12 @@ def test_a_backtest_with_the_keyboard_alone(
     expect(page.get_by_text("Total return").first).to_be_visible()
     assert Backtest.objects.get().state == "DONE"
 
+    listening = page.locator("#connection[data-state=open]")  # what is pressed before its scripts run, no page hears
+    expect(listening).to_be_attached()
     keys.press("g")
     keys.press("b")
     expect(page.get_by_role("heading", name="Backtests", level=1)).to_be_visible()
+    expect(listening).to_be_attached()
     keys.press("n")
     expect(page.get_by_role("heading", name="New backtest")).to_be_visible()
 
