@@ -134,7 +134,7 @@ def same(found: BarColumns, wanted: BarColumns) -> None:
         assert np.array_equal(ours, theirs)
 
 
-@pytest.mark.row("G1", "G4", "G5", "G8")
+@pytest.mark.row("G5")
 def test_history_is_what_was_traded(vendor: Vendor) -> None:
     start, end = ns(FIRST), ns(LAST)
     for timeframe in vendor.provider.capabilities.timeframes:

@@ -60,7 +60,6 @@ def updates(rig: Rig) -> Iterator[list[Any]]:
         thread.join(10)
 
 
-@pytest.mark.row("I11")
 def test_each_event_of_an_order_is_told_once_and_in_order(rig: Rig) -> None:
     with updates(rig) as heard:
         rig.client().submit_order(limit(10, 99.5, client_order_id="told"))
@@ -143,7 +142,6 @@ def lively() -> Iterator[tuple[Venue, str]]:
         yield venue, address
 
 
-@pytest.mark.row("G4")
 def test_bars_of_the_stream_are_those_of_the_history(lively: tuple[Venue, str]) -> None:
     venue, address = lively
     heard: list[Any] = []

@@ -37,7 +37,6 @@ def refused(error: pytest.ExceptionInfo[APIError]) -> tuple[int, int]:
     return error.value.status_code, error.value.code
 
 
-@pytest.mark.row("I11")
 def test_a_market_order_takes_the_ask_and_moves_cash_and_position(rig: Rig) -> None:
     client = rig.client()
     sent = client.submit_order(market(10, client_order_id="one"))
@@ -77,7 +76,6 @@ def test_limit_stop_and_trailing_orders_wait_for_their_price(rig: Rig) -> None:
     assert client.get_order_by_id(stop.id).filled_avg_price == "98.5"  # a gap is paid in full
 
 
-@pytest.mark.row("I3")
 def test_a_brackets_exits_sleep_until_the_entry_is_filled_and_end_each_other(rig: Rig) -> None:
     client = rig.client()
     entry = client.submit_order(
@@ -98,7 +96,6 @@ def test_a_brackets_exits_sleep_until_the_entry_is_filled_and_end_each_other(rig
     assert rig.ledger()["positions"] == {}
 
 
-@pytest.mark.row("I2")
 def test_an_exit_that_fills_in_part_shrinks_its_partner(rig: Rig) -> None:
     client = rig.client()
     client.submit_order(market(10))
