@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,12 +33,11 @@ class Schedule:
     def clock(self, at: datetime.datetime) -> dict[str, Any]:
         """Alpaca's /v2/clock."""
         calendar = _calendar()
-        local: Callable[[Any], str] = lambda moment: moment.tz_convert(NEW_YORK).isoformat()  # noqa: E731
         return {
             "timestamp": at.astimezone(NEW_YORK).isoformat(),
             "is_open": self.always_open or _is_open(at),
-            "next_open": local(calendar.next_open(at)),
-            "next_close": local(calendar.next_close(at)),
+            "next_open": _in_new_york(calendar.next_open(at)),
+            "next_close": _in_new_york(calendar.next_close(at)),
         }
 
     def days(self, first: datetime.date, last: datetime.date) -> list[dict[str, str]]:
@@ -62,6 +60,12 @@ class Schedule:
                 }
             )
         return rows
+
+
+def _in_new_york(moment: Any) -> str:
+    """A pandas Timestamp in ISO-8601, on New York's clock."""
+    text: str = moment.tz_convert(NEW_YORK).isoformat()
+    return text
 
 
 def _is_open(at: datetime.datetime) -> bool:

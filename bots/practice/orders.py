@@ -13,7 +13,6 @@ Tif = Literal["day", "gtc", "ioc", "fok", "opg", "cls"]
 OrderClass = Literal["simple", "bracket", "oco", "oto"]
 Status = Literal[
     "accepted", "new", "held", "partially_filled", "filled", "canceled", "expired", "rejected", "replaced",
-    "pending_cancel",
 ]  # fmt: skip
 OVER: frozenset[str] = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
 ZERO = Decimal(0)

@@ -6,16 +6,15 @@ import datetime
 import uuid
 from collections.abc import Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from bots.mapping import nanoseconds
 from bots.practice.exchange import Exchange
+from bots.practice.hours import NEW_YORK
 from bots.practice.market import Market
 from bots.practice.web import Answer, Request, Routes
 from engine.types import TIMEFRAMES
 from marketdata.columns import DAY
 
-NEW_YORK = ZoneInfo("America/New_York")
 MILLISECOND = 1_000_000
 UNITS = {"second": "s", "minute": "m", "hour": "h", "day": "d"}
 DEFAULT_LIMIT, MOST = 5_000, 50_000

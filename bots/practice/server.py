@@ -68,7 +68,6 @@ class Venue:
         Aggregates(self.exchange, self.market).add_to(self.routes)
         Spot(self.exchange, self.market).add_to(self.routes)
         Control(self).add_to(self.routes)
-        self._connections: set[asyncio.Task[None]] = set()
         self._session_ends: dict[str, Any] = {}
         self.market.open(self.now_ns())
 
@@ -142,7 +141,6 @@ class Venue:
         reading = asyncio.create_task(
             self._updates(connection, receive) if path == UPDATES_STREAM else self._data(connection, scope, receive)
         )
-        self._connections |= {writing, reading}
         try:
             await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -150,7 +148,6 @@ class Venue:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
-            self._connections -= {writing, reading}
             if connection.is_cut:
                 with contextlib.suppress(Exception):  # it is gone already
                     await send({"type": "websocket.close", "code": 1011})

@@ -223,7 +223,7 @@ def _ns(text: str | None) -> int | None:
 
 def _to_new_york(days: NDArray[np.int64]) -> NDArray[np.int64]:
     """How long after midnight UTC of a date that date begins in New York, in ns."""
-    return np.array([-nanoseconds(moment(int(day)).replace(tzinfo=NEW_YORK)) + int(day) for day in days], np.int64) * -1
+    return np.array([nanoseconds(moment(day).replace(tzinfo=NEW_YORK)) - day for day in days.tolist()], np.int64)
 
 
 def _token(text: str | None) -> tuple[str, int]:
