@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from tradingsite.environment import BASE_DIR, HOST, NUMBA_CACHE_DIR, PORT, REDIS_URL, VAR_DIR, env  # noqa: F401
 from tradingsite.logs import logging_config
+from tradingsite.outside import *  # noqa: F403 - settings, every one
 
 # --- Where things are kept -------------------------------------------------------------------------------------------
 BARS_DIR = Path(env.str("BARS_DIR", default=str(VAR_DIR / "bars"))).resolve()
@@ -235,16 +236,6 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
 
 # --- Market data -----------------------------------------------------------------------------------------------------
 IMPORT_MAX_MB = env.int("IMPORT_MAX_MB", default=256)  # largest file anybody may import; tiers may allow less
-YAHOO_BASE_URL = env.str("YAHOO_BASE_URL", default="https://query1.finance.yahoo.com")
-ALPACA_DATA_URL = env.str("ALPACA_DATA_URL", default="https://data.alpaca.markets")
-ALPACA_DATA_FEED = env.str("ALPACA_DATA_FEED", default="iex")  # "sip" with a paid plan
-ALPACA_API_KEY = env.str("ALPACA_API_KEY", default="")  # for prices only; accounts to trade with are each user's own
-ALPACA_API_SECRET = env.str("ALPACA_API_SECRET", default="")
-POLYGON_BASE_URL = env.str("POLYGON_BASE_URL", default="https://api.polygon.io")
-POLYGON_API_KEY = env.str("POLYGON_API_KEY", default="")
-BINANCE_BASE_URL = env.str("BINANCE_BASE_URL", default="https://api.binance.com")
-ALPHA_VANTAGE_BASE_URL = env.str("ALPHA_VANTAGE_BASE_URL", default="https://www.alphavantage.co")
-ALPHA_VANTAGE_API_KEY = env.str("ALPHA_VANTAGE_API_KEY", default="")
 
 # --- Backtests -------------------------------------------------------------------------------------------------------
 BACKTEST_STALE_SECONDS = env.int("BACKTEST_STALE_SECONDS", default=15)  # without a heartbeat: its worker is dead
@@ -294,7 +285,6 @@ def _failpoints() -> dict[str, int]:
 FAILPOINTS = _failpoints()
 
 # --- Notifications ---------------------------------------------------------------------------------------------------
-TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.org")
 # What a webhook of a user's may reach: the internet, on these ports.
 WEBHOOK_PORTS = env.list("WEBHOOK_PORTS", cast=int, default=[80, 443])
 WEBHOOK_PRIVATE_NETWORKS = env.bool("WEBHOOK_PRIVATE_NETWORKS", default=False)

@@ -1,7 +1,8 @@
 """Users and their tiers, logins and tries at passwords; the limits over all their bots; what they are told;
-what was done, and by whom."""
+their accounts at brokers; what was done, and by whom."""
 
 from accounts.models.audit import AuditEvent, AuditHead
+from accounts.models.brokers import BrokerAccount
 from accounts.models.notifications import Delivery, Level, Notification, NotificationChannel
 from accounts.models.risk import PlatformSwitch, RiskEnvelope
 from accounts.models.users import ApiLogin, Tier, Tries, User, UserManager, check_timezone, default_tier
@@ -10,6 +11,7 @@ __all__ = [
     "ApiLogin",
     "AuditEvent",
     "AuditHead",
+    "BrokerAccount",
     "Delivery",
     "Level",
     "Notification",

@@ -2,6 +2,7 @@
 
 from bots.models.bot import Bot
 from bots.models.columns import Mode, Side
+from bots.models.live import Adjustment, BrokerExecution, CashFlow, Discrepancy
 from bots.models.records import (
     Cycle,
     DailyStats,
@@ -13,18 +14,23 @@ from bots.models.records import (
 from bots.models.secrets import BotSecrets
 from bots.models.session import HostSign, SessionCommand, SessionMemory, SessionSettings, TradingSession
 from bots.models.template import BotTemplate
-from bots.models.trading import Order, PaperOrder, Position, Trade
+from bots.models.trading import Order, OrderRole, PaperOrder, Position, Trade
 
 __all__ = [
+    "Adjustment",
     "Bot",
     "BotSecrets",
     "BotTemplate",
+    "BrokerExecution",
+    "CashFlow",
     "Cycle",
     "DailyStats",
     "Decision",
+    "Discrepancy",
     "HostSign",
     "Mode",
     "Order",
+    "OrderRole",
     "PaperOrder",
     "ParityReport",
     "PortfolioSnapshot",

@@ -40,6 +40,11 @@ class TradingSession(models.Model):
     state = models.CharField(max_length=12, choices=SessionState, default=SessionState.DRAFT)
     state_reason = models.CharField(max_length=500, blank=True, help_text="Why it is in this state, in plain words")
 
+    # Whose orders a LIVE session sends. Its initial cash is reserved there for it.
+    broker_account = models.ForeignKey(
+        "accounts.BrokerAccount", null=True, blank=True, on_delete=models.RESTRICT, related_name="sessions"
+    )
+
     initial_cash = models.DecimalField(**MONEY, validators=[MinValueValidator(Decimal("0.01"))])
     symbols = models.JSONField(default=list)
     timeframe = models.CharField(max_length=4)
@@ -95,6 +100,10 @@ class TradingSession(models.Model):
             models.UniqueConstraint(fields=("owner", "idempotency_key"), name="session_idempotency_key_once"),
             models.CheckConstraint(condition=Q(initial_cash__gt=0), name="session_has_cash"),
             models.CheckConstraint(condition=~Q(strategy=""), name="session_has_a_strategy"),
+            models.CheckConstraint(
+                condition=Q(mode="PAPER", broker_account__isnull=True) | Q(mode="LIVE", broker_account__isnull=False),
+                name="session_live_has_an_account",
+            ),
             models.CheckConstraint(
                 condition=Q(winning_trades__lte=F("total_trades")), name="session_wins_within_trades"
             ),

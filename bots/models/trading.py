@@ -12,6 +12,15 @@ from bots.models.session import TradingSession
 from bots.orders import OrderState
 
 
+class OrderRole(models.TextChoices):
+    """What an order is for. The engine decides PLAIN ones; a host places the others, so that a position is covered at
+    the venue while nobody is there."""
+
+    PLAIN = "plain", "Entry or exit"
+    STOP = "stop", "Protective stop"
+    TARGET = "target", "Take profit"
+
+
 class Order(models.Model):
     """One instruction to the venue. The row is committed as INTENT before any byte leaves.
 
@@ -25,6 +34,21 @@ class Order(models.Model):
     seq = models.PositiveBigIntegerField()
     client_order_id = models.CharField(max_length=36, unique=True)
     broker_order_id = models.CharField(max_length=80, blank=True)
+    # Null on paper. The rest of this block is for orders at brokers, too.
+    broker_account = models.ForeignKey(
+        "accounts.BrokerAccount", null=True, blank=True, on_delete=models.RESTRICT, related_name="orders"
+    )
+    role = models.CharField(max_length=6, choices=OrderRole, default=OrderRole.PLAIN)
+    parent = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="legs",
+        help_text="Whose position it guards",
+    )
+    replaces = models.OneToOneField("self", null=True, blank=True, on_delete=models.CASCADE, related_name="replaced_by")
+    venue_status = models.CharField(max_length=24, blank=True, help_text="The venue's own word for its state")
     symbol = models.CharField(max_length=24)
     side = models.CharField(max_length=4, choices=Side)
     kind = models.CharField(max_length=16, help_text="market, limit, stop, stop_limit, trailing_stop")

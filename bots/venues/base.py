@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from bots.brokers.base import VenueDown
 from bots.models import Order
 from bots.orders import OrderState
 
-
-class VenueDown(Exception):
-    """The venue does not answer, or answered what leaves open whether it took an order: ask it again by id."""
+__all__ = ["Venue", "VenueDown", "VenueOrder"]
 
 
 @dataclass(frozen=True, slots=True)

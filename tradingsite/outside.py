@@ -1,0 +1,45 @@
+"""Every address and key of the world outside: vendors of prices, brokers, messengers.
+
+Each address is a setting, so that the practice venue, a test or a mirror can take its place.
+"""
+
+from __future__ import annotations
+
+from tradingsite.environment import env
+
+# --- Prices ----------------------------------------------------------------------------------------------------------
+YAHOO_BASE_URL = env.str("YAHOO_BASE_URL", default="https://query1.finance.yahoo.com")
+ALPACA_DATA_URL = env.str("ALPACA_DATA_URL", default="https://data.alpaca.markets")
+ALPACA_DATA_STREAM_URL = env.str("ALPACA_DATA_STREAM_URL", default="wss://stream.data.alpaca.markets")
+ALPACA_DATA_FEED = env.str("ALPACA_DATA_FEED", default="iex")  # "sip" with a paid plan
+ALPACA_API_KEY = env.str("ALPACA_API_KEY", default="")  # for prices only; accounts to trade with are each user's own
+ALPACA_API_SECRET = env.str("ALPACA_API_SECRET", default="")
+POLYGON_BASE_URL = env.str("POLYGON_BASE_URL", default="https://api.polygon.io")
+POLYGON_STREAM_URL = env.str("POLYGON_STREAM_URL", default="wss://socket.polygon.io")
+POLYGON_API_KEY = env.str("POLYGON_API_KEY", default="")
+POLYGON_FILES_URL = env.str("POLYGON_FILES_URL", default="https://files.polygon.io")
+POLYGON_FILES_BUCKET = env.str("POLYGON_FILES_BUCKET", default="flatfiles")
+POLYGON_FILES_KEY = env.str("POLYGON_FILES_KEY", default="")  # the two AWS keys of the flat files, apart from the API's
+POLYGON_FILES_SECRET = env.str("POLYGON_FILES_SECRET", default="")
+BINANCE_BASE_URL = env.str("BINANCE_BASE_URL", default="https://api.binance.com")
+BINANCE_STREAM_URL = env.str("BINANCE_STREAM_URL", default="wss://stream.binance.com:9443")
+ALPHA_VANTAGE_BASE_URL = env.str("ALPHA_VANTAGE_BASE_URL", default="https://www.alphavantage.co")
+ALPHA_VANTAGE_API_KEY = env.str("ALPHA_VANTAGE_API_KEY", default="")
+
+# --- Brokers ---------------------------------------------------------------------------------------------------------
+# Real money is off until an operator says otherwise. Practice and paper accounts need no switch.
+LIVE_TRADING = env.bool("LIVE_TRADING", default=False)
+PRACTICE_VENUE = env.bool("PRACTICE_VENUE", default=True)  # `up` starts it; False: nobody rehearses here
+PRACTICE_VENUE_URL = env.str("PRACTICE_VENUE_URL", default="http://127.0.0.1:8310")
+ALPACA_LIVE_URL = env.str("ALPACA_LIVE_URL", default="https://api.alpaca.markets")
+ALPACA_PAPER_URL = env.str("ALPACA_PAPER_URL", default="https://paper-api.alpaca.markets")
+BINANCE_LIVE_URL = env.str("BINANCE_LIVE_URL", default="https://api.binance.com")
+BINANCE_LIVE_WS_URL = env.str("BINANCE_LIVE_WS_URL", default="wss://ws-api.binance.com")
+BINANCE_TESTNET_URL = env.str("BINANCE_TESTNET_URL", default="https://testnet.binance.vision")
+BINANCE_TESTNET_WS_URL = env.str("BINANCE_TESTNET_WS_URL", default="wss://ws-api.testnet.binance.vision")
+BROKER_CONNECT_TIMEOUT = env.float("BROKER_CONNECT_TIMEOUT", default=3.0)  # seconds
+BROKER_READ_TIMEOUT = env.float("BROKER_READ_TIMEOUT", default=10.0)
+BROKER_SWEEP_SECONDS = env.float("BROKER_SWEEP_SECONDS", default=10.0)  # how often REST is asked what a stream lost
+
+# --- Messengers ------------------------------------------------------------------------------------------------------
+TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.org")
