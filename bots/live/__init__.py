@@ -1,0 +1,1 @@
+"""Sessions that trade at a broker: their host's side."""
