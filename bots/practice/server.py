@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from bots.practice import web
 from bots.practice.alpaca.data import Client, History, Stream
 from bots.practice.alpaca.trading import Trading
 from bots.practice.alpaca.updates import Updates
-from bots.practice.binance import Spot
+from bots.practice.binance.market import Spot
 from bots.practice.clock import Clock
 from bots.practice.control import Control
 from bots.practice.exchange import Exchange
@@ -124,7 +125,7 @@ class Venue:
             return UNKNOWN
         handler, parts = found
         self.market.go_on(self.now_ns())  # an order meets the prices of its own moment
-        return handler(Request(request.method, request.path, request.query, request.headers, request.body, parts))
+        return handler(replace(request, parts=parts))
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
