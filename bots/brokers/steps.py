@@ -38,6 +38,16 @@ def floor_qty(qty: Decimal, rules: InstrumentRules) -> Decimal:
     return _to(qty, qty_step(rules), ROUND_FLOOR)
 
 
+def ceil_qty(qty: Decimal, rules: InstrumentRules) -> Decimal:
+    """The least that may be ordered and is not below `qty`."""
+    return max(_to(qty, qty_step(rules), ROUND_CEILING), least_qty(rules))
+
+
+def least_qty(rules: InstrumentRules) -> Decimal:
+    """The smallest order."""
+    return max(rules.min_qty, qty_step(rules))
+
+
 def whole_lots(qty: Decimal, rules: InstrumentRules) -> Decimal:
     """The part of `qty` in whole lots."""
     return _to(qty, rules.lot, ROUND_FLOOR)
