@@ -68,7 +68,7 @@ def _prices(request: OrderRequest, rules: InstrumentRules, known: Known) -> Iter
         step = rules.price_step(px)
         if px % step:
             nearest = _nearest_px(field, px, request, rules)
-            text = f"{plain(px)} is between the steps of {plain(step)} that {rules.symbol} trades in; {plain(nearest)} is one."
+            text = f"{rules.symbol} trades in steps of {plain(step)}: {plain(nearest)} is the nearest to {plain(px)}."
             yield Problem("price_step", text, field, nearest)
 
 
@@ -246,12 +246,8 @@ def _means(request: OrderRequest, rules: InstrumentRules, known: Known) -> Itera
         yield Problem("insufficient_qty", f"There is no {rules.base or rules.symbol} to sell.", "qty")
         return
     if sign < 0 and (not rules.shortable or (known.money is not None and not known.money.may_short)):
-        whose = "This account" if rules.shortable else rules.symbol
-        yield Problem(
-            "no_short",
-            f"{whose} may not be sold short." if not rules.shortable else f"{whose} may not sell short.",
-            "side",
-        )
+        text = "This account may not sell short." if rules.shortable else f"{rules.symbol} cannot be sold short here."
+        yield Problem("no_short", text, "side")
         return
     px = request.limit_px or request.stop_px or request.take_profit
     if px is None:
@@ -273,8 +269,9 @@ def _reduction(request: OrderRequest, rules: InstrumentRules, known: Known) -> I
         yield Problem("invalid", f"A {request.order_class} opens a position; this would close one.", "order_class")
     free = abs(known.held) - held_for_orders(known.open_orders, request.symbol, known.held)
     if request.qty > free:
-        text = f"{plain(max(free, ZERO))} {rules.symbol} can be closed: {plain(abs(known.held) - free)} are held for other exits."
-        yield Problem("insufficient_qty", text, "qty", steps.floor_qty(max(free, ZERO), rules))
+        left, taken = max(free, ZERO), abs(known.held) - free
+        text = f"{plain(left)} {rules.symbol} can be closed: other exits hold {plain(taken)}."
+        yield Problem("insufficient_qty", text, "qty", steps.floor_qty(left, rules))
 
 
 def held_for_orders(orders: Iterable[BrokerOrder], symbol: str, held: Decimal) -> Decimal:
