@@ -22,7 +22,6 @@ def check(
     known = account.by_client_id.get(request.client_id)
     if known is not None and not (request.house == "binance" and account.orders[known].is_over):
         raise Refusal("duplicate_client_id", "client_order_id must be unique")
-    _offer(instrument, request)
     _prices(instrument, request)
     qty = _quantity(instrument, request, quote)
     _legs(request, qty, quote)
@@ -46,21 +45,6 @@ def held_for_orders(orders: Iterable[VenueOrder], position: Decimal) -> Decimal:
             group = order.parent or order.id
             by_group[group] = max(by_group.get(group, ZERO), order.left)
     return sum(by_group.values(), ZERO)
-
-
-def _offer(instrument: Instrument, request: Request) -> None:
-    """Coins at Alpaca take fewer kinds of orders than shares."""
-    if instrument.asset_class != "crypto" or request.house != "alpaca":
-        return
-    for name, value, offered in (
-        ("order type", request.kind, ("market", "limit", "stop_limit")),
-        ("time_in_force", request.tif, ("gtc", "ioc")),
-        ("order_class", request.order_class, ("simple",)),
-    ):
-        if value not in offered:
-            raise Refusal("invalid", f"invalid {name} for crypto order")
-    if request.qty is not None and request.qty % instrument.lot:
-        raise Refusal("invalid", f"qty must be a multiple of {instrument.lot}")
 
 
 def _prices(instrument: Instrument, request: Request) -> None:
