@@ -86,6 +86,10 @@ class Exchange:
         """Call it for every event, at once, in the order of events."""
         self._listeners.append(listener)
 
+    def forget(self, listener: Listener) -> None:
+        """Call it no more."""
+        self._listeners.remove(listener)
+
     def equity(self, account: Account) -> Decimal:
         """Cash and positions at the last trade."""
         held = account.positions.items()
@@ -304,7 +308,9 @@ class Exchange:
         order.filled, order.paid = order.filled + qty, order.paid + qty * px
         order.status = "filled" if order.left == 0 else "partially_filled"
         at = self.now()
-        execution = Execution(self._new_id(), order.id, at, qty, px, position.qty, fee, asset, self._serial, order.filled)
+        execution = Execution(
+            self._new_id(), order.id, at, qty, px, position.qty, fee, asset, self._serial, order.filled
+        )
         order.executions.append(execution)
         order.ended_at = at if order.is_over else None
         self._tell(account, order, "fill" if order.is_over else "partial_fill", execution)
