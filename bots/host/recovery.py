@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from bots import mapping
 from bots.host import feeds, history, ledger, tape
-from bots.host.account import Account, LedgerMismatch
+from bots.host.account import Account
+from bots.host.positions import LedgerMismatch
 from bots.orders import OrderState
 from engine import InputError
 

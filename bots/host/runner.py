@@ -16,11 +16,12 @@ from django.conf import settings as site
 
 from bots import mapping
 from bots.host import feeds, ledger, outcomes, recovery
-from bots.host.account import Absorbed, Account, LedgerMismatch
+from bots.host.account import Absorbed, Account
 from bots.host.desk import Verdict, capped
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease
 from bots.host.plans import desk_of
+from bots.host.positions import LedgerMismatch
 from bots.models import Cycle, Order, PortfolioSnapshot, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.orders import OrderState
 from bots.settings_columns import from_columns

@@ -20,13 +20,13 @@ from accounts.services.notifications import notify
 from bots import failpoints, mapping
 from bots.book import CrossingFill
 from bots.host import ending, ledger, own_chat, sending
-from bots.host.account import LedgerMismatch
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
 from bots.host.patience import DOWN, patiently
+from bots.host.positions import LedgerMismatch
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
