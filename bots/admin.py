@@ -13,10 +13,12 @@ from django.http import HttpRequest
 
 from bots.models import (
     Adjustment,
+    BookingRequest,
     Bot,
     BotSecrets,
     BotTemplate,
     BrokerExecution,
+    BrokerHolding,
     CashFlow,
     Cycle,
     DailyStats,
@@ -280,6 +282,26 @@ class DiscrepancyAdmin(_History):
     search_fields = ("text", "key", "symbol", "broker_account__name", "broker_account__owner__username")
     list_select_related = ("broker_account", "decided_by")
     date_hierarchy = "found_at"
+
+
+@admin.register(BrokerHolding)
+class BrokerHoldingAdmin(_History):
+    """What venues say accounts hold, and how much of it belongs to no session."""
+
+    list_display = ("broker_account", "symbol", "qty", "external", "avg_px", "mark", "seen_at")
+    list_filter = ("broker_account__kind", "broker_account__environment", "seen_at")
+    search_fields = ("symbol", "broker_account__name", "broker_account__owner__username")
+    list_select_related = ("broker_account",)
+
+
+@admin.register(BookingRequest)
+class BookingRequestAdmin(_History):
+    list_display = (
+        "requested_at", "session_id", "kind", "symbol", "qty", "px", "amount", "requested_by", "done_at", "refused",
+    )  # fmt: skip
+    list_filter = ("kind", "is_flow", ("done_at", admin.EmptyFieldListFilter), "requested_at")
+    search_fields = ("ref", "symbol", "text", "session__id", "session__owner__username")
+    list_select_related = ("requested_by",)
 
 
 @admin.register(HostSign)
