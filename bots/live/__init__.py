@@ -1,0 +1,1 @@
+"""Trading at brokers: what a host does for LIVE sessions."""
