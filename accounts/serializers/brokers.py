@@ -35,9 +35,7 @@ def _key(words: str) -> StrictCharField:
 class BrokerOptionsSerializer(StrictSerializer):
     """What a kind of account needs besides its keys."""
 
-    exchange = StrictCharField(
-        max_length=40, required=False, help_text="ccxt: its name of it, such as kraken"
-    )
+    exchange = StrictCharField(max_length=40, required=False, help_text="ccxt: its name of it, such as kraken")
 
 
 class BrokerAccountRequestSerializer(StrictSerializer):
