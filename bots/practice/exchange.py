@@ -356,7 +356,7 @@ class Exchange:
                 self._end(account, other, status if status != "rejected" else "canceled", group=False)
 
     def _tell(self, account: Account, order: VenueOrder, what: str, execution: Execution | None = None) -> None:
-        order.updated_at = self.now()
+        order.updated_at = execution.at if execution else self.now()
         event = Event(account, order, what, order.updated_at, execution)
         self.history.append(event)
         for listener in self._listeners:
