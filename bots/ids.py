@@ -20,9 +20,10 @@ def client_order_id(session_id: int, seq: int) -> str:
     return f"{settings.ORDER_ID_PREFIX}{_base36(session_id):0>8}-{seq:012d}"
 
 
-def is_ours(client_id: str) -> bool:
-    """Whether an order with this id may be one of this installation's sessions."""
-    return re.fullmatch(rf"{settings.ORDER_ID_PREFIX}[0-9a-z]{{8,}}-\d{{12}}", client_id) is not None
+def session_of(client_id: str) -> int | None:
+    """The session whose order has this id; None for an id that is none of this installation's."""
+    found = re.fullmatch(rf"{settings.ORDER_ID_PREFIX}([0-9a-z]{{8,12}})-\d{{12}}", client_id)
+    return int(found.group(1), 36) if found else None
 
 
 def execution_id(client_id: str, number: int) -> str:

@@ -10,12 +10,12 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from bots import ids, mapping
 from bots.book import Book
 from bots.host.positions import LedgerMismatch, compare, execution_of, in_order, take_over
-from bots.models import DailyStats, Order, OrderRole, Position, Trade, TradingSession
+from bots.models import BrokerExecution, DailyStats, Order, OrderRole, Position, Trade, TradingSession
 from bots.orders import WORKING, Fill, Moved, OrderState, OrderView, apply
 from engine.portfolio import OpenPosition, StepLog
 from engine.types import BUY, BY_QUOTE, ORDER_TYPE_NAMES, REASON_NAMES, STATUS_NAMES, TIF_NAMES
@@ -34,6 +34,8 @@ class Absorbed:
     changed: dict[int, Order] = field(default_factory=dict)
     positions: dict[tuple[str, int], Position] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
+    executions: list[BrokerExecution] = field(default_factory=list)
+    unwanted: list[Order] = field(default_factory=list)  # they work at a broker, and the engine has done with them
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class Account:
     # --- from rows --------------------------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, session: TradingSession) -> Account:
+    def load(cls, session: TradingSession) -> Self:
         """From the session's fills, and nothing else. Raises LedgerMismatch where the stored rows say otherwise."""
         account = cls(session)
         fills = list(session.trades.order_by("pk"))
@@ -132,6 +134,7 @@ class Account:
             seq=seq,
             client_order_id=ids.client_order_id(self.session.pk, seq),
             symbol=symbol,
+            broker_account_id=self.session.broker_account_id,
             side="BUY" if row["side"] == BUY else "SELL",
             kind=ORDER_TYPE_NAMES[row["kind"]],
             time_in_force=TIF_NAMES[row["tif"]],
@@ -233,20 +236,28 @@ class Account:
 
     def _finish(self, tracked: Tracked, row: Any, at: datetime.datetime, done: Absorbed) -> None:
         """States that the engine names; those that follow from quantities are there already."""
-        order, status = tracked.row, STATUS_NAMES[row["status"]]
+        status = STATUS_NAMES[row["status"]]
         if status in _ENDS and not tracked.view.state.is_over:
-            end = _ENDS[status]
-            if tracked.view.state is OrderState.INTENT:
-                end = OrderState.DENIED if status == "denied" else OrderState.CANCELED
-            elif end is OrderState.REJECTED and tracked.view.filled > 0:
-                end = OrderState.CANCELED
-            tracked.view = apply(tracked.view, Moved(end))
-        view = tracked.view
+            self._end(tracked, status, done)
+        self._settle(tracked, at, done)
+
+    def _end(self, tracked: Tracked, status: str, done: Absorbed) -> None:
+        """The engine works this order no more. status: its word for it."""
+        end = _ENDS[status]
+        if tracked.view.state is OrderState.INTENT:
+            end = OrderState.DENIED if status == "denied" else OrderState.CANCELED
+        elif end is OrderState.REJECTED and tracked.view.filled > 0:
+            end = OrderState.CANCELED
+        tracked.view = apply(tracked.view, Moved(end))
+
+    def _settle(self, tracked: Tracked, at: datetime.datetime, done: Absorbed) -> None:
+        """Bring what is known of an order into its row."""
+        order, view = tracked.row, tracked.view
         order.state, order.filled_qty, order.late_fill = view.state, view.filled, view.late_fill
         order.avg_fill_px = None if view.avg_px is None else mapping.price(view.avg_px)
         if view.state.is_over:
-            order.ended_at = at
-            del self.orders[order.seq]
+            order.ended_at = order.ended_at or at
+            self.orders.pop(order.seq, None)
         if order.pk:
             done.changed[order.seq] = order
 
