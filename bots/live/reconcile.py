@@ -175,7 +175,7 @@ def _tell(account: BrokerAccount, row: Discrepancy) -> None:
         level="critical" if broken else "warning",
         title=f"{account.name}: the venue and our books differ",
         text=f"{row.text}." + (" The sessions that it concerns are halted." if broken else ""),
-        link=f"/broker-accounts/{account.pk}/inbox/",
+        link=f"/inbox/?account={account.pk}",
         session_id=row.session_id or "",
         dedup=f"reconciliation:{account.pk}:{row.key}",
     )
