@@ -16,6 +16,11 @@ def client_order_id(session_id: int, seq: int) -> str:
     return f"{settings.ORDER_ID_PREFIX}{_base36(session_id):0>8}-{seq:012d}"
 
 
+def closing_order_id(discrepancy_id: int, attempt: int) -> str:
+    """`<environment>x<difference>-<attempt>`: of an order that undoes a difference at the venue and is no session's."""
+    return f"{settings.ORDER_ID_PREFIX}x{_base36(discrepancy_id):0>8}-{attempt}"
+
+
 def execution_id(client_id: str, number: int) -> str:
     """The simulated venue's id of an order's `number`-th fill, from 1."""
     return f"{client_id}-{number}"

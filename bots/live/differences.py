@@ -172,7 +172,7 @@ def _orders(open_orders: Iterable[BrokerOrder], ours: Ours) -> list[Difference]:
         key = f"{ORDER}:{order.broker_order_id or order.client_order_id}"
         found.append(Difference(ORDER, key, order.symbol, _ZERO, left, text, px, detail=detail))
     for row in sorted(ours.working, key=lambda row: row.client_order_id):
-        if not {row.client_order_id, row.broker_order_id} & at_venue:
+        if not {row.client_order_id, row.broker_order_id} & (at_venue | ours.settled):
             text = f"{row.symbol}: order {row.client_order_id} works in our books, and the venue does not list it"
             detail = {"client_order_id": row.client_order_id, "broker_order_id": row.broker_order_id,
                       "session": str(row.session_id)}  # fmt: skip

@@ -75,7 +75,8 @@ def ours_of(account: BrokerAccount, truth: Truth) -> Ours:
         for row in Order.objects.filter(broker_account=account, state__in=WORKING)
     )  # fmt: skip
     external = dict(account.holdings.exclude(external=0).values_list("symbol", "external"))
-    names = {name for each in truth.open_orders for name in (each.client_order_id, each.broker_order_id) if name}
+    listed = {name for each in truth.open_orders for name in (each.client_order_id, each.broker_order_id) if name}
+    names = listed | {row.client_order_id for row in working}
     paid = _paid(account, {position.symbol for position in truth.positions})
     return Ours(parts, external, paid, working, _settled(account, names), cash.expected(account))
 
