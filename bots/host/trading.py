@@ -10,7 +10,7 @@ import functools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connection
@@ -20,15 +20,18 @@ from accounts.services.notifications import notify
 from bots import failpoints, mapping
 from bots.book import CrossingFill
 from bots.host import ending, ledger, own_chat, sending
-from bots.host.account import LedgerMismatch
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
 from bots.host.patience import DOWN, patiently
+from bots.host.positions import LedgerMismatch
+from bots.host.paper import PaperRunner
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
+from bots.live.connections import Piece, Ready
+from bots.live.runner import LiveRunner
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
 from bots.states import IllegalMove, SessionState
@@ -56,15 +59,27 @@ class TradingDesk:
 
     # --- open -------------------------------------------------------------------------------------------------------
 
-    def open(self, lease: Lease) -> tuple[Runner, int] | None:
-        """Bring a leased session up. (runner, the instant after which it wants bars), or None: it is not ours now."""
+    def open(self, lease: Lease, ready: Ready | None = None) -> tuple[Runner, int] | None:
+        """Bring a leased session up. (runner, the instant after which it wants bars), or None: it is not ours now.
+
+        ready: for a session at a broker, the account's connection and what the venue says of the session's orders.
+        """
         session = TradingSession.objects.select_related("memory", "owner").get(pk=lease.session_id)
-        runner = Runner(lease, session, self.venue)
+        runner: Runner
+        if ready is None:
+            runner = PaperRunner(lease, session, self.venue)
+        else:
+            runner = LiveRunner(lease, session, ready.connection, ready.truth)
         self.newsroom.state(runner)
+        gone: set[int] = set()
         try:
             since = runner.open()
             self.envelopes.refresh([session.owner_id], [session.pk])
             self._take_caps(runner)
+            for done in runner.catch_up():
+                gone |= self._settle([(runner, done)])
+                if gone:
+                    return None
             runner.begin()
         except LostLease:
             return None
@@ -151,14 +166,15 @@ class TradingDesk:
         lost = self._commit(pairs)
         committed_ns = time.time_ns()
         held = [(runner, done) for runner, done in pairs if runner.session.pk not in lost]
-        intents = [order for _, done in held for order in done.write.orders if order.state == OrderState.INTENT]
+        intents = [order for runner, done in held for order in runner.committed(done)]
         if intents:
-            runners = {runner.session.pk: runner for runner, _ in held}
-            lost |= self._send(runners, intents, sending.WAITS_S)
+            on_paper = {runner.session.pk: runner for runner, _ in held if isinstance(runner, PaperRunner)}
+            lost |= self._send(on_paper, intents, sending.WAITS_S)
         acked_ns = time.time_ns()
         ended = [
             order.client_order_id
-            for _, done in held
+            for runner, done in held
+            if isinstance(runner, PaperRunner)
             for order in [*done.write.orders, *done.write.changed]
             if order.state in OVER
         ]
@@ -175,7 +191,7 @@ class TradingDesk:
                 self._notify(runner, "weekly_target", "info", f"{runner.session} reached its weekly target", told)
         return lost
 
-    def _send(self, runners: Mapping[int, Runner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
+    def _send(self, runners: Mapping[int, PaperRunner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
         """Bring committed orders to the venue and its word into rows and accounts. The ids of sessions that halted."""
         answers = patiently(lambda: sending.send(self.venue, orders, waits=waits))
         gone: set[int] = set()
@@ -249,9 +265,9 @@ class TradingDesk:
                 todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
             todo.append(lambda r=runner: self._heed(r))
-            todo += [runner.stop, runner.rest]
-            if doubted := runner.account.in_doubt():
-                gone |= self._send(by_id, doubted, ())
+            todo += [runner.stop, runner.rest, runner.tend]
+            if isinstance(runner, PaperRunner) and (doubted := runner.account.in_doubt()):
+                gone |= self._send({pk: runner}, doubted, ())
                 if pk in gone:
                     continue
             todo += [lambda r=runner, s=symbol: self._cover(r, s) for symbol in runner.naked()]
@@ -265,6 +281,28 @@ class TradingDesk:
                 self._take_caps(runner)
                 if pk in idle:
                     self._guarded(runner, gone, functools.partial(self._end, runner, gone))
+        return gone
+
+    def hear(self, runners: Mapping[int, LiveRunner], pieces: Iterable[Piece]) -> set[int]:
+        """What venues have told: each piece is booked by the session that it is of, and written before the next one.
+
+        runners: of this host, by session.
+        """
+        gone: set[int] = set()
+        for piece in pieces:
+            runner = runners.get(piece.session_id)
+            if runner is None or piece.session_id in gone or runner.connection is not piece.connection:
+                continue
+            done = self._guarded(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
+            if done is not None:
+                gone |= self._settle([(runner, done)])
+        return gone
+
+    def refuse(self, runners: Iterable[LiveRunner], reason: str) -> set[int]:
+        """The venue refuses an account's keys: its sessions halt, and nobody else's."""
+        gone: set[int] = set()
+        for runner in runners:
+            gone |= self._finish(runner, SessionState.HALTED, reason)
         return gone
 
     def _watch_groups(self, runners: Sequence[Runner]) -> None:

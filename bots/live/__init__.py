@@ -1,1 +1,4 @@
-"""Trading at brokers: what a host does for LIVE sessions."""
+"""What a host does for sessions that trade at a broker: the account's lease and connection, its orders and executions.
+
+The engine decides as on paper; the broker takes the place of matching. `connection` is the account, `runner` a session.
+"""

@@ -1,7 +1,7 @@
 """How a test or a rehearsal steers the practice venue: `/practice/…`, JSON, without any key (it is loopback only).
 
 GET /practice/ledger            accounts with cash, positions, orders and executions: the truth
-POST /practice/accounts         {"key", "secret", "cash"}
+POST /practice/accounts         {"key", "secret", "cash", "may_withdraw"?}
 POST /practice/faults           one fault of `bots.practice.faults`; DELETE clears the script
 POST /practice/clock            {"go_to": ISO time} | {"speed": number}
 POST /practice/prices           {"symbol", "bid", "ask", "last", "bid_size"?, "ask_size"?}
@@ -47,6 +47,7 @@ class Control:
 
     def accounts(self, body: dict[str, Any]) -> Any:
         account = self.venue.open_account(body["key"], body["secret"], Decimal(str(body.get("cash", 100_000))))
+        account.may_withdraw = bool(body.get("may_withdraw"))
         return {"id": account.id}
 
     def faults(self, body: dict[str, Any]) -> Any:

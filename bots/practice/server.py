@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from bots.practice import web
 from bots.practice.alpaca.data import Client, History, Stream
 from bots.practice.alpaca.trading import Trading
 from bots.practice.alpaca.updates import Updates
-from bots.practice.binance import Spot
+from bots.practice.binance import Binance
 from bots.practice.clock import Clock
 from bots.practice.control import Control
 from bots.practice.exchange import Exchange
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 DATA_STREAMS = ("/v2/iex", "/v2/sip", "/v1beta3/crypto/us")
-UPDATES_STREAM = "/stream"
+UPDATES_STREAM, USER_DATA = "/stream", "/ws-api/v3"
 UNKNOWN = Answer.of({"message": "endpoint not found."}, 404)
 
 
@@ -66,7 +67,8 @@ class Venue:
         Trading(self.exchange, self.schedule).add_to(self.routes)
         History(self.exchange, self.market).add_to(self.routes)
         Aggregates(self.exchange, self.market).add_to(self.routes)
-        Spot(self.exchange, self.market).add_to(self.routes)
+        self.binance = Binance(self.exchange, self.market)
+        self.binance.add_to(self.routes)
         Control(self).add_to(self.routes)
         self._session_ends: dict[str, Any] = {}
         self.market.open(self.now_ns())
@@ -124,22 +126,23 @@ class Venue:
             return UNKNOWN
         handler, parts = found
         self.market.go_on(self.now_ns())  # an order meets the prices of its own moment
-        return handler(Request(request.method, request.path, request.query, request.headers, request.body, parts))
+        return handler(replace(request, parts=parts))
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
     async def _socket(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope["path"]
-        name = "trade_updates" if path == UPDATES_STREAM else "data"
+        name = {UPDATES_STREAM: "trade_updates", USER_DATA: "user_data"}.get(path, "data")
         await receive()  # websocket.connect
-        if path not in (UPDATES_STREAM, *DATA_STREAMS) or self.faults.of_message(name, "refuse"):
+        if path not in (UPDATES_STREAM, USER_DATA, *DATA_STREAMS) or self.faults.of_message(name, "refuse"):
             await send({"type": "websocket.close", "code": 1008})
             return
         await send({"type": "websocket.accept"})
         connection = Connection(name, self.faults, send)
         writing = asyncio.create_task(connection.write())
+        talk = {UPDATES_STREAM: self._updates, USER_DATA: self._user_data}.get(path)
         reading = asyncio.create_task(
-            self._updates(connection, receive) if path == UPDATES_STREAM else self._data(connection, scope, receive)
+            talk(connection, receive) if talk is not None else self._data(connection, scope, receive)
         )
         try:
             await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
@@ -159,6 +162,13 @@ class Venue:
                 account = await self.updates.talk(connection, data, account)
         finally:
             self.updates.gone(connection)
+
+    async def _user_data(self, connection: Connection, receive: Any) -> None:
+        try:
+            async for data in _messages(receive):
+                await self.binance.events.hear(connection, data)
+        finally:
+            self.binance.events.gone(connection)
 
     async def _data(self, connection: Connection, scope: Any, receive: Any) -> None:
         packs = any(n == b"content-type" and b"msgpack" in value for n, value in scope["headers"])

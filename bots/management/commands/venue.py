@@ -68,7 +68,8 @@ class Command(BaseCommand):
 def instrument(symbol: str, exchange_hours: bool) -> Instrument:
     """A stock, or a coin where there is a slash in its name."""
     if "/" in symbol:
+        base, _, quote = symbol.partition("/")
         return Instrument(
-            symbol, "crypto", tick=Decimal("0.01"), lot=COIN_STEP, fee_ratio=COIN_FEE, base=symbol.partition("/")[0]
+            symbol, "crypto", tick=Decimal("0.01"), lot=COIN_STEP, fee_ratio=COIN_FEE, base=base, quote=quote
         )
     return Instrument(symbol, calendar="XNYS" if exchange_hours else "24/7")
