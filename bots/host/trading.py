@@ -25,9 +25,9 @@ from bots.host.feeds import FeedError
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
+from bots.host.paper import PaperRunner
 from bots.host.patience import DOWN, patiently
 from bots.host.positions import LedgerMismatch
-from bots.host.paper import PaperRunner
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
 from bots.live.connections import Piece, Ready

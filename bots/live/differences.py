@@ -58,7 +58,8 @@ class Ours:
 
     external: signed units left outside, by symbol. paid: price per unit of what came from elsewhere, where executions
     tell it. settled: client and venue ids of orders of ours that are over, and of the orders of others that are known.
-    cash: what the account should have; None: not known.
+    cash: what the account should have; None: not known. busy: symbols of which something is still being booked, a split
+    or units that are taken over: nothing can be said of their units.
     """
 
     parts: tuple[Part, ...] = ()
@@ -67,6 +68,7 @@ class Ours:
     working: tuple[Working, ...] = ()
     settled: frozenset[str] = frozenset()
     cash: Decimal | None = None
+    busy: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,9 @@ def compare(truth: Truth, ours: Ours) -> Comparison:
     for symbol in sorted({*theirs, *parts, *ours.external}):
         position = theirs.get(symbol)
         left = ours.external.get(symbol, _ZERO)
+        if symbol in ours.busy:
+            external[symbol] = left
+            continue
         difference, external[symbol] = _units(symbol, position, parts.get(symbol, []), left, ours.paid.get(symbol))
         if difference is not None:
             found.append(difference)

@@ -306,9 +306,7 @@ class LiveRunner(Runner):
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
-    def _written(
-        self, absorbed: Absorbed, told: list[Mapping[str, Any] | None], again: Sequence[Order] = ()
-    ) -> Done:
+    def _written(self, absorbed: Absorbed, told: list[Mapping[str, Any] | None], again: Sequence[Order] = ()) -> Done:
         """The rows of what was booked, with what the engine was told for the tape. again: orders to be sent again."""
         write = self._write(absorbed, cursor_ns=self.cursor_ns)
         write.interventions = [dict(each) for each in told if each is not None]
