@@ -8,9 +8,10 @@ at a broker is taken together with its account (`bots.live.lease`), or not at al
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -45,8 +46,11 @@ class Lease:
         return held.filter(broker_account__fence=self.account.fence, broker_account__lease_expires_at__gt=Now())
 
 
-def claim(host: str, most: int, *, only: Iterable[int] | None = None) -> list[Lease]:
-    """Take up to `most` sessions that nobody runs, those that lost their host first. Each is CLAIMED then."""
+def claim(host: str, most: int, *, only: Iterable[int] | None = None, resting: Collection[int] = ()) -> list[Lease]:
+    """Take up to `most` sessions that nobody runs, those that lost their host first. Each is CLAIMED then.
+
+    resting: broker accounts whose sessions are left alone.
+    """
     free = TradingSession.objects.filter(state__in=CLAIMABLE).filter(
         Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
     )
@@ -56,6 +60,8 @@ def claim(host: str, most: int, *, only: Iterable[int] | None = None) -> list[Le
         | Q(broker_account__lease_expires_at__lt=Now())
         | Q(broker_account__host=host)
     )
+    if resting:
+        free = free.exclude(broker_account__in=list(resting))
     if only is not None:
         free = free.filter(pk__in=only)
     # In one go of reads, so that idle hosts cost a query; each is then taken by a conditional UPDATE of its own.
@@ -109,6 +115,8 @@ def renew(host: str, leases: Iterable[Lease]) -> set[int]:
     return {pk for pk, fence in mine.items() if still.get(pk) != fence}
 
 
-def release(lease: Lease) -> None:
-    """Let go of a session in good order: the next host takes it without waiting for the lease to run out."""
-    TradingSession.objects.filter(pk=lease.session_id, fence=lease.fence).update(lease_expires_at=None, host="")
+def release(lease: Lease, **values: Any) -> None:
+    """Let go of a session in good order: the next host takes it without waiting for the lease to run out. values:
+    further columns of its row."""
+    rows = TradingSession.objects.filter(pk=lease.session_id, fence=lease.fence)
+    rows.update(lease_expires_at=None, host="", **values)

@@ -16,9 +16,12 @@ from typing import Any, TypeVar
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from accounts.models import BrokerAccount
+from accounts.services import brokers
 from accounts.services.notifications import notify
 from bots import failpoints, mapping
 from bots.book import CrossingFill
+from bots.brokers.base import Unauthorised
 from bots.host import ending, ledger, own_chat, sending
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
@@ -30,7 +33,9 @@ from bots.host.patience import DOWN, patiently
 from bots.host.positions import LedgerMismatch
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
-from bots.live.connections import Piece, Ready
+from bots.live import strays
+from bots.live.connection import Connection
+from bots.live.connections import Ready
 from bots.live.runner import LiveRunner
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
@@ -45,6 +50,11 @@ log = logging.getLogger(__name__)
 WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
 
 T = TypeVar("T")
+
+
+def refusal_in_words(account: BrokerAccount, reason: str) -> str:
+    """Why a session halts whose account does not let it in."""
+    return f"{account.name} refuses its keys: {reason} Check them, then start a new session."[:500]
 
 
 class TradingDesk:
@@ -69,7 +79,7 @@ class TradingDesk:
         if ready is None:
             runner = PaperRunner(lease, session, self.venue)
         else:
-            runner = LiveRunner(lease, session, ready.connection, ready.truth)
+            runner = LiveRunner(lease, session, ready.connection, ready.known)
         self.newsroom.state(runner)
         gone: set[int] = set()
         try:
@@ -283,27 +293,42 @@ class TradingDesk:
                     self._guarded(runner, gone, functools.partial(self._end, runner, gone))
         return gone
 
-    def hear(self, runners: Mapping[int, LiveRunner], pieces: Iterable[Piece]) -> set[int]:
-        """What venues have told: each piece is booked by the session that it is of, and written before the next one.
+    def hear(self, connection: Connection, runners: Mapping[int, LiveRunner]) -> set[int]:
+        """What a venue has told: each piece is booked by the session that it is of, and written before the next one.
 
         runners: of this host, by session.
         """
         gone: set[int] = set()
-        for piece in pieces:
+        held = [piece for session_id in runners for piece in connection.held(session_id)]
+        for piece in [*held, *connection.take()]:
             runner = runners.get(piece.session_id)
-            if runner is None or piece.session_id in gone or runner.connection is not piece.connection:
-                continue
-            done = self._guarded(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
-            if done is not None:
-                gone |= self._settle([(runner, done)])
+            if runner is None:
+                strays.book(connection, piece)
+            elif piece.session_id not in gone:
+                done = self._guarded(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
+                if done is not None:
+                    gone |= self._settle([(runner, done)])
+        for session_id, why in strays.compare(connection).items():
+            if session_id in runners and session_id not in gone:
+                gone |= self._finish(runners[session_id], SessionState.HALTED, why)
         return gone
 
-    def refuse(self, runners: Iterable[LiveRunner], reason: str) -> set[int]:
+    def refuse(self, connection: Connection, runners: Iterable[LiveRunner]) -> set[int]:
         """The venue refuses an account's keys: its sessions halt, and nobody else's."""
+        brokers.mark_refused(connection.account, connection.refusal)
         gone: set[int] = set()
         for runner in runners:
-            gone |= self._finish(runner, SessionState.HALTED, reason)
+            gone |= self._finish(runner, SessionState.HALTED, refusal_in_words(connection.account, connection.refusal))
         return gone
+
+    def refuse_session(self, lease: Lease, error: Exception) -> None:
+        """The keys of a session's account are refused, or the account is not in use, before it could begin."""
+        session = TradingSession.objects.select_related("broker_account", "owner").get(pk=lease.session_id)
+        account = session.broker_account
+        if account is not None and isinstance(error, Unauthorised):
+            brokers.mark_refused(account, str(error))
+        reason = str(error) if account is None else refusal_in_words(account, str(error))
+        self._finish(PaperRunner(lease, session, self.venue), SessionState.HALTED, reason)
 
     def _watch_groups(self, runners: Sequence[Runner]) -> None:
         """Count what every session of ours holds, and tell of groups that hold more than their cap."""

@@ -75,6 +75,7 @@ class Connection:
         self._refusal = ""
         self._found: deque[Piece] = deque()
         self._looks: deque[reconcile.Truth] = deque()
+        self._held: dict[int, list[Piece]] = {}  # for sessions that are being opened
         self._is_looking = False
         self._readers = ThreadPoolExecutor(2, thread_name_prefix=f"account-{account.pk}")
 
@@ -167,6 +168,11 @@ class Connection:
 
         self._read(see)
 
+    def look_when_due(self) -> None:
+        """Have it looked at about as often as orders and executions are swept."""
+        if self.link.state.is_up and time.monotonic() - self.looked_at > site.BROKER_SWEEP_SECONDS:
+            self.look()
+
     def _read(self, job: Callable[[], Any]) -> None:
         def run() -> None:
             try:
@@ -200,6 +206,14 @@ class Connection:
             session_id = _session_of(event) or owners.get(_broker_id(event), 0)
             pieces.append(Piece(session_id, event, self))
         return pieces
+
+    def hold(self, piece: Piece) -> None:
+        """Keep it for its session, which a host is about to run."""
+        self._held.setdefault(piece.session_id, []).append(piece)
+
+    def held(self, session_id: int) -> list[Piece]:
+        """What was kept for a session that runs now."""
+        return self._held.pop(session_id, [])
 
     def looks(self) -> Iterator[reconcile.Truth]:
         """Looks at the account since the last call."""

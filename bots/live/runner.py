@@ -25,7 +25,7 @@ from bots.live import asks
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
-from bots.live.truth import Truth
+from bots.live.known import Known
 from bots.models import Order, OrderRole, Trade, TradingSession
 from bots.orders import OrderState
 from engine import InputError
@@ -41,16 +41,17 @@ ASK_AGAIN_S = 5.0  # a cancel that nothing is heard of
 
 
 class LiveRunner(Runner):
-    """See `Runner`. truth: what the venue said of the session's orders when it was taken."""
+    """See `Runner`. known: what the venue said of the session's orders when it was taken."""
 
     account: LiveAccount
 
-    def __init__(self, lease: Lease, session: TradingSession, connection: Connection, truth: Truth) -> None:
+    def __init__(self, lease: Lease, session: TradingSession, connection: Connection, known: Known) -> None:
         super().__init__(lease, session)
-        self.connection, self.truth = connection, truth
+        self.connection, self.known = connection, known
         self._again: dict[str, tuple[str, int, float]] = {}  # symbol → reason, tries, when an exit is due again
         self._asked: dict[int, float] = {}  # order → when its end was asked for last
         self._quiet_since: float | None = None
+        self.troubled = True  # as it was known when its owner's wish was last heeded
 
     # --- start ------------------------------------------------------------------------------------------------------
 
@@ -67,14 +68,14 @@ class LiveRunner(Runner):
 
         Raises LedgerMismatch where the venue does not know what it had accepted, or has less than the session holds.
         """
-        for execution in self.truth.executions:
+        for execution in self.known.executions:
             done = self.heard(BrokerEvent("fill", execution.at, execution=execution))
             if done is not None:
                 yield done
         for tracked in list(self.account.orders.values()):
-            if tracked.row.client_order_id not in self.truth.orders:
+            if tracked.row.client_order_id not in self.known.orders:
                 continue  # it was decided since
-            theirs = self.truth.orders[tracked.row.client_order_id]
+            theirs = self.known.orders[tracked.row.client_order_id]
             yield self._absent(tracked) if theirs is None else self._told(tracked, theirs)
         self._compare_positions()
         done = self._let_go_of_unwanted()
@@ -97,7 +98,7 @@ class LiveRunner(Runner):
     def _compare_positions(self) -> None:
         """The account must hold at least what the session does (invariant I2); more is another's."""
         for symbol, holding in self.account.book.holdings.items():
-            theirs = self.truth.positions.get(symbol)
+            theirs = self.known.positions.get(symbol)
             if theirs is None or theirs * holding.sign < holding.qty * LEAST:
                 raise LedgerMismatch(
                     f"{symbol}: the session holds {holding.qty * holding.sign:f}, the account {theirs or 0:f}"
@@ -120,7 +121,9 @@ class LiveRunner(Runner):
         return self.blocked() or ("stale_data" if instant.backfilled else None)
 
     def trouble(self) -> str | None:
-        return super().trouble() or self.connection.trouble
+        trouble = self.connection.trouble
+        self.troubled = trouble is not None
+        return super().trouble() or trouble
 
     def _preflight(self, absorbed: Absorbed, at: Any) -> dict[str, str]:
         for order in absorbed.orders:
@@ -179,6 +182,7 @@ class LiveRunner(Runner):
             return self._told(tracked, answer.order)
         absorbed = Absorbed()
         if answer.refusal is None:
+            self._asked[row.seq] = time.monotonic()
             self.account.on_its_way(tracked, _O.UNKNOWN, at, absorbed)
             return self._written(absorbed, [])
         row.state_reason = str(answer.refusal)[:300]
@@ -293,7 +297,7 @@ class LiveRunner(Runner):
                 del self._asked[seq]
             elif time.monotonic() - asked > ASK_AGAIN_S:
                 self._asked[seq] = time.monotonic()
-                self.connection.ask_about(tracked.row)
+                self._ask_again(tracked)
         for symbol, (reason, tries, due) in list(self._again.items()):
             if symbol not in self.account.positions:
                 del self._again[symbol]
@@ -303,6 +307,16 @@ class LiveRunner(Runner):
                 step = self.desk.portfolio.request_exit(symbol, reason)
                 return self.between(step, [{"do": "exit", "symbol": symbol, "reason": reason}])
         return None
+
+    def _ask_again(self, tracked: Tracked) -> None:
+        """What became of an order that was asked to end, or that nobody knows to be there."""
+        order = tracked.row
+        if tracked.view.state is not _O.UNKNOWN:
+            self.connection.ask_about(order)
+            return
+        request = asks.as_request(order, self.connection.rules.get(order.symbol))
+        sent_at = order.submitted_at or order.created_at
+        self.connection.settle(Ask("submit", order, not order.is_entry, request), sent_at)
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
