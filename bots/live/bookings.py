@@ -1,7 +1,6 @@
-"""What is to be booked in a session by another way than its trades, and the booking of it by the session's host.
+"""Requests to book something in a session by another way than its trades: which wait, and which are done.
 
-A request (`bots.models.BookingRequest`) waits until the host looks; then the adjustment, the position, the money and
-the engine's account move together, in one write under the session's lease.
+A request (`bots.models.BookingRequest`) waits until the session's host looks; `bots.live.posting` books it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,8 @@ _OVER = "The session was over before its host could book it"
 def waiting(session_ids: Iterable[int]) -> dict[int, list[BookingRequest]]:
     """What waits for these sessions' hosts, oldest first; one query."""
     found: dict[int, list[BookingRequest]] = {}
-    for row in BookingRequest.objects.filter(session__in=list(session_ids), done_at__isnull=True):
+    ids = list(session_ids)
+    for row in BookingRequest.objects.filter(session__in=ids, done_at__isnull=True) if ids else ():
         found.setdefault(row.session_id, []).append(row)
     return found
 

@@ -7,7 +7,7 @@ send the venue is asked for it, and where an id may be used again, only after th
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import ROUND_DOWN, Decimal
 
 from django.utils import timezone
@@ -23,9 +23,12 @@ _State = Discrepancy.State
 LISTED_SLOWLY = datetime.timedelta(seconds=10)
 
 
-def waiting(account_ids: list[int]) -> set[int]:
+def waiting(account_ids: Iterable[int]) -> set[int]:
     """Of these accounts, those that have something to close; one query."""
-    rows = Discrepancy.objects.filter(broker_account__in=account_ids, state=_State.CLOSING, ended_at__isnull=True)
+    ids = list(account_ids)
+    if not ids:
+        return set()
+    rows = Discrepancy.objects.filter(broker_account__in=ids, state=_State.CLOSING, ended_at__isnull=True)
     return set(rows.values_list("broker_account_id", flat=True))
 
 
@@ -52,7 +55,7 @@ def _cancel(row: Discrepancy, broker: Broker, may_send: Callable[[], bool]) -> b
         try:
             broker.cancel(order)
         except Refused as error:
-            if error.code not in ("is_over", "no_order"):
+            if error.code not in ("is_over", "no_order", "not_placed"):
                 return _back(row, str(error))
     return False
 
@@ -80,8 +83,8 @@ def _trade(row: Discrepancy, broker: Broker, may_send: Callable[[], bool]) -> bo
     except VenueDown:
         return False  # the next go asks for it by its id
     except Refused as error:
-        # A duplicate is the order of a send whose answer was lost; the next go finds it.
-        return False if error.code == "duplicate_client_id" else _back(row, str(error))
+        # A duplicate is the order of a send whose answer was lost; without the lease another host goes on with it.
+        return False if error.code in ("duplicate_client_id", "not_placed") else _back(row, str(error))
     return False
 
 
