@@ -8,6 +8,7 @@ a withdrawal is the account's alone; its owner moves money to sessions (`bots.se
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from decimal import ROUND_DOWN, Decimal
 
 from django.db import transaction
@@ -66,43 +67,42 @@ def keep(account: BrokerAccount, activity: CashActivity) -> bool:
     return True
 
 
-def shares(flow: CashFlow) -> dict[int, Decimal]:
-    """Session id → its part of the flow's amount, by the units that it held then; the account's own part is left out.
+def parts_of(amount: Decimal, held: Mapping[int, Decimal], external: Decimal) -> dict[int, Decimal]:
+    """Session id → its part of an amount, by signed units; what belongs to the external units is left out.
 
     Parts are cut at eight places towards zero, so that they never add up to more than there is.
     """
-    held = _held(flow.broker_account, flow.symbol, flow.at)
-    holding = flow.broker_account.holdings.filter(symbol=flow.symbol).first()
-    total = sum(held.values(), _ZERO) + (holding.external if holding else _ZERO)
+    total = sum(held.values(), _ZERO) + external
     if total == 0:
         return {}
-    return {session: (flow.amount * units / total).quantize(_STEP, ROUND_DOWN) for session, units in held.items()}
+    return {session: (amount * units / total).quantize(_STEP, ROUND_DOWN) for session, units in held.items()}
 
 
 def _share(account: BrokerAccount, flow: CashFlow) -> None:
+    held = _held(account, flow.symbol, flow.at)
     active = set(_active(account).values_list("pk", flat=True))
-    for session_id, amount in shares(flow).items():
+    for session_id, amount in parts_of(flow.amount, held, _external(account, flow.symbol)).items():
         if session_id in active and amount:
-            BookingRequest.objects.create(
-                session_id=session_id, kind=BookingRequest.Kind.CASH, ref=f"flow-{flow.pk}", symbol=flow.symbol,
-                amount=amount, cash_flow=flow, text=flow.text, at=flow.at,
-            )  # fmt: skip
+            _ask(flow, session_id, BookingRequest.Kind.CASH, amount=amount)
 
 
 def _split(account: BrokerAccount, flow: CashFlow, ratio: Decimal) -> None:
-    """`ratio` new units for each old one: of sessions, and of what is external."""
-    parts = shares(flow) if flow.amount else {}
-    told = []
-    for position in _open(account, flow.symbol).filter(session__in=_active(account)).select_related("session"):
-        request = BookingRequest.objects.create(
-            session_id=position.session_id, kind=BookingRequest.Kind.SPLIT, ref=f"flow-{flow.pk}", symbol=flow.symbol,
-            ratio=ratio, amount=parts.get(position.session_id, _ZERO), cash_flow=flow, text=flow.text, at=flow.at,
-        )  # fmt: skip
-        told.append(request.session)
-    for holding in account.holdings.filter(symbol=flow.symbol):
-        holding.external = mapping.quantity(holding.external * ratio)
-        holding.save(update_fields=["external"])
-    if told:
+    """`ratio` new units for each old one, of sessions and of what is external. Where the venue paid cash for a part of
+    a unit, everybody gives up a part of it by what they hold."""
+    active = set(_active(account).values_list("pk", flat=True))
+    held = {session: units for session, units in _held(account, flow.symbol).items() if session in active}
+    external = _external(account, flow.symbol)
+    new = (sum(held.values(), _ZERO) + external) * ratio
+    broken = new - new.to_integral_value(ROUND_DOWN) if flow.amount > 0 else _ZERO
+    given_up = parts_of(broken, held, external)
+    for session_id in held:
+        _ask(flow, session_id, BookingRequest.Kind.SPLIT, ratio=ratio)
+        if given_up.get(session_id):
+            qty, px = given_up[session_id], mapping.price(flow.amount / abs(broken))
+            _ask(flow, session_id, BookingRequest.Kind.RELEASE, "-lieu", qty=qty, px=px)
+    rest = external * ratio - (broken - sum(given_up.values(), _ZERO))
+    account.holdings.filter(symbol=flow.symbol).update(external=mapping.quantity(rest))
+    if held:
         notify(
             account.owner, "split", level="info", title=f"{flow.symbol} was split {plain(ratio)} for 1",
             text="Positions, stops, targets and limits of your sessions follow before the next bar.",
@@ -110,20 +110,29 @@ def _split(account: BrokerAccount, flow: CashFlow, ratio: Decimal) -> None:
         )  # fmt: skip
 
 
-def _held(account: BrokerAccount, symbol: str, at: datetime.datetime) -> dict[int, Decimal]:
-    """Signed units of each session at a moment: what it has now, less what it traded since."""
+def _ask(flow: CashFlow, session_id: int, kind: str, suffix: str = "", **columns: Decimal) -> None:
+    BookingRequest.objects.create(
+        session_id=session_id, kind=kind, ref=f"flow-{flow.pk}{suffix}", symbol=flow.symbol, cash_flow=flow,
+        text=flow.text, at=flow.at, **columns,
+    )  # fmt: skip
+
+
+def _external(account: BrokerAccount, symbol: str) -> Decimal:
+    holding = account.holdings.filter(symbol=symbol).first()
+    return holding.external if holding else _ZERO
+
+
+def _held(account: BrokerAccount, symbol: str, at: datetime.datetime | None = None) -> dict[int, Decimal]:
+    """Signed units of each session, now or at a moment: what it has now, less what it traded since."""
     held: dict[int, Decimal] = {}
-    for position in _open(account, symbol):
+    for position in Position.objects.filter(session__broker_account=account, symbol=symbol, is_open=True):
         held[position.session_id] = position.qty if position.side == Side.BUY else -position.qty
-    since = Trade.objects.filter(session__broker_account=account, symbol=symbol, executed_at__gt=at)
+    since = Trade.objects.filter(session__broker_account=account, symbol=symbol)
+    since = since.none() if at is None else since.filter(executed_at__gt=at)
     for row in since.values("session_id", "side").annotate(units=Sum("qty")).order_by():
         sign = 1 if row["side"] == Side.BUY else -1
         held[row["session_id"]] = held.get(row["session_id"], _ZERO) - sign * mapping.quantity(row["units"])
     return {session: units for session, units in sorted(held.items()) if units}
-
-
-def _open(account: BrokerAccount, symbol: str) -> QuerySet[Position]:
-    return Position.objects.filter(session__broker_account=account, symbol=symbol, is_open=True)
 
 
 def _active(account: BrokerAccount) -> QuerySet[TradingSession]:
