@@ -168,7 +168,7 @@ def _note(
 
 def _fill_in(row: Discrepancy, each: Difference) -> None:
     row.symbol, row.ours, row.theirs, row.px = each.symbol, each.ours, each.theirs, each.px
-    row.text, row.detail = each.text[:300], dict(each.detail) | {"breaks": list(each.breaks)}
+    row.text, row.detail = each.text[:300], {**row.detail, **each.detail, "breaks": list(each.breaks)}
     row.session_id = each.breaks[0] if each.breaks else None
 
 
