@@ -74,6 +74,7 @@ class World:
             "publication_id": publishing.of(self.strategy).pk,
             "template": key_of(self.template),
             "version": 1,
+            "broker_kind": "alpaca",
             "account_id": self.broker_account.pk,
         }
 
