@@ -224,7 +224,7 @@ class LiveRunner(Runner):
         row = tracked.row
         if row.late_fill:
             self.event("order", f"A fill came after its order had ended: {trade}.", level="warning")
-        told = [self._book_in_engine(row, trade, absorbed), self._after(tracked, absorbed, was_over)]
+        told = [self._book_in_engine(row, execution, trade, absorbed), self._after(tracked, absorbed, was_over)]
         self._quiet_since = None
         return self._written(absorbed, told)
 
@@ -254,13 +254,14 @@ class LiveRunner(Runner):
     def _in_engine(self) -> set[int]:
         return {order.serial for order in self.desk.portfolio.working_orders()}
 
-    def _book_in_engine(self, order: Order, trade: Trade, absorbed: Absorbed) -> Mapping[str, Any]:
+    def _book_in_engine(self, order: Order, executed: Execution, trade: Trade, absorbed: Absorbed) -> Mapping[str, Any]:
         """Tell the engine of a booked execution; what the tape keeps of it. Raises LedgerMismatch."""
         portfolio = self.desk.portfolio
+        kept = executed.qty - trade.qty if trade.side == "BUY" else Decimal(0)  # commission taken in the coin
         facts = {
-            "qty": float(trade.qty),
+            "qty": float(trade.qty + kept),
             "px": float(trade.px),
-            "commission": float(trade.commission),
+            "commission": 0.0 if kept else float(trade.commission),
             "ts": mapping.nanoseconds(trade.executed_at),
         }
         try:
@@ -268,12 +269,12 @@ class LiveRunner(Runner):
                 told = {"do": "fill_exit", "symbol": order.symbol, "reason": order.reason, **facts}
                 step = portfolio.fill_exit(order.symbol, reason=order.reason, **facts)
             elif order.seq in self._in_engine():
-                told = {"do": "fill", "serial": order.seq, **facts}
-                step = portfolio.fill(order.seq, **facts)
+                told = {"do": "fill", "serial": order.seq, **facts, "kept": float(kept)}
+                step = portfolio.fill(order.seq, **facts, kept=float(kept))
             else:
                 side = BUY if trade.side == "BUY" else SELL
-                told = {"do": "book_execution", "symbol": order.symbol, "side": side, **facts}
-                step = portfolio.book_execution(order.symbol, side, **facts)
+                told = {"do": "book_execution", "symbol": order.symbol, "side": side, **facts, "kept": float(kept)}
+                step = portfolio.book_execution(order.symbol, side, **facts, kept=float(kept))
         except InputError as error:
             raise LedgerMismatch(f"the engine cannot book {trade}: {error}") from error
         self._follow(step, absorbed)

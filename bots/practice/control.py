@@ -6,7 +6,7 @@ POST /practice/faults           one fault of `bots.practice.faults`; DELETE clea
 POST /practice/clock            {"go_to": ISO time} | {"speed": number}
 POST /practice/prices           {"symbol", "bid", "ask", "last", "bid_size"?, "ask_size"?}
 POST /practice/splits           {"symbol", "new", "old"}
-POST /practice/transfers        {"key", "amount"}
+POST /practice/transfers        {"key", "amount", "kind"?, "symbol"?}: kind is Alpaca's word (DIV, FEE, INT, …)
 POST /practice/rejections       {"client_order_id", "reason"}: rejected after it was taken
 """
 
@@ -74,7 +74,8 @@ class Control:
 
     def transfers(self, body: dict[str, Any]) -> Any:
         account = self.venue.exchange.accounts[body["key"]]
-        self.venue.exchange.transfer(account, Decimal(str(body["amount"])))
+        given = {"what": str(body.get("kind", "")), "symbol": str(body.get("symbol", ""))}
+        self.venue.exchange.transfer(account, Decimal(str(body["amount"])), **given)
         return {"cash": str(account.cash)}
 
     def rejections(self, body: dict[str, Any]) -> Any:
