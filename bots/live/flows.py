@@ -18,6 +18,7 @@ from accounts.models import BrokerAccount
 from accounts.services.notifications import notify
 from bots import mapping
 from bots.brokers.base import Broker, CashActivity
+from bots.live import cash
 from bots.live.cash import OPENING
 from bots.live.differences import plain
 from bots.models import BookingRequest, CashFlow, Position, Side, Trade, TradingSession
@@ -55,7 +56,7 @@ def keep(account: BrokerAccount, activity: CashActivity) -> bool:
             currency=activity.currency[:12],
             symbol=activity.symbol[:24],
             text=_words(activity)[:200],
-            equity_before=locked.equity,
+            equity_before=_worth_before(locked, activity),
             at=activity.at,
         )
         flow.save()
@@ -65,6 +66,15 @@ def keep(account: BrokerAccount, activity: CashActivity) -> bool:
             _share(locked, flow)
     realtime.publish(account.topic, "flow_booked", {"account": account.pk, "kind": activity.kind})
     return True
+
+
+def _worth_before(account: BrokerAccount, activity: CashActivity) -> Decimal | None:
+    """What the account was worth before it: as the venue told last, less the amount where it was in that already."""
+    told, expected = account.cash, cash.expected(account)
+    if account.equity is None or told is None or expected is None:
+        return account.equity
+    gap = told - expected
+    return account.equity - activity.amount if abs(gap - activity.amount) < abs(gap) else account.equity
 
 
 def parts_of(amount: Decimal, held: Mapping[int, Decimal], external: Decimal) -> dict[int, Decimal]:
