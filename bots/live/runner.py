@@ -21,12 +21,12 @@ from bots.host.instants import Done, Instant
 from bots.host.lease import Lease
 from bots.host.positions import LedgerMismatch
 from bots.host.runner import Runner
-from bots.live import asks
+from bots.live import asks, posting
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
 from bots.live.known import Known
-from bots.models import Order, OrderRole, Trade, TradingSession
+from bots.models import BookingRequest, Order, OrderRole, Trade, TradingSession
 from bots.orders import OrderState
 from engine import InputError
 from engine.portfolio import StepLog
@@ -227,6 +227,27 @@ class LiveRunner(Runner):
         told = [self._book_in_engine(row, execution, trade, absorbed), self._after(tracked, absorbed, was_over)]
         self._quiet_since = None
         return self._written(absorbed, told)
+
+    def post(self, request: BookingRequest) -> Done:
+        """Book what is no trade of its own; what the engine refuses is not booked, and the request says why."""
+        try:
+            posted = posting.post(self.account, self.desk.portfolio, request, self.version)
+        except InputError as error:
+            self.event("booking", f"{posting.words(request)}: it could not be booked: {error}", level="error")
+            done = self.between(None, [])
+            done.write.done_bookings = {request.pk: str(error)}
+            return done
+        self._follow(posted.step, posted.absorbed)
+        done = self._written(posted.absorbed, [posted.told])
+        done.write.adjustments, done.write.done_bookings = [posted.adjustment], {request.pk: ""}
+        self.equity = done.write.values["equity"]
+        daily = self.account.daily
+        if daily is not None and request.amount:
+            posting.shift_day(daily, request, self.equity)
+            done.write.daily, done.write.values["day_start_equity"] = daily, daily.start_equity
+        self.event("booking", f"{posting.words(request)}.", ref=request.ref)
+        self.connection.look()  # what waited for it in the inbox is done then
+        return done
 
     # --- the engine -------------------------------------------------------------------------------------------------
 
