@@ -20,7 +20,7 @@ from bots.orders import Fill, Moved, OrderState, apply
 _O = OrderState
 _ENDS = (_O.CANCELED, _O.EXPIRED, _O.REPLACED, _O.REJECTED)
 _ASKED = (_O.PENDING_CANCEL, _O.PENDING_REPLACE)
-_BEFORE = (_O.SUBMITTED, _O.ACCEPTED, _O.TRIGGERED, _O.PARTIALLY_FILLED)
+_BEFORE = (_O.SUBMITTED, _O.ACCEPTED, _O.TRIGGERED, _O.PARTIALLY_FILLED, _O.SUSPENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class LiveAccount(Account):
         if view.state in _ASKED and state in _BEFORE:
             tracked.view = view  # from before the request, or its answer is still to come
             return
-        if state is _O.REPLACED and view.state in (_O.ACCEPTED, _O.TRIGGERED, _O.PARTIALLY_FILLED):
+        if state is _O.REPLACED and view.state in (_O.ACCEPTED, _O.TRIGGERED, _O.PARTIALLY_FILLED, _O.SUSPENDED):
             view = apply(view, Moved(_O.PENDING_REPLACE))
         elif state in (*_ASKED, _O.REPLACED) and view.state is _O.SUBMITTED:
             view = apply(view, Moved(_O.ACCEPTED))
