@@ -200,6 +200,12 @@ class TradingDesk:
             own_chat.tell_trades(runner, done)
             if told := self._targets.reached(runner, done):
                 self._notify(runner, "weekly_target", "info", f"{runner.session} reached its weekly target", told)
+            for event, text in done.alarms:
+                self._notify(runner, event, "critical", f"{runner.session}: a position needs you", text)
+        for runner, _ in held:
+            more = self._guarded(runner, lost, runner.protect) if runner.session.pk not in lost else None
+            if more is not None:
+                lost |= self._settle([(runner, more)])
         return lost
 
     def _send(self, runners: Mapping[int, PaperRunner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
@@ -281,7 +287,7 @@ class TradingDesk:
                 todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
             todo.append(lambda r=runner: self._heed(r))
-            todo += [runner.stop, runner.rest, runner.tend]
+            todo += [runner.stop, runner.rest, runner.tend, runner.protect]
             if isinstance(runner, PaperRunner) and (doubted := runner.account.in_doubt()):
                 gone |= self._send({pk: runner}, doubted, ())
                 if pk in gone:

@@ -25,11 +25,11 @@ from bots.orders import Moved, OrderState, apply
 from engine.portfolio import OpenPosition
 
 _O = OrderState
-_NOT_THERE = (_O.INTENT, _O.SUBMITTED, _O.UNKNOWN, _O.SUSPENDED)
 NAKED_S = 10.0  # so long may a declared stop be neither at the venue nor watched by us
 PRINTS = 2  # ticks in a row beyond a level that fire it: one may be a bad print; a closed bar is none
 AGAIN_S = (0.0, 1.0, 2.0, 5.0, 15.0)  # after so many refusals in a row of a market exit it is tried again
-PASSING = frozenset({"rate_limited", "not_placed", "unauthorised"})  # refusals that say nothing of the order itself
+# Refusals that say nothing of the order itself. insufficient_qty: others hold the shares, or a fill is under way to us.
+PASSING = frozenset({"rate_limited", "not_placed", "unauthorised", "insufficient_qty"})
 
 
 @dataclass(slots=True)
@@ -131,12 +131,11 @@ class Protector:
         rows = [t.row for t in self.account.orders.values() if t.row.symbol == symbol and t.row.role != OrderRole.PLAIN]
         rows.sort(key=lambda row: (grouping.group_of(row), row.role != OrderRole.TARGET, row.seq))
         entries = {t.row.client_order_id for t in self.account.orders.values() if t.row.is_entry}
-        woken = {grouping.group_of(row) for row in rows if row.state not in _NOT_THERE}
         fixed = self.watch(symbol).fixed
         found = []
         for row in rows:
             group = grouping.group_of(row)
-            sleeps = group in entries and group not in woken
+            sleeps = group in entries  # also where the venue has filled it, and we have yet to book that
             found.append(
                 Resting(
                     row.client_order_id,
