@@ -34,6 +34,7 @@ from bots.host.positions import LedgerMismatch
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
 from bots.live import strays
+from bots.live.bookings import waiting
 from bots.live.connection import Connection
 from bots.live.connections import Ready
 from bots.live.runner import LiveRunner
@@ -275,8 +276,13 @@ class TradingDesk:
         commands: dict[int, list[SessionCommand]] = {}
         for command in SessionCommand.objects.filter(session__in=by_id, done_at__isnull=True):
             commands.setdefault(command.session_id, []).append(command)
+        live = [runner for runner in runners if isinstance(runner, LiveRunner)]
+        strays.undo(runner.connection for runner in live)
+        bookings = waiting(runner.session.pk for runner in live)
         for pk, runner in by_id.items():
             todo: list[Callable[[], Done | None]] = []
+            if isinstance(runner, LiveRunner):
+                todo += [lambda r=runner, b=booking: r.post(b) for booking in bookings.get(pk, [])]
             if pk in newest:
                 todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]

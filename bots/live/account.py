@@ -7,6 +7,7 @@ and ends when the venue says so; until then it may still fill, and the fill is b
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -85,6 +86,12 @@ class LiveAccount(Account):
     def follow(self, tracked: Tracked, row: Any, at: datetime.datetime, done: Absorbed) -> None:
         """What the engine made of one of ours by itself, between two bars. row: of a StepLog."""
         self._finish(tracked, row, at, done)
+
+    def decided(self, row: Any, symbols: Sequence[str], at: datetime.datetime, version: int, done: Absorbed) -> Order:
+        """An order that the engine decided between two bars. row: of a StepLog, which `symbols` belong to."""
+        seq = int(row["serial"])
+        self._new_order(seq, row, symbols[row["symbol"]], at, version, {}, done)
+        return self.orders[seq].row
 
     def settle(self, tracked: Tracked, at: datetime.datetime, done: Absorbed) -> None:
         """Bring what is known of an order into its row."""

@@ -20,18 +20,18 @@ from bots.host.account import Absorbed, Tracked
 from bots.host.instants import Done, Instant
 from bots.host.lease import Lease
 from bots.host.positions import LedgerMismatch
-from bots.live import asks, grouping
+from bots.live import asks, grouping, posting
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
 from bots.live.known import Known
 from bots.live.protecting import ProtectedRunner
 from bots.live.protector import Protector
-from bots.models import Order, OrderRole, Trade, TradingSession
+from bots.models import BookingRequest, Order, OrderRole, Trade, TradingSession
 from bots.orders import OrderState
 from engine import InputError
 from engine.portfolio import StepLog
-from engine.types import BUY, REQUEST_REASONS, SELL
+from engine.types import BUY, REQUEST_REASONS, SELL, STATUS_NAMES
 from marketdata.columns import TIMEFRAME_NS
 
 _O = OrderState
@@ -252,6 +252,27 @@ class LiveRunner(ProtectedRunner):
         self._quiet_since = None
         return self._written(absorbed, told)
 
+    def post(self, request: BookingRequest) -> Done:
+        """Book what is no trade of its own; what the engine refuses is not booked, and the request says why."""
+        try:
+            posted = posting.post(self.account, self.desk.portfolio, request, self.version)
+        except InputError as error:
+            self.event("booking", f"{posting.words(request)}: it could not be booked: {error}", level="error")
+            done = self.between(None, [])
+            done.write.done_bookings = {request.pk: str(error)}
+            return done
+        self._follow(posted.step, posted.absorbed)
+        done = self._written(posted.absorbed, [posted.told])
+        done.write.adjustments, done.write.done_bookings = [posted.adjustment], {request.pk: ""}
+        self.equity = done.write.values["equity"]
+        daily = self.account.daily
+        if daily is not None and request.amount:
+            posting.shift_day(daily, request, self.equity)
+            done.write.daily, done.write.values["day_start_equity"] = daily, daily.start_equity
+        self.event("booking", f"{posting.words(request)}.", ref=request.ref)
+        self.connection.look()  # what waited for it in the inbox is done then
+        return done
+
     # --- the engine -------------------------------------------------------------------------------------------------
 
     def _in_engine(self) -> set[int]:
@@ -305,12 +326,17 @@ class LiveRunner(ProtectedRunner):
         return {"do": "end_order", "serial": order.seq, "status": word}
 
     def _follow(self, step: StepLog, absorbed: Absorbed) -> None:
-        """What the engine changed among our orders by itself: an exit that has nothing left to close, for one."""
+        """What the engine changed among our orders by itself: an exit that has nothing left to close, another one of
+        what came to a position while it was being closed. Rows of its own for what was executed are none of ours."""
         at = feeds.wall_time()
         for row in step.changed:
             tracked = self.account.orders.get(int(row["serial"]))
             if tracked is not None:
                 self.account.follow(tracked, row, at, absorbed)
+            elif STATUS_NAMES[row["status"]] == "working":
+                self._fit(
+                    self.account.decided(row, step.changed.symbols, self.last_bar_at or at, self.version, absorbed)
+                )
 
     def _try_again(self, order: Order) -> None:
         """An exit that did not close its position is due again, less often each time."""

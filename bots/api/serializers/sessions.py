@@ -107,7 +107,11 @@ class StartRequestSerializer(StrictSerializer):
         required=False, allow_null=True, min_value=1, max_value=BIGGEST_ID, help_text="Start this bot"
     )
     broker_account_id = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=BIGGEST_ID, help_text=_LATER
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=BIGGEST_ID,
+        help_text="One of your accounts at brokers; needed for mode LIVE, whose initial cash is reserved there",
     )
     name = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=requests.MAX_NAME)
     confirm_cautions = serializers.BooleanField(
