@@ -11,9 +11,10 @@ from accounts.models import Notification, User
 from bots.models import OrderRole, TradingSession
 from bots.orders import WORKING
 from bots.services import sessions
+from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.host.hosting import host
 from tests.bots.live.audit import check
-from tests.bots.live.rig import Rig, until
+from tests.bots.live.rig import KEY, SECRET, Rig, until
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -74,7 +75,7 @@ def test_the_venue_stops_a_position_out(alice: User, rig: Rig) -> None:
     assert closed.exit_px < stop, "a gap is paid in full"
 
 
-@pytest.mark.row("I2", "I3", "F32")
+@pytest.mark.row("I2", "I3")
 def test_a_target_that_fills_ends_the_stop(alice: User, rig: Rig) -> None:
     session = rig.session(settings=PROTECTED, **HOLD)
     with host():
@@ -90,7 +91,7 @@ def test_a_target_that_fills_ends_the_stop(alice: User, rig: Rig) -> None:
     check(rig, session)
 
 
-@pytest.mark.row("F36")
+@pytest.mark.fault(36)
 def test_a_stop_that_is_refused_twice_closes_the_position(alice: User, rig: Rig) -> None:
     """OCO and stop are refused; the entry was a plain one, as where a bracket cannot be had."""
     session = rig.session(settings={**PROTECTED, "trailing_stop_pct": 5.0, "stop_loss_pct": None}, **HOLD)
@@ -112,3 +113,83 @@ def test_a_stop_that_is_refused_twice_closes_the_position(alice: User, rig: Rig)
     assert rejected is not None
     assert (out.accepted_at - rejected.ended_at).total_seconds() < 2
     assert Notification.objects.filter(owner=alice, event="stop_rejected").exists()
+
+
+@pytest.mark.row("I2", "I3", "I1")
+def test_where_there_are_no_brackets_an_oco_follows_the_fill(alice: User, rig: Rig) -> None:
+    """At Binance the stop and the target are one order list, placed as soon as there is something to protect."""
+    account = BrokerAccountFactory(owner=alice, kind="binance", api_key=KEY, api_secret=SECRET, name="Coins")
+    session = rig.session(settings=PROTECTED, broker_account=account, **HOLD)
+    with host():
+        until(session, lambda: held(rig) > 0 and working(rig, "stop") and working(rig, "limit"))
+        assert Decimal(working(rig, "stop")[0]["qty"]) == held(rig)
+        until(session, lambda: all(o.broker_order_id for o in resting(session, OrderRole.STOP)))
+        stop = resting(session, OrderRole.STOP)[0]
+        assert stop.sent_with == resting(session, OrderRole.TARGET)[0].client_order_id
+        sessions.pause(alice, session.pk)
+        rig.price(str(stop.stop_px - Decimal("0.05")))
+        until(session, lambda: session.positions.filter(is_open=False, exit_reason="stop_loss").exists())
+        sessions.stop(alice, session.pk, "flatten")
+        until(session, lambda: state_of(session) == "STOPPED")
+    assert not rig.ledger()["positions"]
+    assert not working(rig, "limit")
+
+
+@pytest.mark.row("I1", "I3")
+def test_a_trailing_stop_is_moved_by_replacing_it(alice: User, rig: Rig) -> None:
+    session = rig.session(settings={"allow_fractional": False, "trailing_stop_pct": 2.0}, **HOLD)
+    with host():
+        until(session, lambda: held(rig) > 0 and working(rig, "stop"))
+        first = Decimal(working(rig, "stop")[0]["stop_price"])
+        until(session, lambda: working(rig, "stop") and Decimal(working(rig, "stop")[0]["stop_price"]) > first, 60)
+        sessions.stop(alice, session.pk, "flatten")
+        until(session, lambda: state_of(session) == "STOPPED")
+    check(rig, session)
+    moved = session.orders.filter(role=OrderRole.STOP, replaces__isnull=False, state__in=("REPLACED", "CANCELED"))
+    assert moved.exists()
+    assert not session.orders.filter(role=OrderRole.STOP, state="CANCELED", replaced_by__isnull=False).exists()
+
+
+@pytest.mark.fault(37)
+def test_a_moved_stop_that_is_rejected_later_is_placed_anew(alice: User, rig: Rig) -> None:
+    session = rig.session(settings={"allow_fractional": False, "stop_loss_pct": 10.0}, **HOLD)
+    with host():
+        until(session, lambda: held(rig) > 0 and working(rig, "stop"))
+        until(session, lambda: not session.orders.filter(state__in=("PENDING_REPLACE", "INTENT")).exists())
+        sessions.pause(alice, session.pk)
+        stop = rig.customer.orders[working(rig, "stop")[0]["id"]]
+        rig.venue.exchange._end(rig.customer, stop, "rejected", "the market maker went home")
+        until(session, lambda: working(rig, "stop"))
+        assert Decimal(working(rig, "stop")[0]["qty"]) == held(rig)
+        sessions.stop(alice, session.pk, "flatten")
+        until(session, lambda: state_of(session) == "STOPPED")
+    check(rig, session)
+
+
+@pytest.mark.fault(41)
+@pytest.mark.row("I8")
+def test_an_exit_waits_until_the_stop_has_let_go_of_the_shares(alice: User, rig: Rig) -> None:
+    session = rig.session(settings=PROTECTED, **HOLD)
+    with host():
+        until(session, lambda: held(rig) > 0 and working(rig, "stop"))
+        until(session, lambda: not session.orders.filter(state="PENDING_REPLACE").exists())
+        rig.fault(kind="delay", method="DELETE", path="/v2/orders/.*", delay_s=1.0, times=1)
+        sessions.stop(alice, session.pk, "flatten")
+        until(session, lambda: state_of(session) == "STOPPED")
+    check(rig, session)
+    out = session.orders.get(role=OrderRole.PLAIN, is_entry=False)
+    assert out.state == "FILLED"
+    assert out.attempts == 1, "it was refused: its shares were held"
+
+
+@pytest.mark.row("W6")
+def test_what_no_stop_covers_is_watched_and_sold(alice: User, rig: Rig) -> None:
+    """The venue refuses the stop as long as somebody else's order holds the shares."""
+    session = rig.session(settings={"allow_fractional": False, "stop_loss_pct": 0.05}, **HOLD)
+    refusal = '{"code": 40310000, "message": "insufficient qty available for order"}'
+    rig.fault(kind="status", method="PATCH", path="/v2/orders/.*", status=422, body=refusal, times=50)
+    with host():
+        until(session, lambda: session.positions.filter(is_open=False).exists(), 60)
+        sessions.stop(alice, session.pk, "flatten")
+        until(session, lambda: state_of(session) == "STOPPED")
+    check(rig, session)
