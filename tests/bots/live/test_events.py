@@ -70,7 +70,7 @@ def test_a_stream_that_is_cut_stops_entries_and_comes_back(alice: User, rig: Rig
 
 @pytest.mark.row("I8", "W2")
 def test_a_partial_fill_is_a_position_and_its_rest_is_taken_back(alice: User, rig: Rig) -> None:
-    """F11: three units are there, the rest of the entry waits; paused, the rest is canceled, and only three are sold."""
+    """F11: three units are there, the rest of the entry waits; paused, it is canceled, and only three are sold."""
     px = rig.venue.exchange.quotes["SIM-ALPHA"].last
     session = rig.session()
     with host():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 
 from accounts.models import Notification, User
 from bots.models import OrderRole, TradingSession
 from bots.orders import WORKING
 from bots.services import sessions
+from marketdata.feeds import FeedState
 from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.host.hosting import host
 from tests.bots.live.audit import check
@@ -111,7 +114,7 @@ def test_a_stop_that_is_refused_twice_closes_the_position(alice: User, rig: Rig)
     rejected = session.orders.filter(state="REJECTED", is_entry=False).order_by("pk").last()
     out = session.orders.filter(role=OrderRole.STOP, kind="market", state="FILLED").get()
     assert rejected is not None
-    assert (out.accepted_at - rejected.ended_at).total_seconds() < 2
+    assert (out.fills.latest("pk").executed_at - rejected.ended_at).total_seconds() < 2
     assert Notification.objects.filter(owner=alice, event="stop_rejected").exists()
 
 
@@ -137,17 +140,18 @@ def test_where_there_are_no_brackets_an_oco_follows_the_fill(alice: User, rig: R
 
 @pytest.mark.row("I1", "I3")
 def test_a_trailing_stop_is_moved_by_replacing_it(alice: User, rig: Rig) -> None:
-    session = rig.session(settings={"allow_fractional": False, "trailing_stop_pct": 2.0}, **HOLD)
+    """Two symbols, of which one will rise before long."""
+    settings = {"allow_fractional": False, "trailing_stop_pct": 2.0}
+    session = rig.session(settings=settings, symbols=["SIM-ALPHA", "SIM-BETA"], **HOLD)
     with host():
-        until(session, lambda: held(rig) > 0 and working(rig, "stop"))
-        first = Decimal(working(rig, "stop")[0]["stop_price"])
-        until(session, lambda: working(rig, "stop") and Decimal(working(rig, "stop")[0]["stop_price"]) > first, 60)
+        moved = session.orders.filter(role=OrderRole.STOP, replaces__replaces__isnull=False)
+        until(session, lambda: moved.filter(state__in=("ACCEPTED", "REPLACED")).exists(), 90)
         sessions.stop(alice, session.pk, "flatten")
         until(session, lambda: state_of(session) == "STOPPED")
     check(rig, session)
-    moved = session.orders.filter(role=OrderRole.STOP, replaces__isnull=False, state__in=("REPLACED", "CANCELED"))
-    assert moved.exists()
-    assert not session.orders.filter(role=OrderRole.STOP, state="CANCELED", replaced_by__isnull=False).exists()
+    later, before = moved[0], moved[0].replaces
+    assert before.state == "REPLACED", "it was not canceled for the next one"
+    assert later.stop_px > before.stop_px, "it follows the price upwards"
 
 
 @pytest.mark.fault(37)
@@ -184,12 +188,45 @@ def test_an_exit_waits_until_the_stop_has_let_go_of_the_shares(alice: User, rig:
 
 @pytest.mark.row("W6")
 def test_what_no_stop_covers_is_watched_and_sold(alice: User, rig: Rig) -> None:
-    """The venue refuses the stop as long as somebody else's order holds the shares."""
-    session = rig.session(settings={"allow_fractional": False, "stop_loss_pct": 0.05}, **HOLD)
-    refusal = '{"code": 40310000, "message": "insufficient qty available for order"}'
-    rig.fault(kind="status", method="PATCH", path="/v2/orders/.*", status=422, body=refusal, times=50)
+    """The venue takes no stop, because others hold the shares; the made market soon falls through the level."""
+    session = rig.session(settings={"allow_fractional": False, "trailing_stop_pct": 0.3}, **HOLD)
+    refusal = '{"code": 40310000, "message": "insufficient qty available for order (requested: 1, available: 0)"}'
     with host():
-        until(session, lambda: session.positions.filter(is_open=False).exists(), 60)
+        until(session, lambda: held(rig) > 0 and working(rig, "stop"))
+        until(session, lambda: not session.orders.filter(state__in=("PENDING_REPLACE", "INTENT")).exists())
+        body = {"path": "/v2/orders", "status": 403, "body": refusal}
+        rig.fault(kind="status", method="POST", times=3, **body)
+        for order in working(rig, "stop"):
+            rig.venue.exchange.cancel(rig.customer, order["id"])
+        sessions.pause(alice, session.pk)
+        until(session, lambda: session.positions.filter(is_open=False).exists(), 90)
         sessions.stop(alice, session.pk, "flatten")
         until(session, lambda: state_of(session) == "STOPPED")
     check(rig, session)
+    assert session.positions.get().exit_reason == "trailing_stop"
+
+
+@pytest.mark.row("W6", "I3")
+@pytest.mark.fault(36)
+def test_a_position_that_nobody_guards_is_closed_and_told_of(alice: User, rig: Rig) -> None:
+    """The stop is gone, no other is taken, and no prices come by which we could watch ourselves."""
+    session = rig.session(settings={"allow_fractional": False, "stop_loss_pct": 10.0}, **HOLD)
+    refusal = '{"code": 40310000, "message": "insufficient qty available for order (requested: 1, available: 0)"}'
+    with host() as running:
+        until(session, lambda: held(rig) > 0 and working(rig, "stop"))
+        until(session, lambda: not session.orders.filter(state__in=("PENDING_REPLACE", "INTENT")).exists())
+        seat = running.seats[session.pk]
+        seat.subscription.close()
+        seat.runner.feed = FeedState("stale", "no prices come", 0, time.time_ns())
+        rig.fault(kind="status", method="POST", path="/v2/orders", status=403, body=refusal, times=99)
+        for order in working(rig, "stop"):
+            rig.venue.exchange.cancel(rig.customer, order["id"])
+        began = time.monotonic()
+        until(session, lambda: Notification.objects.filter(owner=alice, event="naked_position").exists(), 15)
+        assert time.monotonic() - began < 12
+        httpx.delete(f"http://{rig.address}/practice/faults")
+        until(session, lambda: held(rig) == 0)
+        sessions.stop(alice, session.pk, "flatten")
+        until(session, lambda: state_of(session) == "STOPPED")
+    check(rig, session)
+    assert session.orders.get(role=OrderRole.STOP, kind="market", state="FILLED").reason == "watchdog"
