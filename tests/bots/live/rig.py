@@ -92,6 +92,10 @@ def story(session: TradingSession) -> str:
     return "\n".join([*lines, str(counts)])
 
 
+def state_of(session: TradingSession) -> str:
+    return str(TradingSession.objects.values_list("state", flat=True).get(pk=session.pk))
+
+
 def until(session: TradingSession, what: Callable[[], Any], within_s: float = 30.0) -> Any:
     """The first true answer of `what`; AssertionError with the session's story when there is none in time."""
     try:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import User
-from bots.models import TradingSession
 from bots.services import sessions
 from tests.bots.host.hosting import host
 from tests.bots.live.audit import check
-from tests.bots.live.rig import Rig, until
+from tests.bots.live.rig import Rig, state_of, until
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
-
-
-def state_of(session: TradingSession) -> str:
-    return str(TradingSession.objects.values_list("state", flat=True).get(pk=session.pk))
 
 
 @pytest.mark.row("I8", "C1")
