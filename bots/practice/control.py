@@ -1,12 +1,12 @@
 """How a test or a rehearsal steers the practice venue: `/practice/…`, JSON, without any key (it is loopback only).
 
 GET /practice/ledger            accounts with cash, positions, orders and executions: the truth
-POST /practice/accounts         {"key", "secret", "cash"}
+POST /practice/accounts         {"key", "secret", "cash", "may_withdraw"?}
 POST /practice/faults           one fault of `bots.practice.faults`; DELETE clears the script
 POST /practice/clock            {"go_to": ISO time} | {"speed": number}
 POST /practice/prices           {"symbol", "bid", "ask", "last", "bid_size"?, "ask_size"?}
 POST /practice/splits           {"symbol", "new", "old"}
-POST /practice/transfers        {"key", "amount"}
+POST /practice/transfers        {"key", "amount", "kind"?, "symbol"?}: kind is Alpaca's word (DIV, FEE, INT, …)
 POST /practice/rejections       {"client_order_id", "reason"}: rejected after it was taken
 POST /practice/corrections      {"symbol", "at": ISO start of a minute that is over, "high": number, …}: late trades
 POST /practice/halts            {"symbol", "halted": true | false}: what the data stream says of it
@@ -52,6 +52,7 @@ class Control:
 
     def accounts(self, body: dict[str, Any]) -> Any:
         account = self.venue.open_account(body["key"], body["secret"], Decimal(str(body.get("cash", 100_000))))
+        account.may_withdraw = bool(body.get("may_withdraw"))
         return {"id": account.id}
 
     def faults(self, body: dict[str, Any]) -> Any:
@@ -78,7 +79,8 @@ class Control:
 
     def transfers(self, body: dict[str, Any]) -> Any:
         account = self.venue.exchange.accounts[body["key"]]
-        self.venue.exchange.transfer(account, Decimal(str(body["amount"])))
+        given = {"what": str(body.get("kind", "")), "symbol": str(body.get("symbol", ""))}
+        self.venue.exchange.transfer(account, Decimal(str(body["amount"])), **given)
         return {"cash": str(account.cash)}
 
     def rejections(self, body: dict[str, Any]) -> Any:
@@ -96,8 +98,8 @@ class Control:
         return {"symbol": body["symbol"]}
 
     def shutdowns(self, body: dict[str, Any]) -> Any:
-        self.venue.binance.shut_down()
-        return {"told": len(self.venue.binance.clients)}
+        self.venue.pairs.shut_down()
+        return {"told": len(self.venue.pairs.clients)}
 
     def _account(self, account: Account) -> dict[str, Any]:
         instruments = self.venue.exchange.instruments

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,8 +17,8 @@ from bots.practice import web
 from bots.practice.alpaca.data import Client, History, Stream
 from bots.practice.alpaca.trading import Trading
 from bots.practice.alpaca.updates import Updates
-from bots.practice.binance import Spot
-from bots.practice.binance_streams import MarketStreams
+from bots.practice.binance import Binance
+from bots.practice.binance.streams import MarketStreams
 from bots.practice.clock import Clock
 from bots.practice.control import Control
 from bots.practice.exchange import Exchange
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 DATA_STREAMS = ("/v2/iex", "/v2/sip", "/v1beta3/crypto/us")
-UPDATES_STREAM = "/stream"
+UPDATES_STREAM, USER_DATA = "/stream", "/ws-api/v3"
 POLYGON_STREAM = "/polygon-ws/stocks"
 BINANCE_STREAMS = "/binance-ws/"
 UNKNOWN = Answer.of({"message": "endpoint not found."}, 404)
@@ -73,13 +74,14 @@ class Venue:
         self.minutes = Minutes(self.market)
         self.stream = Stream(self.exchange, self.market, self.minutes)
         self.polygon = PolygonStream(self.exchange, self.market, self.minutes)
-        self.binance = MarketStreams(self.exchange, self.market, self.minutes)
+        self.pairs = MarketStreams(self.exchange, self.market, self.minutes)
         self.routes = Routes()
         Trading(self.exchange, self.schedule).add_to(self.routes)
         History(self.exchange, self.market).add_to(self.routes)
         Aggregates(self.exchange, self.market).add_to(self.routes)
         FlatFiles(self.exchange, self.market).add_to(self.routes)
-        Spot(self.exchange, self.market).add_to(self.routes)
+        self.binance = Binance(self.exchange, self.market)
+        self.binance.add_to(self.routes)
         Control(self).add_to(self.routes)
         self._session_ends: dict[str, Any] = {}
         self.market.open(self.now_ns())
@@ -94,7 +96,7 @@ class Venue:
         """Let happen what has happened since the last tick: trades, fills, bars, the end of a session."""
         self.market.go_on(self.now_ns())
         self.minutes.over(self.now_ns())
-        self.binance.second_over(self.now_ns())
+        self.pairs.second_over(self.now_ns())
         now = self.clock.now()
         for symbol, instrument in self.exchange.instruments.items():
             ends = self._session_ends.setdefault(symbol, self.schedule.closes_at(instrument, now))
@@ -138,7 +140,7 @@ class Venue:
             return UNKNOWN
         handler, parts = found
         self.market.go_on(self.now_ns())  # an order meets the prices of its own moment
-        return handler(Request(request.method, request.path, request.query, request.headers, request.body, parts))
+        return handler(replace(request, parts=parts))
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
@@ -146,12 +148,14 @@ class Venue:
         """(the stream's name for faults, what speaks there); None for an address without a stream."""
         if path == UPDATES_STREAM:
             return "trade_updates", self._updates
+        if path == USER_DATA:
+            return "user_data", self._user_data
         if path in DATA_STREAMS:
             return "data", self._data
         if path == POLYGON_STREAM:
             return "polygon", self.polygon.talk
         if path.startswith(BINANCE_STREAMS):
-            return "binance", self.binance.talk
+            return "binance", self.pairs.talk
         return None
 
     async def _socket(self, scope: Any, receive: Any, send: Any) -> None:
@@ -182,6 +186,13 @@ class Venue:
                 account = await self.updates.talk(connection, data, account)
         finally:
             self.updates.gone(connection)
+
+    async def _user_data(self, connection: Connection, scope: Any, messages: AsyncIterator[str | bytes]) -> None:
+        try:
+            async for data in messages:
+                await self.binance.events.hear(connection, data)
+        finally:
+            self.binance.events.gone(connection)
 
     async def _data(self, connection: Connection, scope: Any, messages: AsyncIterator[str | bytes]) -> None:
         packs = any(n == b"content-type" and b"msgpack" in value for n, value in scope["headers"])
