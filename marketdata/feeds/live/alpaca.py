@@ -50,6 +50,12 @@ class AlpacaFeed(VendorFeed):
     def could_know(self, symbol: str) -> bool:
         return is_coin(symbol) == (self._market == COINS)
 
+    def wire(self, symbol: str) -> str:
+        return symbol.replace("-", "/") if self._market == COINS else symbol
+
+    def listed(self, symbol: str) -> str:
+        return symbol.replace("/", "-")
+
     def provider_at(self, place: Place) -> Provider:
         from django.conf import settings
 
@@ -104,7 +110,7 @@ class AlpacaFeed(VendorFeed):
             new, gone = await self.changes(known)
             channels = ["trades", "quotes", "bars", "updatedBars"] + ["statuses"] * (self._market == STOCKS)
             if gone:
-                names = [self._wire(symbol) for symbol in gone]
+                names = [self.wire(symbol) for symbol in gone]
                 for channel in channels:
                     for name in names:
                         stream._handlers[channel].pop(name, None)
@@ -112,7 +118,7 @@ class AlpacaFeed(VendorFeed):
             known = (known | new) - gone
             if new:
                 for channel in channels:
-                    stream._handlers[channel].update({self._wire(symbol): _unused for symbol in new})
+                    stream._handlers[channel].update({self.wire(symbol): _unused for symbol in new})
                 await stream._send_subscribe_msg()
 
     async def _read(self, stream: DataStream) -> None:
@@ -132,42 +138,36 @@ class AlpacaFeed(VendorFeed):
 
     def _take(self, message: Message) -> None:
         if message["kind"] == "trade":
-            symbol = self._ours(message["symbol"])
-            quote = self._quotes.get(symbol)
+            quote = self._quotes.get(message["symbol"])
             if quote is not None and message["ts"] - quote["ts"] > QUOTE_FRESH_NS:
                 quote = None
-            self.trade(tick_of(message, quote)._replace(symbol=symbol))
+            self.trade(tick_of(message, quote))
         elif message["kind"] == "quote":
             self._quote(message)
         elif message["kind"] == "bar":
             told = self.correct if message["corrected"] else self.bar
-            told(self._ours(message["symbol"]), message["ts"], _values(message))
+            told(message["symbol"], message["ts"], _values(message))
         elif message["kind"] == "status":
             reason = message["reason"] or "Trading is halted."
-            self.halt(self._ours(message["symbol"]), reason if message["halted"] else "")
+            self.halt(message["symbol"], reason if message["halted"] else "")
         elif message["kind"] == "subscription":
-            self._given = {self._ours(name) for name in message["bars"]}
+            self._given = set(message["bars"])
         elif message["kind"] == "error":
             self._fault(message)
 
     def _quote(self, message: QuoteMessage) -> None:
         self.heard()
         if 0 < message["bid"] < message["ask"] and message["ts"] <= self.now() + SECOND:
-            self._quotes[self._ours(message["symbol"])] = message
+            self._quotes[message["symbol"]] = message
         else:
             self.refused["quote"] += 1
 
     def _fault(self, message: ErrorMessage) -> None:
         if message["code"] == TOO_MANY:
-            self.refuse(self._wanted - self._given, "The plan of these keys allows no more symbols in one stream.")
+            refused = {symbol for symbol in self._wanted if self.wire(symbol) not in self._given}
+            self.refuse(refused, "The plan of these keys allows no more symbols in one stream.")
             return
         raise _error(message["code"])
-
-    def _wire(self, symbol: str) -> str:
-        return symbol.replace("-", "/") if self._market == COINS else symbol
-
-    def _ours(self, symbol: str) -> str:
-        return symbol.replace("/", "-")
 
 
 def _values(message: BarMessage) -> tuple[float, float, float, float, float]:

@@ -35,7 +35,13 @@ class BinanceFeed(VendorFeed):
         self.grace_ns = SECOND
 
     def could_know(self, symbol: str) -> bool:
-        return _PAIR.fullmatch(symbol) is not None
+        return _PAIR.fullmatch(self.wire(symbol)) is not None
+
+    def wire(self, symbol: str) -> str:
+        return symbol.replace("-", "").replace("/", "")
+
+    def listed(self, symbol: str) -> str:
+        return self.wire(symbol)
 
     def provider_at(self, place: Place) -> Provider:
         from marketdata.providers.binance import BinanceProvider
@@ -75,7 +81,8 @@ class BinanceFeed(VendorFeed):
             known = (known | new) - gone
 
     def _names(self, symbol: str) -> tuple[str, str]:
-        return f"{symbol.lower()}@trade", f"{symbol.lower()}@kline_{self.timeframe}"
+        name = self.wire(symbol).lower()
+        return f"{name}@trade", f"{name}@kline_{self.timeframe}"
 
     async def _read(self, socket: Any, began: int) -> None:
         async for frame in socket:

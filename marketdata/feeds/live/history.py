@@ -16,21 +16,24 @@ _REGULAR_SHARE = 5.5  # a week has so many times the hours in which an exchange 
 
 
 class History:
-    """One vendor's. calendar(symbol): its exchange's. finest: the timeframe of the feed's own bars."""
+    """One vendor's. calendar(symbol): its exchange's. listed(symbol): what the provider calls it. finest: the timeframe
+    of the feed's own bars."""
 
-    def __init__(self, provider: Provider, calendar: Callable[[str], str], finest: str) -> None:
-        self._provider, self._calendar, self._finest = provider, calendar, finest
+    def __init__(
+        self, provider: Provider, calendar: Callable[[str], str], listed: Callable[[str], str], finest: str
+    ) -> None:
+        self._provider, self._calendar, self._listed, self._finest = provider, calendar, listed, finest
 
     def between(self, symbol: str, timeframe: str, start_ns: int, end_ns: int, now_ns: int) -> BarColumns:
         """Bars that open in [start_ns, end_ns) and have ended by `now_ns`. Raises ProviderError."""
         if start_ns >= end_ns:
             return BarColumns.empty()
-        native = self._native(timeframe)
+        native, name = self._native(timeframe), self._listed(symbol)
         if native == timeframe:
-            return self._ended(self._provider.history(symbol, timeframe, start_ns, end_ns), symbol, timeframe, now_ns)
+            return self._ended(self._provider.history(name, timeframe, start_ns, end_ns), symbol, timeframe, now_ns)
         # All of the bar that begins before the range and of the one that ends after it, so that both are whole.
         margin = DAY if timeframe == "1d" else TIMEFRAMES[timeframe]
-        found = self._provider.history(symbol, native, start_ns - margin, min(end_ns + margin, now_ns))
+        found = self._provider.history(name, native, start_ns - margin, min(end_ns + margin, now_ns))
         coarse = self._coarser(found, symbol, native, timeframe)
         return self._ended(coarse.between(start_ns, end_ns), symbol, timeframe, now_ns)
 

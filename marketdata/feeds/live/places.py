@@ -34,8 +34,8 @@ def calendar_of(symbol: str, provider: str) -> str:
 
 
 def is_coin(symbol: str) -> bool:
-    """Whether it is a coin as Alpaca's are written here: BTC-USD."""
-    return "-" in symbol and not is_made(symbol)
+    """Whether it is a coin against a currency: BTC-USD, as it is called in the store, or BTC/USD, as at brokers."""
+    return ("-" in symbol or "/" in symbol) and not is_made(symbol)
 
 
 def alpaca(account: int | None, market: str) -> Place:

@@ -7,6 +7,7 @@ import asyncio
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from engine.errors import Fault, InputError
@@ -24,6 +25,8 @@ from marketdata.feeds.types import ClosedBar, Tick
 from marketdata.providers.base import Provider, ProviderError
 
 T = TypeVar("T")
+Values = tuple[float, float, float, float, float]
+"""open, high, low, close, volume"""
 SETTLED_NS = 2 * SECOND  # after a bar's end the vendor's history has it
 _LOOK_S = 0.25
 POLICY = Reconnect()
@@ -48,6 +51,7 @@ class VendorFeed(Feed):
         self._clock = clock or WallClock()
         self._pace = Pace()
         self._wanted: set[str] = set()
+        self._named: dict[str, str] = {}  # by the stream's name
         self._changed = asyncio.Event()
         self._sink: Sink | None = None
         self._keeps = False
@@ -87,8 +91,17 @@ class VendorFeed(Feed):
         """Whether it is written as the vendor's symbols are here."""
         return True
 
+    def wire(self, symbol: str) -> str:
+        """What the vendor's stream calls it."""
+        return symbol
+
+    def listed(self, symbol: str) -> str:
+        """What the vendor's history calls it here (`marketdata.providers`)."""
+        return symbol
+
     def subscribe(self, symbols: Iterable[str]) -> None:
         self._wanted |= set(symbols)
+        self._named = {self.wire(symbol): symbol for symbol in sorted(self._wanted)}
         self._changed.set()
 
     def unsubscribe(self, symbols: Iterable[str]) -> None:
@@ -128,7 +141,7 @@ class VendorFeed(Feed):
 
         close_old_connections()
         try:
-            return ask(History(self.provider_at(self._place()), self.calendar, self.timeframe))
+            return ask(History(self.provider_at(self._place()), self.calendar, self.listed, self.timeframe))
         except ProviderError as error:
             raise FeedError(error.message, retryable=error.retryable) from error
         finally:
@@ -155,48 +168,58 @@ class VendorFeed(Feed):
             self._sink.heard()
 
     def trade(self, tick: Tick) -> None:
+        """A print of the stream's own name for the symbol."""
         self._pace.beat(self._clock.monotonic_ns())
-        if self._sink is not None:
-            self._sink.tick(tick)
+        symbol = self._named.get(tick.symbol)
+        if self._sink is not None and symbol is not None:
+            self._sink.tick(tick if symbol == tick.symbol else tick._replace(symbol=symbol))
 
-    def bar(self, symbol: str, ts_open: int, values: tuple[float, float, float, float, float]) -> None:
-        """A bar that the vendor has closed: open, high, low, close, volume. One that was handed on before is taken as
-        a correction."""
-        self._pace.beat(self._clock.monotonic_ns())
-        spans = spans_of(self.calendar(symbol))
-        if self._sink is None or symbol not in self._wanted or not spans.is_open(ts_open):
-            return  # before the bell and after it, as history leaves it out
-        close = spans.place(ts_open, self.timeframe).ts_close
-        made = ClosedBar(symbol, self.timeframe, ts_open, close, *values, self._clock.now_ns())
-        if close <= self._passed:
+    def bar(self, name: str, ts_open: int, values: Values) -> None:
+        """A bar that the vendor has closed. One that was handed on before is not handed on again."""
+        made = self._made(name, ts_open, values)
+        if made is None or self._sink is None:
+            return
+        if made.ts_close <= self._passed:
             self._sink.bars([made])  # late: the hub tells whether it is one that nobody has
             self._sink.advance(self._passed)
             return
-        self._due.setdefault(close, {})[symbol] = made
+        self._due.setdefault(made.ts_close, {})[made.symbol] = made
         self._pass_on(complete=True)
 
-    def correct(self, symbol: str, ts_open: int, values: tuple[float, float, float, float, float]) -> None:
+    def correct(self, name: str, ts_open: int, values: Values) -> None:
         """A bar as late trades have changed it."""
-        self._pace.beat(self._clock.monotonic_ns())
-        spans = spans_of(self.calendar(symbol))
-        if self._sink is None or symbol not in self._wanted or not spans.is_open(ts_open):
+        made = self._made(name, ts_open, values)
+        if made is None or self._sink is None:
             return
-        close = spans.place(ts_open, self.timeframe).ts_close
-        made = ClosedBar(symbol, self.timeframe, ts_open, close, *values, self._clock.now_ns())
-        if symbol in self._due.get(close, {}):
-            self._due[close][symbol] = made
+        if made.symbol in self._due.get(made.ts_close, {}):
+            self._due[made.ts_close][made.symbol] = made
             return
         self._sink.correct(made)
         if self._keeps:
             asyncio.get_running_loop().run_in_executor(None, self._keep, made)
 
+    def _made(self, name: str, ts_open: int, values: Values) -> ClosedBar | None:
+        """The bar; None for one that nobody wants, and for those before the bell and after it, which history leaves
+        out, too."""
+        self._pace.beat(self._clock.monotonic_ns())
+        symbol = self._named.get(name)
+        if symbol is None or symbol not in self._wanted:
+            return None
+        spans = spans_of(self.calendar(symbol))
+        if not spans.is_open(ts_open):
+            return None
+        close = spans.place(ts_open, self.timeframe).ts_close
+        return ClosedBar(symbol, self.timeframe, ts_open, close, *values, self._clock.now_ns())
+
     def _keep(self, bar: ClosedBar) -> None:
         from marketdata.services import corrections
 
-        corrections.apply(self.provider, bar)
+        corrections.apply(self.provider, replace(bar, symbol=self.listed(bar.symbol)))
 
-    def halt(self, symbol: str, reason: str) -> None:
-        if self._sink is not None:
+    def halt(self, name: str, reason: str) -> None:
+        self._pace.beat(self._clock.monotonic_ns())
+        symbol = self._named.get(name)
+        if self._sink is not None and symbol is not None:
             self._sink.halt(symbol, reason)
 
     def refuse(self, symbols: Iterable[str], reason: str) -> None:
