@@ -37,6 +37,7 @@ REFUSALS = (
     "duplicate_client_id", "no_order", "is_over", "no_asset", "not_tradable", "buying_power", "insufficient_qty",
     "no_short", "not_fractionable", "price_step", "lot_step", "min_notional", "max_orders", "wash_trade",
     "bracket_price", "would_trigger", "would_match", "market_closed", "account_blocked", "clock_skew", "invalid",
+    "not_placed",  # no word of a venue: what was sent has been proven never to have arrived
 )  # fmt: skip
 
 
@@ -287,8 +288,9 @@ class Broker(Protocol):
         limit_px: Decimal | None = None,
         stop_px: Decimal | None = None,
     ) -> BrokerOrder:
-        """Put a new order into the place of one, so that there is never none; the new one. Raises Refused: the old one
-        goes on (is_over: it has ended meanwhile). Where the venue cannot (`capabilities.can_replace`): Refused."""
+        """Put a new order into the place of one, so that there is never none; the new one. qty counts what the old one
+        has filled. Raises Refused: the old one goes on (is_over: it has ended meanwhile). Where the venue cannot
+        (`capabilities.can_replace`): Refused."""
 
     def find(self, client_order_id: str, symbol: str) -> BrokerOrder | None:
         """What the venue knows of this id now; None: it has never seen it, or not yet."""

@@ -14,8 +14,10 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from accounts.models import BrokerAccount
 from bots.host.lease import Lease, LostLease
 from bots.models import (
+    BrokerExecution,
     Cycle,
     DailyStats,
     Decision,
@@ -38,6 +40,11 @@ _POSITION = (
     "realised_pnl", "unrealised_pnl", "commission", "exit_reason", "closed_at",
 )  # fmt: skip
 _ORDER = ("qty", "filled_qty", "avg_fill_px", "state", "state_reason", "late_fill", "ended_at")
+# At a broker everything of an order is written with its events; on paper `acknowledge` writes these.
+_AT_BROKER = (
+    *_ORDER, "broker_order_id", "venue_status", "limit_px", "stop_px", "attempts", "ack_ms", "submitted_at",
+    "accepted_at",
+)  # fmt: skip
 _SESSION = (
     "cash", "equity", "exposure", "total_pnl", "unrealised_pnl", "day_start_equity", "open_positions", "total_trades",
     "winning_trades", "last_bar_at",
@@ -51,7 +58,8 @@ class SessionWrite:
     cursor_ns: the bar worked through; equal to `cursor_before` when something happened between two bars. values:
     columns of the session's row, those of `_SESSION`. orders: rows to insert; changed: rows there are, moved on.
     positions: rows with or without a pk. trades: rows whose `order` and `position` are among these objects or stored.
-    interventions: to be appended to those of the last cycle.
+    interventions: to be appended to those of the last cycle. executions: of a broker, whose `order` is among these
+    objects or stored.
     """
 
     lease: Lease
@@ -62,6 +70,7 @@ class SessionWrite:
     changed: list[Order] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
+    executions: list[BrokerExecution] = field(default_factory=list)
     cycle: Cycle | None = None
     decisions: list[Decision] = field(default_factory=list)
     interventions: list[dict[str, Any]] = field(default_factory=list)
@@ -75,7 +84,7 @@ class SessionWrite:
     def rows(self) -> list[Any]:
         """Every row that may be inserted."""
         single = [row for row in (self.cycle, self.snapshot, self.daily) if row is not None]
-        return [*self.orders, *self.positions, *self.trades, *self.decisions, *self.events, *single]
+        return [*self.orders, *self.positions, *self.trades, *self.executions, *self.decisions, *self.events, *single]
 
 
 def commit(writes: Sequence[SessionWrite]) -> set[int]:
@@ -116,9 +125,9 @@ def move(lease: Lease, before: str, after: str, reason: str = "", **values: Any)
     """
     check_move(before, after)
     with transaction.atomic():
-        moved = TradingSession.objects.filter(
-            pk=lease.session_id, fence=lease.fence, state=before, lease_expires_at__gt=Now()
-        ).update(state=after, state_reason=reason[:500], updated_at=Now(), **values)
+        moved = (
+            lease.rows().filter(state=before).update(state=after, state_reason=reason[:500], updated_at=Now(), **values)
+        )
         if moved:
             text = f"{TradingSession.State(before).label} → {TradingSession.State(after).label}"
             SessionEvent(
@@ -147,14 +156,21 @@ def _advance(write: SessionWrite) -> bool:
         f"UPDATE trading_sessions SET {assigned}cursor_ns = %s"  # noqa: S608  # nosec B608  (names of ours only)
         f" WHERE id = %s AND fence = %s AND cursor_ns = %s AND lease_expires_at > {_now()}"
     )
+    named = [*values, write.cursor_ns, write.lease.session_id, write.lease.fence, write.cursor_before]
+    if (account := write.lease.account) is not None:
+        table = BrokerAccount._meta.db_table
+        sql += f" AND EXISTS (SELECT 1 FROM {table} WHERE id = %s AND fence = %s AND lease_expires_at > {_now()})"  # noqa: S608  # nosec B608
+        named += [account.account_id, account.fence]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*values, write.cursor_ns, write.lease.session_id, write.lease.fence, write.cursor_before])
+        cursor.execute(sql, named)
         return cursor.rowcount == 1
 
 
 def _insert(writes: list[SessionWrite]) -> None:
     Order.objects.bulk_create([order for write in writes for order in write.orders])
-    _update(Order, _ORDER, [order for write in writes for order in write.changed])
+    for columns, at_broker in ((_ORDER, False), (_AT_BROKER, True)):
+        part = [write for write in writes if (write.lease.account is not None) == at_broker]
+        _update(Order, columns, [order for write in part for order in write.changed])
     positions = [position for write in writes for position in write.positions]
     # The closed ones first: a symbol has one open position at most, and a new one may follow in the same bar.
     _update(Position, _POSITION, sorted((p for p in positions if p.pk), key=lambda position: position.is_open))
@@ -164,6 +180,10 @@ def _insert(writes: list[SessionWrite]) -> None:
         # Their rows have ids only now.
         trade.order_id, trade.position_id = trade.order.pk, trade.position.pk
     Trade.objects.bulk_create(trades)
+    executions = [execution for write in writes for execution in write.executions]
+    for execution in executions:
+        execution.order_id = execution.order.pk if execution.order is not None else None
+    BrokerExecution.objects.bulk_create(executions)
     Cycle.objects.bulk_create([write.cycle for write in writes if write.cycle is not None])
     Decision.objects.bulk_create([decision for write in writes for decision in write.decisions])
     PortfolioSnapshot.objects.bulk_create(
@@ -226,9 +246,7 @@ def remember_history(lease: Lease, history: bytes, *, first_ns: int) -> None:
     Raises LostLease; then nothing was written.
     """
     with transaction.atomic():
-        if not TradingSession.objects.filter(
-            pk=lease.session_id, fence=lease.fence, lease_expires_at__gt=Now()
-        ).exists():
+        if not lease.rows().exists():
             raise LostLease(f"session {lease.session_id}")
         SessionMemory.objects.update_or_create(
             session_id=lease.session_id, defaults={"history": history, "first_ns": first_ns}

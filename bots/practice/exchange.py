@@ -21,10 +21,12 @@ from bots.practice.orders import (
     Account,
     Event,
     Execution,
+    Flow,
     Instrument,
     Quote,
     Refusal,
     Request,
+    Split,
     Status,
     VenueOrder,
 )
@@ -68,6 +70,7 @@ class Exchange:
         self._seed, self._serial = uuid.uuid5(uuid.NAMESPACE_OID, seed), 0
         self._listeners: list[Listener] = []
         self.history: list[Event] = []
+        self.splits: list[Split] = []
         self.refuses_later: dict[str, str] = {}  # client id → why it is rejected after it was taken
 
     # --- accounts ---------------------------------------------------------------------------------------------------
@@ -82,6 +85,10 @@ class Exchange:
     def listen(self, listener: Listener) -> None:
         """Call it for every event, at once, in the order of events."""
         self._listeners.append(listener)
+
+    def forget(self, listener: Listener) -> None:
+        """Call it no more."""
+        self._listeners.remove(listener)
 
     def equity(self, account: Account) -> Decimal:
         """Cash and positions at the last trade."""
@@ -191,15 +198,22 @@ class Exchange:
                 if not order.is_over and order.request.tif in ("day", "opg", "cls") and order.parent is None:
                     self._end(account, order, "expired")
 
-    def transfer(self, account: Account, amount: Decimal) -> None:
-        """Money that comes or goes by another way than trades."""
+    def transfer(self, account: Account, amount: Decimal, what: str = "", symbol: str = "") -> None:
+        """Money that comes or goes by another way than trades. what: Alpaca's word; a deposit or a withdrawal else."""
         account.cash += amount
+        what = what or ("CSD" if amount > 0 else "CSW")
+        account.flows.append(Flow(self._new_id(), self.now(), what, amount, symbol))
 
     def split(self, symbol: str, new: int, old: int) -> None:
         """`new` units for each `old`: positions and working orders follow."""
         ratio = Decimal(new) / Decimal(old)
+        self.splits.append(Split(self._new_id(), self.now(), symbol, new, old))
         for account in self.accounts.values():
-            account.position(symbol).qty *= ratio
+            position = account.position(symbol)
+            if position.qty:
+                came = position.qty * ratio - position.qty
+                account.flows.append(Flow(self._new_id(), self.now(), "SPLIT", symbol=symbol, qty=came))
+            position.qty *= ratio
             for order in account.working(symbol):
                 order.qty, order.filled = order.qty * ratio, order.filled * ratio
                 order.limit_px = order.limit_px and order.limit_px / ratio
@@ -228,7 +242,7 @@ class Exchange:
             return
         side = request.side if request.order_class == "oco" else ("sell" if request.side == "buy" else "buy")
         exits: list[Request] = []
-        base = Request(request.symbol, side, "limit", request.tif, "", order.qty)
+        base = Request(request.symbol, side, "limit", request.tif, "", order.qty, house=request.house)
         if request.take_profit is not None and request.order_class != "oco":
             exits.append(replace(base, limit_px=request.take_profit))
         if request.stop_loss is not None:
@@ -237,7 +251,7 @@ class Exchange:
         if request.order_class == "oco":
             order.limit_px = request.take_profit
         for leg in exits:
-            taken = self._take(account, replace(leg, client_id=self._new_id()), order.qty)
+            taken = self._take(account, replace(leg, client_id=request.leg_client_id or self._new_id()), order.qty)
             taken.parent, taken.status, taken.is_armed = order.id, "held", request.order_class == "oco"
             order.legs.append(taken.id)
 
@@ -260,6 +274,7 @@ class Exchange:
         if order.status == "held":
             order.status = "new"
             self._tell(account, order, "new")
+            self._end_others(account, order)
         side = 1 if order.sign > 0 else 0
         px = quote.ask if order.sign > 0 else quote.bid
         if order.limit_px is not None and (px - order.limit_px) * order.sign > 0:
@@ -293,7 +308,9 @@ class Exchange:
         order.filled, order.paid = order.filled + qty, order.paid + qty * px
         order.status = "filled" if order.left == 0 else "partially_filled"
         at = self.now()
-        execution = Execution(self._new_id(), order.id, at, qty, px, position.qty, fee, asset)
+        execution = Execution(
+            self._new_id(), order.id, at, qty, px, position.qty, fee, asset, self._serial, order.filled
+        )
         order.executions.append(execution)
         order.ended_at = at if order.is_over else None
         self._tell(account, order, "fill" if order.is_over else "partial_fill", execution)
@@ -325,6 +342,7 @@ class Exchange:
                 else:
                     leg.is_armed = True
             return
+        self._end_others(account, order)
         for other in self._partners(account, order):
             if other.is_over:
                 continue
@@ -332,6 +350,14 @@ class Exchange:
                 self._end(account, other, "canceled", group=False)
             else:
                 other.qty = other.filled + order.left
+
+    def _end_others(self, account: Account, order: VenueOrder) -> None:
+        """At Binance an exit that wakes up or begins to fill leaves no other one."""
+        if order.request.house != "binance":
+            return
+        for other in self._partners(account, order):
+            if not other.is_over:
+                self._end(account, other, "expired", group=False)
 
     def _partners(self, account: Account, order: VenueOrder) -> list[VenueOrder]:
         """The other exits of the same group."""
@@ -356,7 +382,7 @@ class Exchange:
                 self._end(account, other, status if status != "rejected" else "canceled", group=False)
 
     def _tell(self, account: Account, order: VenueOrder, what: str, execution: Execution | None = None) -> None:
-        order.updated_at = self.now()
+        order.updated_at = execution.at if execution else self.now()
         event = Event(account, order, what, order.updated_at, execution)
         self.history.append(event)
         for listener in self._listeners:
