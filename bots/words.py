@@ -81,7 +81,9 @@ DIFFERENCES = {
     "data_revision": "Revised data",
     "manual": "Done by hand",
 }
-FEEDS = {"synthetic": "Synthetic", "replay": "Replay"}
+FEEDS = {
+    "synthetic": "Synthetic", "replay": "Replay", "alpaca": "Alpaca", "polygon": "Polygon", "binance": "Binance",
+}  # fmt: skip
 STOP_REASONS = {
     "user": "You stopped it",
     "scheduled_end": "Its scheduled end came",

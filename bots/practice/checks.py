@@ -22,6 +22,8 @@ def check(
     known = account.by_client_id.get(request.client_id)
     if known is not None and not (request.house == "binance" and account.orders[known].is_over):
         raise Refusal("duplicate_client_id", "client_order_id must be unique")
+    if instrument.asset_class == "crypto" and request.house == "alpaca":
+        _coin(request)
     _prices(instrument, request)
     qty = _quantity(instrument, request, quote)
     _legs(request, qty, quote)
@@ -45,6 +47,16 @@ def held_for_orders(orders: Iterable[VenueOrder], position: Decimal) -> Decimal:
             group = order.parent or order.id
             by_group[group] = max(by_group.get(group, ZERO), order.left)
     return sum(by_group.values(), ZERO)
+
+
+def _coin(request: Request) -> None:
+    """What Alpaca takes no orders of coins for."""
+    if request.kind not in ("market", "limit", "stop_limit"):
+        raise Refusal("invalid", "invalid order type for crypto order")
+    if request.tif not in ("gtc", "ioc"):
+        raise Refusal("invalid", "invalid crypto time_in_force")
+    if request.order_class != "simple":
+        raise Refusal("invalid", f"crypto orders not allowed for advanced order_class: {request.order_class}")
 
 
 def _prices(instrument: Instrument, request: Request) -> None:

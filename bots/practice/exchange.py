@@ -21,10 +21,12 @@ from bots.practice.orders import (
     Account,
     Event,
     Execution,
+    Flow,
     Instrument,
     Quote,
     Refusal,
     Request,
+    Split,
     Status,
     VenueOrder,
 )
@@ -68,6 +70,7 @@ class Exchange:
         self._seed, self._serial = uuid.uuid5(uuid.NAMESPACE_OID, seed), 0
         self._listeners: list[Listener] = []
         self.history: list[Event] = []
+        self.splits: list[Split] = []
         self.refuses_later: dict[str, str] = {}  # client id → why it is rejected after it was taken
 
     # --- accounts ---------------------------------------------------------------------------------------------------
@@ -82,6 +85,10 @@ class Exchange:
     def listen(self, listener: Listener) -> None:
         """Call it for every event, at once, in the order of events."""
         self._listeners.append(listener)
+
+    def forget(self, listener: Listener) -> None:
+        """Call it no more."""
+        self._listeners.remove(listener)
 
     def equity(self, account: Account) -> Decimal:
         """Cash and positions at the last trade."""
@@ -191,15 +198,22 @@ class Exchange:
                 if not order.is_over and order.request.tif in ("day", "opg", "cls") and order.parent is None:
                     self._end(account, order, "expired")
 
-    def transfer(self, account: Account, amount: Decimal) -> None:
-        """Money that comes or goes by another way than trades."""
+    def transfer(self, account: Account, amount: Decimal, what: str = "", symbol: str = "") -> None:
+        """Money that comes or goes by another way than trades. what: Alpaca's word; a deposit or a withdrawal else."""
         account.cash += amount
+        what = what or ("CSD" if amount > 0 else "CSW")
+        account.flows.append(Flow(self._new_id(), self.now(), what, amount, symbol))
 
     def split(self, symbol: str, new: int, old: int) -> None:
         """`new` units for each `old`: positions and working orders follow."""
         ratio = Decimal(new) / Decimal(old)
+        self.splits.append(Split(self._new_id(), self.now(), symbol, new, old))
         for account in self.accounts.values():
-            account.position(symbol).qty *= ratio
+            position = account.position(symbol)
+            if position.qty:
+                came = position.qty * ratio - position.qty
+                account.flows.append(Flow(self._new_id(), self.now(), "SPLIT", symbol=symbol, qty=came))
+            position.qty *= ratio
             for order in account.working(symbol):
                 order.qty, order.filled = order.qty * ratio, order.filled * ratio
                 order.limit_px = order.limit_px and order.limit_px / ratio
@@ -294,7 +308,9 @@ class Exchange:
         order.filled, order.paid = order.filled + qty, order.paid + qty * px
         order.status = "filled" if order.left == 0 else "partially_filled"
         at = self.now()
-        execution = Execution(self._new_id(), order.id, at, qty, px, position.qty, fee, asset, self._serial)
+        execution = Execution(
+            self._new_id(), order.id, at, qty, px, position.qty, fee, asset, self._serial, order.filled
+        )
         order.executions.append(execution)
         order.ended_at = at if order.is_over else None
         self._tell(account, order, "fill" if order.is_over else "partial_fill", execution)

@@ -96,7 +96,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One fill. fee in fee_asset. position_qty: the account's position after it. number: rises with every one."""
+    """One fill. fee in fee_asset. position_qty: the account's position after it. number: rises with every one.
+    filled: of its order, this one included."""
 
     id: str
     order_id: str
@@ -107,6 +108,30 @@ class Execution:
     fee: Decimal = ZERO
     fee_asset: str = ""
     number: int = 0
+    filled: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Money or units that moved by another way than a trade. what: Alpaca's word (CSD, CSW, DIV, FEE, SPLIT, …)."""
+
+    id: str
+    at: datetime.datetime
+    what: str
+    amount: Decimal = ZERO
+    symbol: str = ""
+    qty: Decimal = ZERO  # units that came (or went) by a split
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`new` units for each `old`."""
+
+    id: str
+    at: datetime.datetime
+    symbol: str
+    new: int
+    old: int
 
 
 @dataclass(slots=True)
@@ -195,6 +220,7 @@ class Account:
     orders: dict[str, VenueOrder] = field(default_factory=dict)
     by_client_id: dict[str, str] = field(default_factory=dict)
     fees: Decimal = ZERO
+    flows: list[Flow] = field(default_factory=list)
 
     def position(self, symbol: str) -> Position:
         return self.positions.setdefault(symbol, Position())

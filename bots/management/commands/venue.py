@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bots.practice.orders import Instrument
 from bots.practice.server import Venue
-from bots.practice.serving import config, serve
+from bots.practice.serving import config, serve, tcp_socket
 from marketdata.feeds.synthetic import NAMED
 
 COIN_STEP, COIN_FEE = Decimal("0.0001"), Decimal("0.0025")
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         )
         key, secret = options["key"] or f"PK{secrets.token_hex(9).upper()}", options["secret"] or secrets.token_hex(20)
         venue.open_account(key, secret, options["cash"])
-        with contextlib.closing(socket.socket()) as listening:
+        with contextlib.closing(tcp_socket()) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listening.bind(("127.0.0.1", options["port"]))

@@ -32,7 +32,9 @@ class Trading:
     def add_to(self, routes: Routes) -> None:
         table: list[tuple[str, str, Callable[[Account, Call], Answer]]] = [
             ("GET", "/v2/account", self.account),
-            ("GET", "/v2/account/activities/FILL", self.activities),
+            ("GET", "/v2/account/activities", self.activities),
+            ("GET", "/v2/account/activities/{type}", self.activities),
+            ("GET", "/v2/corporate_actions/announcements", self.announcements),
             ("GET", "/v2/orders", self.orders),
             ("POST", "/v2/orders", self.submit),
             ("DELETE", "/v2/orders", self.cancel_all),
@@ -161,19 +163,30 @@ class Trading:
         return Answer.of(shapes.account(self.exchange, account, power))
 
     def activities(self, account: Account, call: Call) -> Answer:
-        """Fills, newest first; page_token is the id of the last one that the client has."""
-        rows = [(row, execution) for row in account.orders.values() for execution in row.executions]
+        """Fills and flows, newest first; page_token is the id of the last one that the client has."""
+        wanted = call.parts.get("type") or call.query.get("activity_types")
+        fills = [(row, execution) for row in account.orders.values() for execution in row.executions]
+        rows = [(each[1].at, "FILL", shapes.activity(*each)) for each in self._in_order(fills)]
+        rows += [(flow.at, flow.what, shapes.flow(flow)) for flow in account.flows]
+        rows = [each for each in rows if wanted is None or each[1] in wanted.split(",")]
         if (after := call.query.get("after")) is not None:
-            rows = [each for each in rows if each[1].at > _moment(after)]
+            rows = [each for each in rows if each[0] > _moment(after)]
         if (until := call.query.get("until")) is not None:
-            rows = [each for each in rows if each[1].at < _moment(until)]
-        told = [shapes.activity(*each) for each in self._in_order(rows)]
+            rows = [each for each in rows if each[0] < _moment(until)]
+        told = [shown for *_, shown in sorted(rows, key=lambda each: each[0])]
         if call.query.get("direction", "desc") != "asc":
             told.reverse()
         ids = [each["id"] for each in told]
         token = call.query.get("page_token")
         first = ids.index(token) + 1 if token in ids else 0
         return Answer.of(told[first : first + min(int(call.query.get("page_size", 100)), 100)])
+
+    def announcements(self, account: Account, call: Call) -> Answer:
+        """Splits whose day lies in [since, until]."""
+        first, last = call.query.get("since", ""), call.query.get("until", "9999")
+        symbol = call.query.get("symbol")
+        found = [row for row in self.exchange.splits if symbol in (None, row.symbol)]
+        return Answer.of([shapes.announcement(row) for row in found if first <= str(row.at.date()) <= last])
 
     def assets(self, account: Account, call: Call) -> Answer:
         wanted = call.query.get("asset_class")
