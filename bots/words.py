@@ -4,8 +4,8 @@ from __future__ import annotations
 
 # on which money a LIVE session trades (accounts.models.BrokerAccount.Environment): beside the word LIVE, and in full
 MONEY = {
-    "PRACTICE": ("practice", "Orders go to the practice venue: play money, nothing leaves this installation."),
-    "PAPER": ("paper network", "Orders go to a broker’s paper or test network: real prices, play money."),
+    "PRACTICE": ("PRACTICE", "Orders go to the practice venue: play money, nothing leaves this installation."),
+    "PAPER": ("PAPER NETWORK", "Orders go to a broker’s paper or test network: real prices, play money."),
     "LIVE": ("REAL MONEY", "Orders are real, and so are losses."),
 }
 ALL_PAPER = "No session of yours trades at a broker: all money is simulated."

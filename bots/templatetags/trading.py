@@ -84,10 +84,20 @@ def trading_mode(user: User) -> SafeString:
     return format_html('<span class="mode mode-paper" title="{}">PAPER</span>', words.ALL_PAPER)
 
 
+@register.simple_tag
+def money_badge(account: BrokerAccount) -> SafeString:
+    """What money is on this account."""
+    return _badge(account.environment, "")
+
+
 def _live_badge(environment: str) -> SafeString:
+    return _badge(environment, "LIVE · ")
+
+
+def _badge(environment: str, before: str) -> SafeString:
     word, text = words.MONEY[environment]
     css = "live" if environment == "LIVE" else "practice"
-    return format_html('<span class="mode mode-{}" title="{}">LIVE · {}</span>', css, text, word)
+    return format_html('<span class="mode mode-{}" title="{}">{}{}</span>', css, text, before, word)
 
 
 @register.simple_tag
