@@ -112,7 +112,7 @@ class StartRequestSerializer(StrictSerializer):
         allow_null=True,
         min_value=1,
         max_value=BIGGEST_ID,
-        help_text="Whose orders a LIVE session sends; needed for LIVE, refused for PAPER",
+        help_text="One of your accounts at brokers; needed for mode LIVE, whose initial cash is reserved there",
     )
     password = serializers.CharField(
         required=False,
