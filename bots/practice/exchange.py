@@ -304,7 +304,9 @@ class Exchange:
         order.filled, order.paid = order.filled + qty, order.paid + qty * px
         order.status = "filled" if order.left == 0 else "partially_filled"
         at = self.now()
-        execution = Execution(self._new_id(), order.id, at, qty, px, position.qty, fee, asset, self._serial, order.filled)
+        execution = Execution(
+            self._new_id(), order.id, at, qty, px, position.qty, fee, asset, self._serial, order.filled
+        )
         order.executions.append(execution)
         order.ended_at = at if order.is_over else None
         self._tell(account, order, "fill" if order.is_over else "partial_fill", execution)
