@@ -16,8 +16,8 @@ DAY = datetime.timedelta(days=1)
 def since(
     client: SpotClient, name: str, first: datetime.datetime, now: Callable[[], datetime.datetime]
 ) -> Iterator[shapes.Raw]:
-    """Rows of myTrades of one pair from `first` on, oldest first, all of them. now: by the venue's clock, which is known
-    after a first answer. Raises as `Broker` says."""
+    """All rows of myTrades of one pair from `first` on, oldest first. now: by the venue's clock, which is known after a
+    first answer. Raises as `Broker` says."""
     begin = first
     while True:
         end = begin + DAY
