@@ -86,6 +86,10 @@ class Exchange:
         """Call it for every event, at once, in the order of events."""
         self._listeners.append(listener)
 
+    def forget(self, listener: Listener) -> None:
+        """Call it no more."""
+        self._listeners.remove(listener)
+
     def equity(self, account: Account) -> Decimal:
         """Cash and positions at the last trade."""
         held = account.positions.items()

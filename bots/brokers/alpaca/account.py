@@ -279,12 +279,16 @@ class AlpacaBroker:
             "until": str(day + datetime.timedelta(days=5)),
             "symbol": symbol,
         }
-        announced = shapes.rows(self._client.ask("GET", "/corporate_actions/announcements", query))
-        for raw in announced:
-            old, new = shapes.number(raw, "old_rate"), shapes.number(raw, "new_rate")
-            if old and new and symbol in (raw.get("target_symbol"), raw.get("initiating_symbol")):
-                return new / old
-        return None
+        found: list[tuple[datetime.timedelta, Decimal]] = []
+        for raw in shapes.rows(self._client.ask("GET", "/corporate_actions/announcements", query)):
+            old, new, on = (
+                shapes.number(raw, "old_rate"),
+                shapes.number(raw, "new_rate"),
+                shapes.moment(raw.get("ex_date")),
+            )
+            if old and new and on and symbol in (raw.get("target_symbol"), raw.get("initiating_symbol")):
+                found.append((abs(on.date() - day), new / old))
+        return min(found)[1] if found else None
 
 
 def _is_blocked(raw: shapes.Raw) -> bool:
