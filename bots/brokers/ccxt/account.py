@@ -59,21 +59,25 @@ class CcxtBroker:
     # --- the account ------------------------------------------------------------------------------------------------
 
     def check_keys(self) -> KeyFacts:
-        """As in the contract. What a key may do is told by no method that exchanges share; whether it can be asked."""
-        self._calls.call("fetch_balance")
-        return KeyFacts(self._account_number, self._currency(), self.environment == "LIVE", True, None)
+        """As in the contract. What a key may do is told by no method that exchanges share, but by Binance's balance."""
+        raw = self._calls.call("fetch_balance")
+        return KeyFacts(
+            self._account_number, self._currency(), self.environment == "LIVE", not _is_blocked(raw), may_withdraw=None
+        )
 
     def money(self) -> Money:
         """As in the contract. equity: cash and those coins that are traded against the account's currency."""
-        held, currency = self._balances(), self._currency()
+        raw, currency = self._calls.call("fetch_balance"), self._currency()
+        held = _balances(raw)
         free, cash = held.get(currency, (Decimal(0), Decimal(0)))
         owned = {pair: both[1] for asset, both in held.items() if (pair := self._pair_of(asset)) is not None}
         prices = self.last_prices(owned)
         worth = sum((qty * prices[pair] for pair, qty in owned.items() if pair in prices), Decimal(0))
-        return Money(self._account_number, currency, cash, cash + worth, free)
+        return Money(self._account_number, currency, cash, cash + worth, free, is_blocked=_is_blocked(raw))
 
     def positions(self) -> list[BrokerPosition]:
-        found = ((self._pair_of(asset), total) for asset, (_, total) in self._balances().items())
+        held = _balances(self._calls.call("fetch_balance"))
+        found = ((self._pair_of(asset), total) for asset, (_, total) in held.items())
         return [BrokerPosition(pair, total) for pair, total in found if pair is not None]
 
     def rules(self, symbols: Collection[str]) -> dict[str, InstrumentRules]:
@@ -213,15 +217,6 @@ class CcxtBroker:
         pair = f"{asset}/{self._currency()}"
         return pair if pair in self._markets() else None
 
-    def _balances(self) -> dict[str, tuple[Decimal, Decimal]]:
-        """Asset → (free, all) of what the account holds."""
-        raw = self._calls.call("fetch_balance")
-        totals, free = raw.get("total"), raw.get("free")
-        if not isinstance(totals, dict) or not isinstance(free, dict):
-            raise VenueDown("The venue's answer cannot be read: there are no balances.")
-        found = {a: (shapes.number(free, a) or Decimal(0), shapes.number(totals, a) or Decimal(0)) for a in totals}
-        return {asset: both for asset, both in found.items() if any(both)}
-
     def _one(self, order_id: str | None, symbol: str, params: dict[str, Any]) -> BrokerOrder | None:
         try:
             return shapes.order(self._calls.call("fetch_order", order_id, symbol, params))
@@ -256,6 +251,20 @@ class CcxtBroker:
                 raise Refused("invalid", f"{self._client.name} keeps no such stop.")
             params["stopLossPrice"] = str(request.stop_px)
         return kind, params
+
+
+def _balances(raw: Any) -> dict[str, tuple[Decimal, Decimal]]:
+    """Asset → (free, all) of what the account holds. Raises VenueDown."""
+    totals, free = raw.get("total"), raw.get("free")
+    if not isinstance(totals, dict) or not isinstance(free, dict):
+        raise VenueDown("The venue's answer cannot be read: there are no balances.")
+    found = {a: (shapes.number(free, a) or Decimal(0), shapes.number(totals, a) or Decimal(0)) for a in totals}
+    return {asset: both for asset, both in found.items() if any(both)}
+
+
+def _is_blocked(raw: Any) -> bool:
+    info = raw.get("info")
+    return isinstance(info, dict) and info.get("canTrade") is False
 
 
 def _camel(method: str) -> str:

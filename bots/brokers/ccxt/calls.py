@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +24,7 @@ WORDS = (
     ("price_filter", "price_step"), ("lot_size", "lot_step"), ("notional", "min_notional"), ("max_num", "max_orders"),
     ("duplicate", "duplicate_client_id"), ("immediately match", "would_match"),
     ("trigger immediately", "would_trigger"), ("precision", "lot_step"),
+    ("disabled on this account", "account_blocked"),
 )  # fmt: skip
 
 
@@ -59,7 +59,6 @@ class Calls:
             raise VenueDown(f"{self.client.name}'s answer cannot be read ({type(error).__name__}).") from None
 
     def _meaning(self, error: ccxt.BaseError) -> Exception:
-        """ccxt's text holds the whole request; only the venue's own words are told."""
         name, text = self.client.name, str(error)
         if isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
             if " 418 " in text:
@@ -74,7 +73,7 @@ class Calls:
             lower = text.lower()
             known = next((word for part, word in WORDS if part in lower), "invalid")
         if known is not None:
-            return Refused(known, _words(text) or f"{name} refuses it ({type(error).__name__}).")
+            return Refused(known, self._words() or f"{name} refuses it ({type(error).__name__}).")
         return VenueDown(f"{name} does not answer as it should ({type(error).__name__}).")
 
     def _wait_s(self, default: float) -> float:
@@ -84,12 +83,12 @@ class Calls:
         except (KeyError, ValueError):
             return default
 
-
-def _words(text: str) -> str:
-    """What the venue itself said, out of ccxt's text; "" where it cannot be told apart."""
-    found = re.search(r"\{.*\}", text)
-    try:
-        told = json.loads(found.group()) if found else {}
-    except ValueError:
-        return ""
-    return next((str(told[key])[:MOST_WORDS] for key in ("msg", "message", "error") if told.get(key)), "")
+    def _words(self) -> str:
+        """What the venue itself said, where its last answer is JSON of the usual kind; else "". ccxt's own text holds
+        the whole request."""
+        try:
+            told = json.loads(self.client.last_http_response or "")
+        except ValueError:
+            return ""
+        names = ("msg", "message", "error") if isinstance(told, dict) else ()
+        return next((str(told[name])[:MOST_WORDS] for name in names if told.get(name)), "")
