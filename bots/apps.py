@@ -9,10 +9,14 @@ class BotsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import quotas
+        from accounts.services import brokers
         from bots import consumers, selectors
+        from bots.services import broker_keys
         from strategies import selectors as strategy_selectors
         from tradingsite.lib import realtime
 
+        brokers.register_checker(broker_keys.check)
+        brokers.register_sessions(broker_keys.sessions_of)
         realtime.allow("session", consumers.may_hear_session)
         quotas.show_usage("max_active_sessions", selectors.active_count)
         strategy_selectors.tell_users_of_custom(selectors.sessions_of_custom)

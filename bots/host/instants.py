@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bots.host import history, ledger
 from bots.host.account import Absorbed
 from bots.host.desk import Verdict
+from bots.models import Order
 from engine.portfolio import OutsideExposure
 
 
@@ -50,3 +51,4 @@ class Done:
     absorbed: Absorbed
     instant: Instant | None = None
     signals_s: float | None = None  # what the strategy took; None: it was not asked
+    again: list[Order] = field(default_factory=list)  # stored orders that are to be sent, because they never left

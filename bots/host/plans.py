@@ -8,7 +8,7 @@ from typing import Any
 
 from bots.host.desk import Desk, Furnish, Market, Plan
 from bots.host.patience import patiently
-from bots.models import TradingSession
+from bots.models import Mode, TradingSession
 from engine.errors import Fault, InputError
 from marketdata.models import Instrument
 from marketdata.news import selectors as news
@@ -33,8 +33,11 @@ def plan_of(session: TradingSession, settings: Mapping[str, Any]) -> Plan:
 
 
 def desk_of(session: TradingSession, settings: Mapping[str, Any]) -> Desk:
-    """The session's desk with these settings, given what its strategy reads. Raises InputError."""
-    desk = Desk(plan_of(session, settings))
+    """The session's desk with these settings, given what its strategy reads. At a broker, the broker fills its orders.
+
+    Raises InputError.
+    """
+    desk = Desk(plan_of(session, settings), external_fills=session.mode == Mode.LIVE)
     read = furnish_of(session, desk.strategy)
     if read is not None:
         # Other sessions of the same instant have decided already: what they did must not be lost over a read.

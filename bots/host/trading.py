@@ -10,25 +10,34 @@ import functools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from accounts.models import BrokerAccount
+from accounts.services import brokers
 from accounts.services.notifications import notify
 from bots import failpoints, mapping
 from bots.book import CrossingFill
+from bots.brokers.base import Unauthorised
 from bots.host import ending, ledger, own_chat, sending
-from bots.host.account import LedgerMismatch
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
+from bots.host.paper import PaperRunner
 from bots.host.patience import DOWN, patiently
+from bots.host.positions import LedgerMismatch
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
+from bots.live import strays
+from bots.live.bookings import waiting
+from bots.live.connection import Connection
+from bots.live.connections import Ready
+from bots.live.runner import LiveRunner
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
 from bots.states import IllegalMove, SessionState
@@ -44,6 +53,11 @@ WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
 T = TypeVar("T")
 
 
+def refusal_in_words(account: BrokerAccount, reason: str) -> str:
+    """Why a session halts whose account does not let it in."""
+    return f"{account.name} refuses its keys: {reason} Check them, then start a new session."[:500]
+
+
 class TradingDesk:
     """All methods run in the trading thread; those that return ids say which sessions this host has no more."""
 
@@ -56,15 +70,27 @@ class TradingDesk:
 
     # --- open -------------------------------------------------------------------------------------------------------
 
-    def open(self, lease: Lease) -> tuple[Runner, int] | None:
-        """Bring a leased session up. (runner, the instant after which it wants bars), or None: it is not ours now."""
+    def open(self, lease: Lease, ready: Ready | None = None) -> tuple[Runner, int] | None:
+        """Bring a leased session up. (runner, the instant after which it wants bars), or None: it is not ours now.
+
+        ready: for a session at a broker, the account's connection and what the venue says of the session's orders.
+        """
         session = TradingSession.objects.select_related("memory", "owner").get(pk=lease.session_id)
-        runner = Runner(lease, session, self.venue)
+        runner: Runner
+        if ready is None:
+            runner = PaperRunner(lease, session, self.venue)
+        else:
+            runner = LiveRunner(lease, session, ready.connection, ready.known)
         self.newsroom.state(runner)
+        gone: set[int] = set()
         try:
             since = runner.open()
             self.envelopes.refresh([session.owner_id], [session.pk])
             self._take_caps(runner)
+            for done in runner.catch_up():
+                gone |= self._settle([(runner, done)])
+                if gone:
+                    return None
             runner.begin()
         except LostLease:
             return None
@@ -151,14 +177,15 @@ class TradingDesk:
         lost = self._commit(pairs)
         committed_ns = time.time_ns()
         held = [(runner, done) for runner, done in pairs if runner.session.pk not in lost]
-        intents = [order for _, done in held for order in done.write.orders if order.state == OrderState.INTENT]
+        intents = [order for runner, done in held for order in runner.committed(done)]
         if intents:
-            runners = {runner.session.pk: runner for runner, _ in held}
-            lost |= self._send(runners, intents, sending.WAITS_S)
+            on_paper = {runner.session.pk: runner for runner, _ in held if isinstance(runner, PaperRunner)}
+            lost |= self._send(on_paper, intents, sending.WAITS_S)
         acked_ns = time.time_ns()
         ended = [
             order.client_order_id
-            for _, done in held
+            for runner, done in held
+            if isinstance(runner, PaperRunner)
             for order in [*done.write.orders, *done.write.changed]
             if order.state in OVER
         ]
@@ -175,7 +202,7 @@ class TradingDesk:
                 self._notify(runner, "weekly_target", "info", f"{runner.session} reached its weekly target", told)
         return lost
 
-    def _send(self, runners: Mapping[int, Runner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
+    def _send(self, runners: Mapping[int, PaperRunner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
         """Bring committed orders to the venue and its word into rows and accounts. The ids of sessions that halted."""
         answers = patiently(lambda: sending.send(self.venue, orders, waits=waits))
         gone: set[int] = set()
@@ -243,15 +270,20 @@ class TradingDesk:
         commands: dict[int, list[SessionCommand]] = {}
         for command in SessionCommand.objects.filter(session__in=by_id, done_at__isnull=True):
             commands.setdefault(command.session_id, []).append(command)
+        live = [runner for runner in runners if isinstance(runner, LiveRunner)]
+        strays.undo(runner.connection for runner in live)
+        bookings = waiting(runner.session.pk for runner in live)
         for pk, runner in by_id.items():
             todo: list[Callable[[], Done | None]] = []
+            if isinstance(runner, LiveRunner):
+                todo += [lambda r=runner, b=booking: r.post(b) for booking in bookings.get(pk, [])]
             if pk in newest:
                 todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
             todo.append(lambda r=runner: self._heed(r))
-            todo += [runner.stop, runner.rest]
-            if doubted := runner.account.in_doubt():
-                gone |= self._send(by_id, doubted, ())
+            todo += [runner.stop, runner.rest, runner.tend]
+            if isinstance(runner, PaperRunner) and (doubted := runner.account.in_doubt()):
+                gone |= self._send({pk: runner}, doubted, ())
                 if pk in gone:
                     continue
             todo += [lambda r=runner, s=symbol: self._cover(r, s) for symbol in runner.naked()]
@@ -266,6 +298,43 @@ class TradingDesk:
                 if pk in idle:
                     self._guarded(runner, gone, functools.partial(self._end, runner, gone))
         return gone
+
+    def hear(self, connection: Connection, runners: Mapping[int, LiveRunner]) -> set[int]:
+        """What a venue has told: each piece is booked by the session that it is of, and written before the next one.
+
+        runners: of this host, by session.
+        """
+        gone: set[int] = set()
+        held = [piece for session_id in runners for piece in connection.held(session_id)]
+        for piece in [*held, *connection.take()]:
+            runner = runners.get(piece.session_id)
+            if runner is None:
+                strays.book(connection, piece)
+            elif piece.session_id not in gone:
+                done = self._guarded(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
+                if done is not None:
+                    gone |= self._settle([(runner, done)])
+        for session_id, why in strays.compare(connection).items():
+            if session_id in runners and session_id not in gone:
+                gone |= self._finish(runners[session_id], SessionState.HALTED, why)
+        return gone
+
+    def refuse(self, connection: Connection, runners: Iterable[LiveRunner]) -> set[int]:
+        """The venue refuses an account's keys: its sessions halt, and nobody else's."""
+        brokers.mark_refused(connection.account, connection.refusal)
+        gone: set[int] = set()
+        for runner in runners:
+            gone |= self._finish(runner, SessionState.HALTED, refusal_in_words(connection.account, connection.refusal))
+        return gone
+
+    def refuse_session(self, lease: Lease, error: Exception) -> None:
+        """The keys of a session's account are refused, or the account is not in use, before it could begin."""
+        session = TradingSession.objects.select_related("broker_account", "owner").get(pk=lease.session_id)
+        account = session.broker_account
+        if account is not None and isinstance(error, Unauthorised):
+            brokers.mark_refused(account, str(error))
+        reason = str(error) if account is None else refusal_in_words(account, str(error))
+        self._finish(PaperRunner(lease, session, self.venue), SessionState.HALTED, reason)
 
     def _watch_groups(self, runners: Sequence[Runner]) -> None:
         """Count what every session of ours holds, and tell of groups that hold more than their cap."""

@@ -10,10 +10,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import BrokerAccount, User
 from bots import selectors
 from bots.models import Bot, Mode
-from bots.services import feeds
+from bots.services import at_broker, feeds
 from engine.errors import Fault, InputError
 from marketdata.columns import SECOND, TIMEFRAME_NS
 from strategies import catalogue, readers, reading, session_settings, timeframes
@@ -41,6 +41,7 @@ class SessionRequest:
     """A cleaned request. Money is Decimal; `settings` holds every setting, JSON-ready.
 
     scheduled_end_time: aware, None: until somebody stops it. cautions: what is unusual; confirmed: run it all the same.
+    account: whose orders a LIVE session sends; None on paper.
     """
 
     initial_cash: Decimal
@@ -59,17 +60,22 @@ class SessionRequest:
     custom_strategy: CustomStrategy | None
     cautions: tuple[Fault, ...]
     confirmed: bool
+    mode: str = Mode.PAPER
+    account: BrokerAccount | None = None
 
 
 def clean(user: User, payload: Any) -> SessionRequest:
     """The request with its defaults, a bot's or a saved strategy's values under what was sent; nothing is written.
 
-    The trees of a custom strategy are copied. Raises InputError with every fault, NotFound for a bot or strategy that
-    is not the user's, NotAllowed for conditions on a tier without them (a bot's own indicator rules are for everybody),
-    Unprocessable for what cannot run (live trading, models, a custom strategy that is off or failed its check).
+    The trees of a custom strategy are copied. Raises InputError with every fault, NotFound for a bot, strategy
+    or broker account that is not the user's, NotAllowed for conditions on a tier without them (a bot's own indicator
+    rules are for everybody), Conflict for an account that is not in use, Unprocessable for what cannot run (real money
+    where it is off, models, a custom strategy that is off or failed its check). Which symbols a broker lists, and what
+    cash is free there, is looked at when the session is started.
     """
     raw = dict(readers.strict(readers.mapping, "", payload))
     refuse_unavailable(raw)
+    mode, account = at_broker.read_mode(user, raw)
     bot, saved = _bot(user, raw), _saved(user, raw)
     as_bot = bot is not None and all(raw.get(name) is None for name in _CHOICES)
     custom = None
@@ -84,7 +90,10 @@ def clean(user: User, payload: Any) -> SessionRequest:
             gate.refuse_unfit(custom, bot.strategy_parameters)
     elif saved is not None:
         raw = with_saved(raw, saved)
-    request = _read(user, raw, bot, saved, custom)
+    request = replace(_read(user, raw, bot, saved, custom), mode=mode, account=account)
+    if account is not None and request.feed == feeds.REPLAY:
+        text = "A LIVE session needs prices of this moment; a replay's are of the past"
+        raise InputError(Fault("feed", "conflict", text, "Choose a live feed, or send mode: PAPER"))
     if not (as_bot and bot is not None and bot.indicators):
         gate.check_tier(user, request.strategy, request.strategy_parameters)
     return request
@@ -123,19 +132,10 @@ def with_saved(raw: dict[str, Any], saved: UserStrategy) -> dict[str, Any]:
 
 def refuse_unavailable(raw: Mapping[str, Any]) -> None:
     """Raises Unprocessable for what no session can do yet."""
-    if raw.get("mode") is not None:
-        mode = readers.strict(readers.choice, "mode", raw["mode"], choices=Mode.values)
-        if mode == Mode.LIVE:
-            raise _not_yet("mode", "live_not_available", "No broker is connected yet.", "Send mode: PAPER")
-    for field in ("model_id", "broker_account_id"):
-        if raw.get(field) is not None:
-            readers.strict(readers.integer, field, raw[field], low=1, high=_MAX_ID)
     if raw.get("model_id") is not None:
+        readers.strict(readers.integer, "model_id", raw["model_id"], low=1, high=_MAX_ID)
         hint = "Choose a strategy of the catalogue"
         raise _not_yet("model_id", "models_not_available", "Models cannot run yet.", hint)
-    if raw.get("broker_account_id") is not None:
-        hint = "Leave it out: a paper session needs no account"
-        raise _not_yet("broker_account_id", "live_not_available", "No broker is connected yet.", hint)
 
 
 def _read(

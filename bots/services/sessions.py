@@ -18,9 +18,10 @@ from accounts.models import User
 from accounts.services import audit
 from accounts.services.notifications import post_event
 from bots import selectors
+from bots.live import reserve
 from bots.models import Bot, Mode, Order, PaperOrder, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.orders import WORKING, OrderState
-from bots.services import feeds
+from bots.services import at_broker, feeds
 from bots.services.requests import SessionRequest, clean
 from bots.settings_columns import from_columns, to_columns
 from bots.states import OVER, SessionState, check_move
@@ -37,7 +38,10 @@ def start(user: User, payload: Any, idempotency_key: str | None = None) -> tuple
     payload: the body of POST /api/trading/sessions/start (`bots.services.requests`). With ``bot_id``, a session of that
     bot which is active already is the answer. idempotency_key: sent twice with the same request it gives the same row.
     Raises InputError (400), Unprocessable (422: not available yet, cautions to be confirmed), QuotaExceeded (403, names
-    the active sessions), NotAllowed (403, the tier), NotFound, Conflict (409, the key was used for another request).
+    the active sessions), NotAllowed (403, the tier), NotFound, Conflict (409: the key was used for another request, the
+    broker account is not in use). LIVE besides: Unprocessable for symbols that the venue does not trade and for more
+    cash than is free on the account, Unavailable (503) where the venue does not answer. Whether the password must be
+    given once more is the caller's to ask (`accounts.services.stepup`).
     """
     key = readers.idempotency_key(idempotency_key)
     request = clean(user, payload)
@@ -47,6 +51,8 @@ def start(user: User, payload: Any, idempotency_key: str | None = None) -> tuple
             code="needs_confirmation",
             faults=request.cautions,
         )
+    if request.account is not None and (key is None or not _is_known(user, key)):
+        at_broker.refuse_unknown_symbols(request.account, request.symbols)
     return create(user, request, key)
 
 
@@ -67,11 +73,14 @@ def create(user: User, request: SessionRequest, key: str | None = None) -> tuple
                 return running, False
         _refuse_where_stopped(user, len(active := selectors.active_ids(user)))
         quotas.check_session(locked, active)
+        if request.account is not None:
+            reserve.refuse_beyond(request.account, request.initial_cash)
         session = TradingSession.objects.create(
             owner=user,
             bot=request.bot,
             name=request.name,
-            mode=Mode.PAPER,
+            mode=request.mode,
+            broker_account=request.account,
             state=_S.SCHEDULED,
             initial_cash=request.initial_cash,
             cash=request.initial_cash,
@@ -289,6 +298,11 @@ def _clear_paper_venue(session: TradingSession) -> None:
     )
 
 
+def _is_known(user: User, key: str) -> bool:
+    """Whether a session was started with this key already."""
+    return TradingSession.objects.filter(owner=user, idempotency_key=key).exists()
+
+
 def _is_of(session: TradingSession, request: SessionRequest) -> bool:
     """Whether the request is the one that made the session."""
     bot: Bot | None = request.bot
@@ -302,5 +316,6 @@ def _is_of(session: TradingSession, request: SessionRequest) -> bool:
         and session.scheduled_end_time == request.scheduled_end_time
         and session.bot_id == (bot.pk if bot else None)
         and session.name == request.name
+        and (session.mode, session.broker_account) == (request.mode, request.account)
         and session_settings.as_json(from_columns(session.settings_versions.get(version=1))) == request.settings
     )

@@ -61,6 +61,12 @@ class Reports:
         rows = np.concatenate((holdings["entry_order"], holdings["exit_order"], self._world.quotes["order"]))
         return np.sort(rows[rows >= 0])
 
+    def row_of(self, serial: int) -> int | None:
+        """The row of the working order of that serial; None: it is not working."""
+        rows = self.working()
+        found = rows[self.serials[rows] == serial]
+        return int(found[0]) if len(found) else None
+
     def before(self) -> Before:
         """To be taken before something is done; `log` says what has changed since."""
         counts = self._counts.tolist()

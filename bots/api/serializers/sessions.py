@@ -38,7 +38,10 @@ class StartRequestSerializer(StrictSerializer):
     """The body of POST /api/trading/sessions/start. Absent and null mean the default, or the bot's value."""
 
     mode = serializers.ChoiceField(
-        choices=Mode.choices, required=False, allow_null=True, help_text="Default PAPER; LIVE answers 422"
+        choices=Mode.choices,
+        required=False,
+        allow_null=True,
+        help_text="Default PAPER; LIVE trades at a broker account",
     )
     initial_cash = serializers.FloatField(
         required=False,

@@ -1,0 +1,64 @@
+"""What the venue knows of a session's orders when a host takes the session: asked once, before it may trade."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from django.utils import timezone
+
+from bots import ids
+from bots.brokers.base import BrokerOrder, Execution
+from bots.brokers.link import OVERLAP
+from bots.live.connection import Connection
+from bots.models import Order, TradingSession
+from bots.orders import WORKING
+
+
+@dataclass(slots=True)
+class Known:
+    """orders: by client id, of each of the session's orders that is not over; None: the venue has none with that id.
+
+    executions: of the session's orders, oldest first, those that are booked included. positions: of the account, signed
+    units. read_at: before the first question.
+    """
+
+    read_at: datetime.datetime
+    orders: dict[str, BrokerOrder | None] = field(default_factory=dict)
+    executions: list[Execution] = field(default_factory=list)
+    positions: dict[str, Decimal] = field(default_factory=dict)
+
+
+def ask(connection: Connection, session: TradingSession) -> Known:
+    """Ask the venue, blocking. Raises what `bots.brokers.base.Broker` raises."""
+    known = Known(timezone.now())
+    broker = connection.broker
+    connection.listen_for(session)
+    rows = list(session.orders.filter(state__in=WORKING))
+    newest = session.broker_executions.order_by("-executed_at").values_list("executed_at", flat=True).first()
+    if rows or newest is not None:
+        since = min([row.decided_at for row in rows] + ([newest] if newest else []))
+        known.executions = _named(connection, session, broker.executions(since - OVERLAP, session.symbols))
+    for row in rows:
+        known.orders[row.client_order_id] = broker.find(row.client_order_id, row.symbol)
+    known.positions = {position.symbol: position.qty for position in broker.positions()}
+    return known
+
+
+def _named(connection: Connection, session: TradingSession, executions: list[Execution]) -> list[Execution]:
+    """Those of the session's orders."""
+    booked = set(session.broker_executions.values_list("execution_id", flat=True))
+    mine = dict(Order.objects.filter(session=session).exclude(broker_order_id="").values_list("broker_order_id", "seq"))
+    found = []
+    for execution in executions:
+        if execution.execution_id in booked:
+            continue
+        name = execution.client_order_id
+        if not name and execution.broker_order_id not in mine:
+            # An order whose answer never reached us is known by our id only, which executions do not always name.
+            order = connection.broker.order(execution.broker_order_id, execution.symbol)
+            name = order.client_order_id if order is not None else ""
+        if ids.session_of(name) == session.pk or execution.broker_order_id in mine:
+            found.append(replace(execution, client_order_id=name))
+    return found

@@ -1,0 +1,386 @@
+"""One session at a broker in the hands of a host: it decides as on paper, and the venue fills.
+
+What the venue says comes as news, one piece at a time, in the trading thread, between two bars: the answer to what was
+asked, what became of an order, an execution. Nothing here waits for the venue.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from bots import failpoints, mapping
+from bots.brokers.base import BrokerEvent, BrokerOrder, Execution
+from bots.host import feeds
+from bots.host.account import Absorbed, Tracked
+from bots.host.instants import Done, Instant
+from bots.host.lease import Lease
+from bots.host.positions import LedgerMismatch
+from bots.host.runner import Runner
+from bots.live import asks, posting
+from bots.live.account import LiveAccount
+from bots.live.asks import Answer, Ask
+from bots.live.connection import Connection
+from bots.live.known import Known
+from bots.models import BookingRequest, Order, OrderRole, Trade, TradingSession
+from bots.orders import OrderState
+from engine import InputError
+from engine.portfolio import StepLog
+from engine.types import BUY, REQUEST_REASONS, SELL
+from marketdata.columns import TIMEFRAME_NS
+
+_O = OrderState
+_ENGINE_WORDS = {_O.CANCELED: "cancelled", _O.EXPIRED: "expired", _O.REJECTED: "denied", _O.DENIED: "denied"}
+AGAIN_S = (1.0, 2.0, 5.0, 15.0, 60.0)  # an exit that the venue refuses is tried again after so long
+LEAST = Decimal("0.999999999")  # of a position: what is smaller than that is missing units, not a rounded figure
+ASK_AGAIN_S = 5.0  # a cancel that nothing is heard of
+
+
+class LiveRunner(Runner):
+    """See `Runner`. known: what the venue said of the session's orders when it was taken."""
+
+    account: LiveAccount
+
+    def __init__(self, lease: Lease, session: TradingSession, connection: Connection, known: Known) -> None:
+        super().__init__(lease, session)
+        self.connection, self.known = connection, known
+        self._again: dict[str, tuple[str, int, float]] = {}  # symbol → reason, tries, when an exit is due again
+        self._asked: dict[int, float] = {}  # order → when its end was asked for last
+        self._quiet_since: float | None = None
+        self.troubled = True  # as it was known when its owner's wish was last heeded
+
+    # --- start ------------------------------------------------------------------------------------------------------
+
+    def reconcile(self) -> None:
+        self.account = LiveAccount.load(self.session)
+
+    def compare_orders(self, working: set[int]) -> None:
+        unknown = working - set(self.account.orders)
+        if unknown:
+            raise LedgerMismatch(f"the engine works orders {sorted(unknown)}, which the ledger has not")
+
+    def catch_up(self) -> Iterator[Done]:
+        """What has happened while nobody was there; each is to be written before the next is asked for.
+
+        Raises LedgerMismatch where the venue does not know what it had accepted, or has less than the session holds.
+        """
+        for execution in self.known.executions:
+            done = self.heard(BrokerEvent("fill", execution.at, execution=execution))
+            if done is not None:
+                yield done
+        for tracked in list(self.account.orders.values()):
+            if tracked.row.client_order_id not in self.known.orders:
+                continue  # it was decided since
+            theirs = self.known.orders[tracked.row.client_order_id]
+            yield self._absent(tracked) if theirs is None else self._told(tracked, theirs)
+        self._compare_positions()
+        done = self._let_go_of_unwanted()
+        if done is not None:
+            yield done
+
+    def _absent(self, tracked: Tracked) -> Done:
+        """The venue has proven not to have it: it is sent if it still means something, else it has never been."""
+        order = tracked.row
+        if tracked.view.state not in (_O.INTENT, _O.SUBMITTED, _O.UNKNOWN):
+            raise LedgerMismatch(f"the venue does not know order {order.client_order_id}, which it had accepted")
+        absorbed = Absorbed()
+        age_ns = time.time_ns() - mapping.nanoseconds(order.decided_at)
+        if order.is_entry and age_ns > TIMEFRAME_NS[self.session.timeframe]:
+            order.state_reason = "It never left, and its bar is long past"
+            self.account.on_its_way(tracked, _O.CANCELED, feeds.wall_time(), absorbed)
+            return self._written(absorbed, [self._end_in_engine(order, "cancelled", absorbed)])
+        return self._written(absorbed, [], again=[order])
+
+    def _compare_positions(self) -> None:
+        """The account must hold at least what the session does (invariant I2); more is another's."""
+        for symbol, holding in self.account.book.holdings.items():
+            theirs = self.known.positions.get(symbol)
+            if theirs is None or theirs * holding.sign < holding.qty * LEAST:
+                raise LedgerMismatch(
+                    f"{symbol}: the session holds {holding.qty * holding.sign:f}, the account {theirs or 0:f}"
+                )
+
+    def _let_go_of_unwanted(self) -> Done | None:
+        """Orders that the engine had done with when the host was lost."""
+        working = self._in_engine()
+        absorbed = Absorbed()
+        for seq, tracked in list(self.account.orders.items()):
+            if tracked.row.role == OrderRole.PLAIN and seq not in working:
+                self.account.unwant(seq, absorbed)
+                self.account.settle(tracked, feeds.wall_time(), absorbed)
+        return self._written(absorbed, []) if absorbed.changed else None
+
+    # --- bars -------------------------------------------------------------------------------------------------------
+
+    def blocked_on(self, instant: Instant) -> str | None:
+        # Nobody buys at the prices of yesterday: what comes late may close, and opens nothing.
+        return self.blocked() or ("stale_data" if instant.backfilled else None)
+
+    def trouble(self) -> str | None:
+        trouble = self.connection.trouble
+        self.troubled = trouble is not None
+        return super().trouble() or trouble
+
+    def _preflight(self, absorbed: Absorbed, at: Any) -> dict[str, str]:
+        for order in absorbed.orders:
+            if order.state == _O.INTENT:
+                self._fit(order)
+        return super()._preflight(absorbed, at)
+
+    def _fit(self, order: Order) -> None:
+        """Bring an order to the venue's steps before its row is written: what is sent is what the ledger says."""
+        request = asks.as_request(order, self.connection.rules.get(order.symbol))
+        order.qty, order.time_in_force = mapping.quantity(request.qty), request.time_in_force
+        order.limit_px = None if request.limit_px is None else mapping.price(request.limit_px)
+        order.stop_px = None if request.stop_px is None else mapping.price(request.stop_px)
+        self.account.resize(order)
+
+    def committed(self, done: Done) -> list[Order]:
+        intents = [order for order in done.write.orders if order.state == _O.INTENT] + done.again
+        if intents:
+            failpoints.pass_by("after_intent")
+        for order in sorted(intents, key=lambda order: order.is_entry):
+            request = asks.as_request(order, self.connection.rules.get(order.symbol))
+            self.connection.send(Ask("submit", order, not order.is_entry, request))
+        for order in done.absorbed.unwanted:
+            self._asked[order.seq] = time.monotonic()
+            self.connection.send(Ask("cancel", order, True))
+        return []
+
+    # --- news -------------------------------------------------------------------------------------------------------
+
+    def heard(self, news: Answer | BrokerEvent) -> Done | None:
+        """Book what the venue says; None: it was known. Raises IllegalMove, CrossingFill, LedgerMismatch (halt)."""
+        if isinstance(news, Answer):
+            return self._answered(news)
+        if news.execution is not None:
+            done = self._executed(news.execution)
+            if done is not None or news.order is None:
+                return done
+        if news.order is not None:
+            tracked = self.account.find(news.order.client_order_id, news.order.broker_order_id)
+            return None if tracked is None else self._told(tracked, news.order)
+        return None
+
+    def _answered(self, answer: Answer) -> Done | None:
+        order, at = answer.ask.order, feeds.wall_time()
+        tracked = self.account.find(order.client_order_id)
+        if tracked is None:
+            return None
+        if answer.ask.do != "submit":
+            return self._request_answered(answer, tracked)
+        failpoints.pass_by("after_ack")
+        row = tracked.row
+        row.attempts += answer.tries
+        row.submitted_at = row.submitted_at or at
+        if answer.order is not None:
+            row.ack_ms = answer.took_s * 1e3
+            return self._told(tracked, answer.order)
+        absorbed = Absorbed()
+        if answer.refusal is None:
+            self._asked[row.seq] = time.monotonic()
+            self.account.on_its_way(tracked, _O.UNKNOWN, at, absorbed)
+            return self._written(absorbed, [])
+        row.state_reason = str(answer.refusal)[:300]
+        self.account.on_its_way(tracked, _O.REJECTED, at, absorbed)
+        self.event("order", f"The venue rejected {row}: {answer.refusal}", level="warning", code=answer.refusal.code)
+        return self._written(absorbed, [self._end_in_engine(row, "denied", absorbed)])
+
+    def _request_answered(self, answer: Answer, tracked: Tracked) -> Done | None:
+        """A cancel or a replacement: refused where the order has ended or goes on."""
+        if answer.refusal is None:
+            return None if answer.order is None else self._told(tracked, answer.order)
+        if answer.refusal.code in ("is_over", "no_order"):
+            self.connection.ask_about(tracked.row)
+            return None
+        absorbed = Absorbed()
+        self.account.goes_on(tracked, feeds.wall_time(), absorbed)
+        self.event("order", f"The venue refused to {answer.ask.do} {tracked.row}: {answer.refusal}", level="warning")
+        return self._written(absorbed, [])
+
+    def _told(self, tracked: Tracked, order: BrokerOrder) -> Done:
+        """The venue's word of one of ours."""
+        absorbed, row = Absorbed(), tracked.row
+        was_over = tracked.view.state.is_over
+        self.account.told(tracked, order, order.updated_at or feeds.wall_time(), absorbed)
+        if was_over and tracked.view.filled == 0 and order.state.group == "active":
+            # Ended in our books before it was known to have arrived: it must not live on there.
+            absorbed.unwanted.append(row)
+            self.event("order", f"{row} had ended here and works at the venue: it is being canceled.", level="warning")
+        return self._written(absorbed, [self._after(tracked, absorbed, was_over)])
+
+    def _executed(self, execution: Execution) -> Done | None:
+        tracked = self.account.find(execution.client_order_id, execution.broker_order_id)
+        if tracked is None:
+            return None
+        absorbed, was_over = Absorbed(), tracked.view.state.is_over
+        trade = self.account.execute(tracked, execution, absorbed)
+        if trade is None:
+            return None
+        row = tracked.row
+        if row.late_fill:
+            self.event("order", f"A fill came after its order had ended: {trade}.", level="warning")
+        told = [self._book_in_engine(row, execution, trade, absorbed), self._after(tracked, absorbed, was_over)]
+        self._quiet_since = None
+        return self._written(absorbed, told)
+
+    def post(self, request: BookingRequest) -> Done:
+        """Book what is no trade of its own; what the engine refuses is not booked, and the request says why."""
+        try:
+            posted = posting.post(self.account, self.desk.portfolio, request, self.version)
+        except InputError as error:
+            self.event("booking", f"{posting.words(request)}: it could not be booked: {error}", level="error")
+            done = self.between(None, [])
+            done.write.done_bookings = {request.pk: str(error)}
+            return done
+        self._follow(posted.step, posted.absorbed)
+        done = self._written(posted.absorbed, [posted.told])
+        done.write.adjustments, done.write.done_bookings = [posted.adjustment], {request.pk: ""}
+        self.equity = done.write.values["equity"]
+        daily = self.account.daily
+        if daily is not None and request.amount:
+            posting.shift_day(daily, request, self.equity)
+            done.write.daily, done.write.values["day_start_equity"] = daily, daily.start_equity
+        self.event("booking", f"{posting.words(request)}.", ref=request.ref)
+        self.connection.look()  # what waited for it in the inbox is done then
+        return done
+
+    # --- the engine -------------------------------------------------------------------------------------------------
+
+    def _in_engine(self) -> set[int]:
+        return {order.serial for order in self.desk.portfolio.working_orders()}
+
+    def _book_in_engine(self, order: Order, executed: Execution, trade: Trade, absorbed: Absorbed) -> Mapping[str, Any]:
+        """Tell the engine of a booked execution; what the tape keeps of it. Raises LedgerMismatch."""
+        portfolio = self.desk.portfolio
+        kept = executed.qty - trade.qty if trade.side == "BUY" else Decimal(0)  # commission taken in the coin
+        facts = {
+            "qty": float(trade.qty + kept),
+            "px": float(trade.px),
+            "commission": 0.0 if kept else float(trade.commission),
+            "ts": mapping.nanoseconds(trade.executed_at),
+        }
+        try:
+            if order.role != OrderRole.PLAIN:
+                told = {"do": "fill_exit", "symbol": order.symbol, "reason": order.reason, **facts}
+                step = portfolio.fill_exit(order.symbol, reason=order.reason, **facts)
+            elif order.seq in self._in_engine():
+                told = {"do": "fill", "serial": order.seq, **facts, "kept": float(kept)}
+                step = portfolio.fill(order.seq, **facts, kept=float(kept))
+            else:
+                side = BUY if trade.side == "BUY" else SELL
+                told = {"do": "book_execution", "symbol": order.symbol, "side": side, **facts, "kept": float(kept)}
+                step = portfolio.book_execution(order.symbol, side, **facts, kept=float(kept))
+        except InputError as error:
+            raise LedgerMismatch(f"the engine cannot book {trade}: {error}") from error
+        self._follow(step, absorbed)
+        return told
+
+    def _after(self, tracked: Tracked, absorbed: Absorbed, was_over: bool) -> Mapping[str, Any] | None:
+        """Where an order has ended, the engine must have done with it, too."""
+        row, state = tracked.row, tracked.view.state
+        if was_over or not state.is_over:
+            return None
+        self._asked.pop(row.seq, None)
+        if state is _O.REJECTED:
+            self.event("order", f"The venue rejected {row}: {row.state_reason}", level="warning")
+        return self._end_in_engine(row, _ENGINE_WORDS.get(state, "cancelled"), absorbed)
+
+    def _end_in_engine(self, order: Order, word: str, absorbed: Absorbed) -> Mapping[str, Any] | None:
+        if order.role != OrderRole.PLAIN or order.seq not in self._in_engine():
+            return None
+        if not order.is_entry and order.state != _O.FILLED:
+            self._try_again(order)
+        self._follow(self.desk.portfolio.end_order(order.seq, word), absorbed)
+        return {"do": "end_order", "serial": order.seq, "status": word}
+
+    def _follow(self, step: StepLog, absorbed: Absorbed) -> None:
+        """What the engine changed among our orders by itself: an exit that has nothing left to close, for one."""
+        at = feeds.wall_time()
+        for row in step.changed:
+            tracked = self.account.orders.get(int(row["serial"]))
+            if tracked is not None:
+                self.account.follow(tracked, row, at, absorbed)
+
+    def _try_again(self, order: Order) -> None:
+        """An exit that did not close its position is due again, less often each time."""
+        reason = order.reason if order.reason in REQUEST_REASONS else "watchdog"
+        tries = self._again.get(order.symbol, ("", 0, 0.0))[1] + 1
+        self._again[order.symbol] = (reason, tries, time.monotonic() + AGAIN_S[min(tries, len(AGAIN_S)) - 1])
+
+    def tend(self) -> Done | None:
+        for seq, asked in list(self._asked.items()):
+            tracked = self.account.orders.get(seq)
+            if tracked is None:
+                del self._asked[seq]
+            elif time.monotonic() - asked > ASK_AGAIN_S:
+                self._asked[seq] = time.monotonic()
+                self._ask_again(tracked)
+        for symbol, (reason, tries, due) in list(self._again.items()):
+            if symbol not in self.account.positions:
+                del self._again[symbol]
+            elif time.monotonic() >= due and symbol not in self.desk.portfolio.exits_due():
+                self._again[symbol] = (reason, tries, float("inf"))
+                self.event("order", f"The exit of {symbol} is tried again ({tries}).", level="warning")
+                step = self.desk.portfolio.request_exit(symbol, reason)
+                return self.between(step, [{"do": "exit", "symbol": symbol, "reason": reason}])
+        return None
+
+    def _ask_again(self, tracked: Tracked) -> None:
+        """What became of an order that was asked to end, or that nobody knows to be there."""
+        order = tracked.row
+        if tracked.view.state is not _O.UNKNOWN:
+            self.connection.ask_about(order)
+            return
+        request = asks.as_request(order, self.connection.rules.get(order.symbol))
+        sent_at = order.submitted_at or order.created_at
+        self.connection.settle(Ask("submit", order, not order.is_entry, request), sent_at)
+
+    # --- rows -------------------------------------------------------------------------------------------------------
+
+    def _written(self, absorbed: Absorbed, told: list[Mapping[str, Any] | None], again: Sequence[Order] = ()) -> Done:
+        """The rows of what was booked, with what the engine was told for the tape. again: orders to be sent again."""
+        write = self._write(absorbed, cursor_ns=self.cursor_ns)
+        write.interventions = [dict(each) for each in told if each is not None]
+        if absorbed.trades:
+            before, self.equity = self.equity, write.values["equity"]
+            day = self._day(mapping.nanoseconds(absorbed.trades[-1].executed_at))
+            write.daily = self.account.day(day, before, self.equity, absorbed)
+            write.snapshot = self._snapshot(write, timezone.now())
+        return Done(write, absorbed, again=list(again))
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def at_venue(self) -> set[str]:
+        return {order.client_order_id for order in self.connection.open_orders_of(self.session.pk)}
+
+    def _look_at_venue(self) -> None:
+        known = set(self.session.orders.values_list("client_order_id", flat=True))
+        foreign = self.at_venue() - known
+        if foreign:
+            raise LedgerMismatch(f"the venue works {len(foreign)} orders of this session that the ledger has not")
+        self.compare_with_engine()
+
+    def is_flat(self) -> bool:
+        """As `Runner.is_flat`, by the venue's own list of open orders, seen after the last of ours had ended.
+        Protective orders stay where positions are kept."""
+        keeps = self.policy != TradingSession.StopPolicy.FLATTEN
+        left = [t for t in self.account.orders.values() if not keeps or t.row.role == OrderRole.PLAIN]
+        if left or (self.account.positions and not keeps):
+            self._quiet_since = None
+            return False
+        if self._quiet_since is None:
+            self._quiet_since = time.monotonic()
+            self.connection.look()
+            return False
+        if self.connection.looked_at < self._quiet_since:
+            return False
+        staying = {t.row.client_order_id for t in self.account.orders.values()}
+        return not self.at_venue() - staying
+
+    def give_up_orders(self) -> Done | None:
+        return None  # the venue works them still: they end there, or they fill

@@ -1,0 +1,84 @@
+"""What a session at a broker must satisfy before it is written: whose account, which environment, which symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+
+from accounts import selectors
+from accounts.models import BrokerAccount, User
+from accounts.services import brokers
+from bots.brokers.base import RateLimited, Refused, Unauthorised, VenueDown
+from bots.models import Mode
+from engine.errors import Fault, InputError
+from strategies import readers
+from tradingsite.lib.errors import Conflict, NotFound, Unavailable, Unprocessable
+
+_MAX_ID = 2**63 - 1
+
+
+def read_mode(user: User, raw: Mapping[str, Any]) -> tuple[str, BrokerAccount | None]:
+    """(mode, account) of a request; PAPER without an account is the default.
+
+    Raises InputError, NotFound for an account that is not the user's, Conflict for one that is not in use,
+    Unprocessable for real money on an installation where it is off.
+    """
+    named = raw.get("broker_account_id")
+    given = raw.get("mode")
+    mode = Mode.PAPER if given is None else readers.strict(readers.choice, "mode", given, choices=Mode.values)
+    if mode == Mode.PAPER:
+        if named is not None:
+            text = "A paper session needs no account"
+            raise InputError(Fault("broker_account_id", "conflict", text, "Leave it out, or send mode: LIVE"))
+        return mode, None
+    if named is None:
+        hint = "Send the id of one of your accounts at brokers; a practice account needs no keys"
+        raise InputError(Fault("broker_account_id", "required", "A LIVE session trades at a broker account", hint))
+    key = readers.strict(readers.integer, "broker_account_id", named, low=1, high=_MAX_ID)
+    try:
+        account = selectors.broker_account(user, key)
+    except NotFound:
+        raise NotFound("There is no such broker account.") from None
+    if account.state != BrokerAccount.State.ACTIVE:
+        word = account.state_reason or account.get_state_display().lower()
+        raise Conflict(f"“{account.name}” is not in use: {word}", code="not_active")
+    if account.is_real_money and not settings.LIVE_TRADING:
+        text = "Trading with real money is off on this installation."
+        hint = "Its operator switches it on (LIVE_TRADING). Practice and paper accounts need no switch"
+        raise Unprocessable(text, code="live_trading_off", faults=[Fault("mode", "live_trading_off", text, hint)])
+    return mode, account
+
+
+def refuse_unknown_symbols(account: BrokerAccount, symbols: Sequence[str]) -> None:
+    """Ask the venue how these trade; blocking, outside any transaction.
+
+    Raises Unprocessable for what it does not list or does not trade, Conflict where it refuses the keys, Unavailable
+    where it does not answer.
+    """
+    from bots.brokers.registry import open_broker  # here: it brings a broker's library with it
+
+    keys = brokers.keys_for(account, f"to ask how {', '.join(symbols)} trade there")
+    try:
+        broker = open_broker(account.kind, account.environment, *keys, account.options)
+        try:
+            rules = broker.rules(symbols)
+        finally:
+            broker.close()
+    except Unauthorised as said:
+        brokers.mark_refused(account, str(said))
+        raise Conflict(f"“{account.name}” refuses its keys: {said}", code="not_active") from said
+    except (VenueDown, RateLimited, Refused) as said:
+        text = f"“{account.name}” does not answer: {said} Try again in a moment."
+        raise Unavailable(text) from said
+    faults = []
+    for at, symbol in enumerate(symbols):
+        if symbol not in rules:
+            text = f"{symbol} is not listed at {account.name}"
+            faults.append(Fault(f"symbols[{at}]", "not_listed", text, "Choose a symbol that trades there"))
+        elif not rules[symbol].tradable:
+            text = f"{symbol} is listed at {account.name}, but cannot be traded now"
+            faults.append(Fault(f"symbols[{at}]", "not_tradable", text, "Choose another symbol"))
+    if faults:
+        raise Unprocessable(faults[0].message + ".", code=faults[0].code, faults=faults)
