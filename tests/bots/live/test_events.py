@@ -29,7 +29,7 @@ def holds(session: TradingSession) -> bool:
 
 @pytest.mark.row("I8", "I15")
 def test_lost_doubled_and_swapped_news_change_nothing(alice: User, rig: Rig) -> None:
-    """F12, F13, F15: what the stream loses is found by the sweep; what it says twice, or too early, is booked once."""
+    """F12, F13, F15: what the stream loses is found by the sweep; what it says twice or too early is booked once."""
     session = rig.session()
     for kind in ("lose", "duplicate", "swap", "lose", "duplicate"):
         rig.fault(stream="trade_updates", kind=kind, times=2)
