@@ -200,6 +200,12 @@ class TradingDesk:
             own_chat.tell_trades(runner, done)
             if told := self._targets.reached(runner, done):
                 self._notify(runner, "weekly_target", "info", f"{runner.session} reached its weekly target", told)
+            for event, text in done.alarms:
+                self._notify(runner, event, "critical", f"{runner.session}: a position needs you", text)
+        for runner, _ in held:
+            more = self._guarded(runner, lost, runner.protect) if runner.session.pk not in lost else None
+            if more is not None:
+                lost |= self._settle([(runner, more)])
         return lost
 
     def _send(self, runners: Mapping[int, PaperRunner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
@@ -281,7 +287,7 @@ class TradingDesk:
                 todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
             todo.append(lambda r=runner: self._heed(r))
-            todo += [runner.stop, runner.rest, runner.tend]
+            todo += [runner.stop, runner.rest, runner.tend, runner.protect]
             if isinstance(runner, PaperRunner) and (doubted := runner.account.in_doubt()):
                 gone |= self._send({pk: runner}, doubted, ())
                 if pk in gone:
@@ -314,6 +320,10 @@ class TradingDesk:
                 done = self._guarded(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
                 if done is not None:
                     gone |= self._settle([(runner, done)])
+        for session_id, runner in runners.items():
+            if runner.is_due and session_id not in gone:
+                done = self._guarded(runner, gone, runner.protect)
+                gone |= self._settle([(runner, done)]) if done is not None else set()
         for session_id, why in strays.compare(connection).items():
             if session_id in runners and session_id not in gone:
                 gone |= self._finish(runners[session_id], SessionState.HALTED, why)

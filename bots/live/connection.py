@@ -219,10 +219,7 @@ class Connection:
         while self._found:
             pieces.append(self._found.popleft())
         events = self.link.take()
-        if any(event.kind == "fill" and _session_of(event) is None for event in events):
-            owners = self._owners(events)
-        else:
-            owners = {}
+        owners = self._owners(events) if any(_session_of(event) is None for event in events) else {}
         for event in events:
             session_id = _session_of(event) or owners.get(_broker_id(event), 0)
             pieces.append(Piece(session_id, event, self))

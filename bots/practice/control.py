@@ -8,6 +8,9 @@ POST /practice/prices           {"symbol", "bid", "ask", "last", "bid_size"?, "a
 POST /practice/splits           {"symbol", "new", "old"}
 POST /practice/transfers        {"key", "amount", "kind"?, "symbol"?}: kind is Alpaca's word (DIV, FEE, INT, …)
 POST /practice/rejections       {"client_order_id", "reason"}: rejected after it was taken
+POST /practice/corrections      {"symbol", "at": ISO start of a minute that is over, "high": number, …}: late trades
+POST /practice/halts            {"symbol", "halted": true | false}: what the data stream says of it
+POST /practice/shutdowns        {}: Binance's streams say that their server goes down
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
+from bots.mapping import nanoseconds
 from bots.practice.alpaca import shapes
 from bots.practice.orders import Account, Quote, Refusal
 from bots.practice.web import Answer, Request, Routes
@@ -35,7 +39,8 @@ class Control:
     def add_to(self, routes: Routes) -> None:
         routes.add("GET", "/practice/ledger", self.ledger)
         routes.add("DELETE", "/practice/faults", self.clear_faults)
-        for name in ("accounts", "faults", "clock", "prices", "splits", "transfers", "rejections"):
+        for name in ("accounts", "faults", "clock", "prices", "splits", "transfers", "rejections",
+                     "corrections", "halts", "shutdowns"):  # fmt: skip
             routes.add("POST", f"/practice/{name}", _guarded(getattr(self, name)))
 
     def ledger(self, request: Request) -> Answer:
@@ -81,6 +86,20 @@ class Control:
     def rejections(self, body: dict[str, Any]) -> Any:
         self.venue.exchange.refuses_later[body["client_order_id"]] = str(body.get("reason", "rejected"))
         return {"waiting": len(self.venue.exchange.refuses_later)}
+
+    def corrections(self, body: dict[str, Any]) -> Any:
+        at = datetime.datetime.fromisoformat(body["at"])
+        values = {name: float(value) for name, value in body.items() if name not in ("symbol", "at")}
+        self.venue.minutes.correct(body["symbol"], nanoseconds(at), **values)
+        return {"symbol": body["symbol"]}
+
+    def halts(self, body: dict[str, Any]) -> Any:
+        self.venue.stream.status(body["symbol"], halted=bool(body["halted"]), at=self.venue.clock.now())
+        return {"symbol": body["symbol"]}
+
+    def shutdowns(self, body: dict[str, Any]) -> Any:
+        self.venue.pairs.shut_down()
+        return {"told": len(self.venue.pairs.clients)}
 
     def _account(self, account: Account) -> dict[str, Any]:
         instruments = self.venue.exchange.instruments

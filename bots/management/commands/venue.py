@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bots.practice.orders import Instrument
 from bots.practice.server import Venue
-from bots.practice.serving import config, serve
+from bots.practice.serving import config, serve, tcp_socket
 from marketdata.feeds.synthetic import NAMED
 
 COIN_STEP, COIN_FEE = Decimal("0.0001"), Decimal("0.0025")
@@ -25,7 +25,9 @@ class Command(BaseCommand):
     help = "An exchange on this machine that speaks Alpaca's protocols, with made-up prices and play money."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=8310, help="on 127.0.0.1")
+        parser.add_argument("--port", type=int, default=8310, help="where it listens")
+        parser.add_argument("--host", default="127.0.0.1", help="anything but loopback lets everybody there steer it")
+        parser.add_argument("--no-account", action="store_true", help="open none; the site opens them")
         parser.add_argument(
             "--symbols",
             default=",".join(NAMED),
@@ -47,16 +49,19 @@ class Command(BaseCommand):
             seed=options["seed"],
         )
         key, secret = options["key"] or f"PK{secrets.token_hex(9).upper()}", options["secret"] or secrets.token_hex(20)
-        venue.open_account(key, secret, options["cash"])
-        with contextlib.closing(socket.socket()) as listening:
+        if not options["no_account"]:
+            venue.open_account(key, secret, options["cash"])
+        with contextlib.closing(tcp_socket()) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                listening.bind(("127.0.0.1", options["port"]))
+                listening.bind((options["host"], options["port"]))
             except OSError as error:
                 raise CommandError(f"Port {options['port']} is not free ({error}); choose another by --port.") from None
-            address = f"127.0.0.1:{listening.getsockname()[1]}"
+            address = f"{options['host']}:{listening.getsockname()[1]}"
             self.stdout.write(f"The practice venue listens on http://{address} until you press Ctrl-C.")
-            self.stdout.write(f"  symbols  {', '.join(symbols)}\n  key      {key}\n  secret   {secret}")
+            self.stdout.write(f"  symbols  {', '.join(symbols)}")
+            if not options["no_account"]:
+                self.stdout.write(f"  key      {key}\n  secret   {secret}")
             self.stdout.write(
                 f"  trading  http://{address} and ws://{address}/stream\n  ledger   http://{address}/practice/ledger"
             )

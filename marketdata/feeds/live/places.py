@@ -1,0 +1,96 @@
+"""Where a vendor is and who asks: the installation's own keys, or those of a user's broker account.
+
+Read anew at each connect, so that a key that was changed is used, and one that was closed is not. All of it blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from marketdata.feeds.base import FeedError
+from marketdata.symbols import is_made
+
+STOCKS, COINS = "stocks", "crypto"
+POLYGON_PRACTICE, BINANCE_PRACTICE = "/polygon-ws", "/binance-ws"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """rest_url, stream_url: base addresses. key, secret: in no text that is made of it. is_practice: play prices, which
+    belong into no store."""
+
+    rest_url: str
+    stream_url: str
+    key: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
+    is_practice: bool = False
+
+
+def calendar_of(symbol: str, provider: str) -> str:
+    """Which hours the symbol of a live feed has: New York's, unless it is a coin or made up."""
+    if provider == "binance" or is_made(symbol) or is_coin(symbol):
+        return "24/7"
+    return "XNYS"
+
+
+def is_coin(symbol: str) -> bool:
+    """Whether it is a coin against a currency: BTC-USD, as it is called in the store, or BTC/USD, as at brokers."""
+    return ("-" in symbol or "/" in symbol) and not is_made(symbol)
+
+
+def alpaca(account: int | None, market: str) -> Place:
+    """Alpaca's data. account: a broker account whose keys are used. market: stocks or crypto. Raises FeedError."""
+    from django.conf import settings
+
+    path = "/v1beta3/crypto/us" if market == COINS else f"/v2/{settings.ALPACA_DATA_FEED}"
+    if account is None:
+        if not (settings.ALPACA_API_KEY and settings.ALPACA_API_SECRET):
+            raise FeedError("Alpaca's prices need ALPACA_API_KEY and ALPACA_API_SECRET.", retryable=False)
+        stream = settings.ALPACA_DATA_STREAM_URL.rstrip("/") + path
+        return Place(settings.ALPACA_DATA_URL, stream, settings.ALPACA_API_KEY, settings.ALPACA_API_SECRET)
+    practice, key, secret = _account(account, "alpaca")
+    if practice:
+        return Place(practice, _as_stream(practice) + path.replace("/sip", "/iex"), key, secret, True)
+    return Place(settings.ALPACA_DATA_URL, settings.ALPACA_DATA_STREAM_URL.rstrip("/") + path, key, secret)
+
+
+def polygon() -> Place:
+    """Polygon's stocks, with the installation's key. Raises FeedError."""
+    from django.conf import settings
+
+    if not settings.POLYGON_API_KEY:
+        raise FeedError("Polygon's prices need POLYGON_API_KEY.", retryable=False)
+    return Place(settings.POLYGON_BASE_URL, settings.POLYGON_STREAM_URL.rstrip("/"), settings.POLYGON_API_KEY)
+
+
+def binance(account: int | None) -> Place:
+    """Binance's public prices; those of the practice venue for an account there. Raises FeedError."""
+    from django.conf import settings
+
+    if account is not None:
+        practice, _, _ = _account(account, "binance")
+        if practice:
+            return Place(practice, _as_stream(practice) + BINANCE_PRACTICE, is_practice=True)
+    return Place(settings.BINANCE_BASE_URL, settings.BINANCE_STREAM_URL.rstrip("/"))
+
+
+def _account(pk: int, kind: str) -> tuple[str, str, str]:
+    """(the practice venue's address, empty for a real venue; key; secret)."""
+    from django.conf import settings
+    from django.db import close_old_connections
+
+    from accounts.models import BrokerAccount
+
+    close_old_connections()
+    try:
+        row = BrokerAccount.objects.filter(pk=pk, kind=kind, closed_at=None).first()
+        if row is None:
+            raise FeedError("The broker account whose prices were to be heard is closed.", retryable=False)
+        practice = settings.PRACTICE_VENUE_URL.rstrip("/") if row.environment == row.Environment.PRACTICE else ""
+        return practice, row.api_key, row.api_secret
+    finally:
+        close_old_connections()
+
+
+def _as_stream(url: str) -> str:
+    return "ws" + url.removeprefix("http")
