@@ -30,8 +30,11 @@ def by_hand(rig: Rig, side: OrderSide, qty: int, symbol: str = "SIM-BETA") -> No
 
 
 def resting(rig: Rig, **columns: object) -> TradingSession:
-    """A session that decides nothing by itself, because it is paused; 20,000 of the account are its own."""
-    fields = {"wanted": "PAUSE", "initial_cash": D(20_000), "symbols": ["SIM-ALPHA", "SIM-BETA"], **columns}
+    """A session that decides nothing by itself: it never sells, and is paused. 20,000 of the account are its own."""
+    fields = {
+        "wanted": "PAUSE", "initial_cash": D(20_000), "symbols": ["SIM-ALPHA", "SIM-BETA"], "strategy": "buy_and_hold",
+        "strategy_parameters": {}, **columns,
+    }  # fmt: skip
     return rig.session(**fields)
 
 
