@@ -41,7 +41,7 @@ def add(user: User, values: Mapping[str, Any], *, ip: str = "", is_new: bool = F
     """Try a pair of keys at its venue and, where they are good, keep them encrypted.
 
     values: name, kind, environment, api_key, api_secret; options ({"exchange": …} for ccxt), opposite_orders ("block"
-    or "net"). is_new: it was opened just now, so that no row can be the same account, whatever number the venue gave it.
+    or "net"). is_new: opened just now: no row can be the same account, whatever its number.
     Not inside a transaction. Raises InputError, Conflict (409: this account is here already), what
     `checking.try_new` raises, SecretsLocked.
     """
