@@ -32,7 +32,8 @@ def check(
         raise Refusal("would_match", "a post-only order would fill at once")
     if request.order_class != "oco" and request.house == "alpaca":
         _wash(request, others, quote)
-    _means(account, instrument, request, qty, quote, [o for o in account.working() if o is not replacing])
+    group = None if replacing is None else replacing.parent or replacing.id  # its exits are for the same units
+    _means(account, instrument, request, qty, quote, [o for o in account.working() if group not in (o.id, o.parent)])
     return qty
 
 

@@ -28,7 +28,9 @@ class Command(BaseCommand):
     help = "An exchange on this machine that speaks Alpaca's protocols, with made-up prices and play money."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=8310, help="on 127.0.0.1")
+        parser.add_argument("--port", type=int, default=8310, help="where it listens")
+        parser.add_argument("--host", default="127.0.0.1", help="anything but loopback lets everybody there steer it")
+        parser.add_argument("--no-account", action="store_true", help="open none; the site opens them")
         parser.add_argument(
             "--symbols",
             default=",".join(NAMED),
@@ -60,17 +62,21 @@ class Command(BaseCommand):
             seed=options["seed"],
             keeper=keeper,
         )
-        account = _account(venue, options["key"], options["secret"], options["cash"])
+        account = None
+        if not options["no_account"]:
+            account = _account(venue, options["key"], options["secret"], options["cash"])
         with contextlib.closing(tcp_socket()) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                listening.bind(("127.0.0.1", options["port"]))
+                listening.bind((options["host"], options["port"]))
             except OSError as error:
                 raise CommandError(f"Port {options['port']} is not free ({error}); choose another by --port.") from None
-            address = f"127.0.0.1:{listening.getsockname()[1]}"
+            address = f"{options['host']}:{listening.getsockname()[1]}"
             self.stdout.write(f"The practice venue listens on http://{address} until you press Ctrl-C.")
             self.stdout.write(f"  symbols  {', '.join(symbols)}")
-            self.stdout.write(f"  key      {account.key}\n  secret   {account.secret}")
+            if account is not None:
+                self.stdout.write(f"  key      {account.key}
+  secret   {account.secret}")
             self.stdout.write(
                 f"  trading  http://{address} and ws://{address}/stream\n  ledger   http://{address}/practice/ledger"
             )
