@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from django.test import override_settings
@@ -24,6 +24,7 @@ from bots.brokers.base import Broker, BrokerEvent, OrderRequest
 from bots.brokers.paper import PaperBroker
 from bots.brokers.registry import open_broker
 from bots.orders import OrderState
+from bots.practice import orders as venue_orders
 from bots.practice.exchange import Exchange
 from bots.practice.faults import RequestFault, StreamFault
 from bots.practice.orders import Account, Instrument, Quote
@@ -90,8 +91,10 @@ class Rig:
     lot: Decimal = SMALLEST  # of the smallest quantity that may be asked for
     paths: dict[str, tuple[str, str]] = field(default_factory=dict)
     address: str = ""
+    url_settings: tuple[str, ...] = ("PRACTICE_VENUE_URL",)
     venue: Venue | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
+    house: Literal["alpaca", "binance"] = "alpaca"
     stream_name: str = "trade_updates"
     _brokers: list[Broker] = field(default_factory=list)
     _serial: int = 0
@@ -134,8 +137,23 @@ class Rig:
         with self.lock:
             self.exchange.transfer(self.account, D(amount))
 
+    def place(self, request: OrderRequest) -> None:
+        """Put an order there without the adapter, where many are needed."""
+        self.exchange.submit(
+            self.account,
+            venue_orders.Request(
+                request.symbol, request.side.lower(), request.kind, request.time_in_force,  # type: ignore[arg-type]
+                request.client_order_id, request.qty, limit_px=request.limit_px, house=self.house,
+            ),
+        )  # fmt: skip
+
     def revoke(self) -> None:
         self.account.secret = "revoked"
+
+    def venue_connections(self) -> set[Any]:
+        """The account's streams that are open now."""
+        assert self.venue is not None
+        return set(self.venue.updates._listening)
 
     def position(self) -> Decimal:
         """The truth."""
@@ -168,6 +186,11 @@ class Rig:
         self.broker  # noqa: B018  the first in the list is the account under test
         self._brokers.append(self.open(key, secret))
         return self._brokers[-1]
+
+    def through(self, address: str) -> Broker:
+        """The account under test, reached by another address (a proxy)."""
+        with override_settings(**dict.fromkeys(self.url_settings, f"http://{address}")):
+            return self.open(KEY, SECRET)
 
     def request(self, qty: str = "10", side: str = "BUY", kind: str = "market", **more: Any) -> OrderRequest:
         """An order with an id of its own, as the kind of rig takes it."""
@@ -303,7 +326,7 @@ def spot(kind: str, classes: set[str], lists: set[str]) -> Iterator[Rig]:
                 kind, venue.exchange, account, COIN.symbol,
                 lambda key, secret: open_broker(kind, "PRACTICE", key, secret),
                 paths=SPOT_PATHS, address=address, venue=venue, stream_name="user_data",
-                classes=frozenset(classes), lists=frozenset(lists), **SPOT_RIG,
+                classes=frozenset(classes), lists=frozenset(lists), house="binance", **SPOT_RIG,
             )  # fmt: skip
             with contextlib.closing(rig):
                 rig.price("99.99", "100.01", "100")
