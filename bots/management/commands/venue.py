@@ -75,8 +75,7 @@ class Command(BaseCommand):
             self.stdout.write(f"The practice venue listens on http://{address} until you press Ctrl-C.")
             self.stdout.write(f"  symbols  {', '.join(symbols)}")
             if account is not None:
-                self.stdout.write(f"  key      {account.key}
-  secret   {account.secret}")
+                self.stdout.write(f"  key      {account.key}\n  secret   {account.secret}")
             self.stdout.write(
                 f"  trading  http://{address} and ws://{address}/stream\n  ledger   http://{address}/practice/ledger"
             )
