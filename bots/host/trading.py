@@ -320,6 +320,10 @@ class TradingDesk:
                 done = self._guarded(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
                 if done is not None:
                     gone |= self._settle([(runner, done)])
+        for session_id, runner in runners.items():
+            if runner.is_due and session_id not in gone:
+                done = self._guarded(runner, gone, runner.protect)
+                gone |= self._settle([(runner, done)]) if done is not None else set()
         for session_id, why in strays.compare(connection).items():
             if session_id in runners and session_id not in gone:
                 gone |= self._finish(runners[session_id], SessionState.HALTED, why)

@@ -50,12 +50,13 @@ def request_of(first: Order, rows: Iterable[Order], rules: InstrumentRules | Non
     )
 
 
+def as_leg(member: Order, told: BrokerOrder) -> BrokerOrder | None:
+    """What the venue says of a member, in what it says of the order that it was sent with."""
+    kinds = ("limit",) if member.role == OrderRole.TARGET else ("stop", "stop_limit")
+    return next((leg for leg in told.legs if leg.kind in kinds), None)
+
+
 def pairs(first: Order, told: BrokerOrder, rows: Iterable[Order]) -> list[tuple[Order, BrokerOrder]]:
     """Each member with what the venue says of it."""
-    legs = {leg.role: leg for leg in members(first, rows)}
-    found = []
-    for leg in told.legs:
-        role = OrderRole.TARGET.value if leg.kind == "limit" else OrderRole.STOP.value
-        if role in legs:
-            found.append((legs[role], leg))
-    return found
+    found = [(member, as_leg(member, told)) for member in members(first, rows)]
+    return [(member, leg) for member, leg in found if leg is not None]

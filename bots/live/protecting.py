@@ -11,8 +11,8 @@ from bots import mapping
 from bots.brokers import preflight
 from bots.brokers.base import OrderRequest
 from bots.host.account import Absorbed
-from bots.host.instants import Done
-from bots.host.runner import Runner
+from bots.host.instants import Decided, Done, Instant
+from bots.host.runner import LIVE_STATES, Runner
 from bots.live import asks, grouping
 from bots.live.account import LiveAccount
 from bots.live.connection import Connection
@@ -31,6 +31,7 @@ class ProtectedRunner(Runner):
     account: LiveAccount
     connection: Connection
     protector: Protector
+    is_due: bool = False  # a level was reached since `protect` was asked last
     _waiting: set[int]  # exits that are written and not sent, because their shares are not free yet
 
     def _written(self, absorbed: Absorbed, told: list[Mapping[str, Any] | None], again: Sequence[Order] = ()) -> Done:
@@ -40,6 +41,9 @@ class ProtectedRunner(Runner):
 
     def protect(self) -> Done | None:
         """As in `Runner`: also sends exits whose shares have become free."""
+        self.is_due = False
+        if self.state not in LIVE_STATES:
+            return None  # what happened while nobody was there comes first
         absorbed, again = Absorbed(), []
         sent, alarms = [], []
         held = {position.symbol: position for position in self.desk.portfolio.positions()}
@@ -82,9 +86,27 @@ class ProtectedRunner(Runner):
                 self.account.unwant(seq, absorbed)
                 self.account.settle(tracked, mapping.moment(time.time_ns()), absorbed)
 
-    def price(self, symbol: str, px: float, *, is_bar: bool = False) -> bool:
-        """A traded price; True: a level that nobody at the venue watches is reached, and `protect` is due at once."""
-        return self.protector.price(symbol, px, is_bar=is_bar)
+    def price(self, symbol: str, px: float) -> bool:
+        """A trade, in any thread; True: a level that nobody at the venue watches is reached, `protect` is due."""
+        self.is_due = self.protector.price(symbol, px) or self.is_due
+        return self.is_due
+
+    def put_down(self, decided: Decided) -> Done:
+        if not decided.instant.backfilled:
+            self._watch(decided.instant)
+        return super().put_down(decided)
+
+    def _watch(self, instant: Instant) -> None:
+        """What bars say of the levels that we watch: their range, once a position was there for all of it."""
+        held = {position.symbol: position for position in self.desk.portfolio.positions()}
+        for symbol, (_, high, low, close, _) in instant.bars.items():
+            position = held.get(symbol)
+            if position is None:
+                continue
+            if position.entry_ts < instant.ts:
+                for px in (low, high):
+                    self.protector.price(symbol, px, is_bar=True)
+            self.protector.price(symbol, close, is_bar=True)
 
     def _is_open(self, symbol: str) -> bool:
         return spans.is_open(self.desk.plan.markets[symbol].calendar, time.time_ns())

@@ -301,10 +301,10 @@ class Protector:
         elif order.role == OrderRole.STOP or not order.sent_with:
             watch.refusals += 1
 
-    def price(self, symbol: str, px: float, *, is_bar: bool) -> bool:
+    def price(self, symbol: str, px: float, *, is_bar: bool = False) -> bool:
         """A price that was traded; True: a level that we guard is reached, and the next plan leaves.
 
-        is_bar: the close of a bar, which is believed at once.
+        is_bar: of a closed bar, which is believed at once; of ticks it takes two in a row.
         """
         watch = self.watches.get(symbol)
         holding = self.account.book.holdings.get(symbol)

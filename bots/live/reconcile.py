@@ -213,11 +213,7 @@ def _paid(account: BrokerAccount, symbols: set[str]) -> dict[str, Decimal]:
     return found
 
 
-def record_external(account: BrokerAccount, executions: Iterable[BrokerExecution]) -> int:
-    """Keep executions that no session ordered, each once by its id; how many were new."""
-    rows = list(executions)
-    before = account.executions.count()
-    for row in rows:
-        row.broker_account, row.session, row.order = account, None, None
-    BrokerExecution.objects.bulk_create(rows, ignore_conflicts=True)
-    return account.executions.count() - before
+def keep_executions(rows: Iterable[BrokerExecution]) -> None:
+    """Keep executions that no running session has booked, each once by its id."""
+    with transaction.atomic():
+        BrokerExecution.objects.bulk_create(list(rows), ignore_conflicts=True)

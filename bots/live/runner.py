@@ -78,15 +78,25 @@ class LiveRunner(ProtectedRunner):
         for tracked in list(self.account.orders.values()):
             if tracked.row.client_order_id not in self.known.orders:
                 continue  # it was decided since
-            theirs = self.known.orders[tracked.row.client_order_id]
+            theirs = self.known.orders[tracked.row.client_order_id] or self._as_leg(tracked.row)
             if theirs is not None:
                 yield self._told(tracked, theirs)
-            elif not tracked.view.state.is_over:  # it is, where a group's first order has told of it meanwhile
+            elif not self._goes_with_another(tracked.row):
                 yield self._absent(tracked)
         self._compare_positions()
         done = self._let_go_of_unwanted()
         if done is not None:
             yield done
+
+    def _as_leg(self, order: Order) -> BrokerOrder | None:
+        """What the venue says of an order that it knows as a leg of another, under a name of its own."""
+        first = self.known.orders.get(order.sent_with)
+        return None if first is None else grouping.as_leg(order, first)
+
+    def _goes_with_another(self, order: Order) -> bool:
+        """Whether it is sent, or ends, together with one that is not over."""
+        firsts = [tracked.row for tracked in self.account.orders.values()]
+        return any(order in grouping.members(first, [order]) for first in firsts)
 
     def _absent(self, tracked: Tracked) -> Done:
         """The venue has proven not to have it: it is sent if it still means something, else it has never been."""

@@ -29,7 +29,7 @@ def holds(session: TradingSession) -> bool:
 
 @pytest.mark.row("I8", "I15")
 def test_lost_doubled_and_swapped_news_change_nothing(alice: User, rig: Rig) -> None:
-    """F12, F13, F15: what the stream loses is found by the sweep; what it says twice, or too early, is booked once."""
+    """F12, F13, F15: what the stream loses is found by the sweep; what it says twice or too early is booked once."""
     session = rig.session()
     for kind in ("lose", "duplicate", "swap", "lose", "duplicate"):
         rig.fault(stream="trade_updates", kind=kind, times=2)
@@ -70,7 +70,7 @@ def test_a_stream_that_is_cut_stops_entries_and_comes_back(alice: User, rig: Rig
 
 @pytest.mark.row("I8", "W2")
 def test_a_partial_fill_is_a_position_and_its_rest_is_taken_back(alice: User, rig: Rig) -> None:
-    """F11: three units are there, the rest of the entry waits; paused, the rest is canceled, and only three are sold."""
+    """F11: three units are there, the rest of the entry waits; paused, it is canceled, and only three are sold."""
     px = rig.venue.exchange.quotes["SIM-ALPHA"].last
     session = rig.session()
     with host():
