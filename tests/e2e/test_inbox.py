@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -58,7 +57,7 @@ def account(alice: User) -> BrokerAccount:
 @pytest.mark.row("W3")
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_a_difference_is_adopted_left_and_closed(
-    visit: Callable[..., Page], alice: User, account: BrokerAccount, width: int, theme: str, tmp_path: Any
+    visit: Callable[..., Page], alice: User, account: BrokerAccount, width: int, theme: str
 ) -> None:
     page = visit(alice, width=width, theme=theme)
     page.goto(reverse("home"))
