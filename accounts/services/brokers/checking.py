@@ -61,7 +61,7 @@ _checkers: list[Checker] = []
 def register_checker(checker: Checker) -> None:
     """What asks a venue about keys: checker(kind, environment, key, secret, options) -> Checked.
 
-    It raises KeysRefused, VenueSilent, NotOffered or VenueTooBusy. Call in AppConfig.ready; the last one registered counts.
+    It raises KeysRefused, VenueSilent, NotOffered or VenueTooBusy. Call in AppConfig.ready; the last one counts.
     """
     _checkers[:] = [checker]
 
@@ -88,8 +88,8 @@ def try_new(
     """Try keys that a person has typed; what the venue said, once all about them may be taken.
 
     Raises NotAllowed (real money is off here, nobody rehearses here), Unprocessable (the venue refuses them, they may
-    withdraw, may not trade, are for other money than said, the exchange is not supported), Unavailable (it does not answer), TooMany (five refused
-    tries in five minutes, or the venue's own limit).
+    withdraw, may not trade, are for other money than said, the exchange is not supported), Unavailable (it does not
+    answer), TooMany (five refused tries in five minutes, or the venue's own limit).
     """
     refuse_environment(environment)
     try:
