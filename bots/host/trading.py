@@ -34,6 +34,7 @@ from bots.host.positions import LedgerMismatch
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
 from bots.live import strays
+from bots.live.asks import Answer
 from bots.live.bookings import waiting
 from bots.live.connection import Connection
 from bots.live.connections import Ready
@@ -44,6 +45,7 @@ from bots.states import IllegalMove, SessionState
 from bots.venues.base import Venue, VenueDown
 from bots.venues.paper import PaperVenue
 from engine import InputError
+from tradingsite.lib.errors import Conflict
 
 log = logging.getLogger(__name__)
 
@@ -235,8 +237,9 @@ class TradingDesk:
             self.measures.took(session, "signal", done.signals_s)
         if orders:
             self.measures.took(session, "intent", (committed_ns - instant.received_ns) / 1e9, times=orders)
-            self.measures.took(session, "ack", (acked_ns - committed_ns) / 1e9, times=orders)
             self.measures.count("orders", orders)
+        if orders and isinstance(runner, PaperRunner):
+            self.measures.took(session, "ack", (acked_ns - committed_ns) / 1e9, times=orders)
         if fills:
             booked_s = (committed_ns - mapping.nanoseconds(cycle.decided_at)) / 1e9
             self.measures.took(session, "booked", booked_s, times=fills)
@@ -317,6 +320,8 @@ class TradingDesk:
             if runner is None:
                 strays.book(connection, piece)
             elif piece.session_id not in gone:
+                if isinstance(piece.news, Answer) and piece.news.ask.do == "submit":
+                    self.measures.took(piece.session_id, "ack", piece.news.took_s)
                 done = self._guarded(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
                 if done is not None:
                     gone |= self._settle([(runner, done)])
@@ -338,12 +343,15 @@ class TradingDesk:
         return gone
 
     def refuse_session(self, lease: Lease, error: Exception) -> None:
-        """The keys of a session's account are refused, or the account is not in use, before it could begin."""
+        """A session's account cannot be opened, and would not be the next time either: it halts before it has begun."""
         session = TradingSession.objects.select_related("broker_account", "owner").get(pk=lease.session_id)
         account = session.broker_account
+        reason = f"Something is wrong on our side: {type(error).__name__}. The log has the details."
         if account is not None and isinstance(error, Unauthorised):
             brokers.mark_refused(account, str(error))
-        reason = str(error) if account is None else refusal_in_words(account, str(error))
+            reason = refusal_in_words(account, str(error))
+        elif isinstance(error, Conflict):
+            reason = str(error)
         self._finish(PaperRunner(lease, session, self.venue), SessionState.HALTED, reason)
 
     def _watch_groups(self, runners: Sequence[Runner]) -> None:
@@ -423,6 +431,8 @@ class TradingDesk:
             log.exception("session %s: %s could not be written", runner.session.pk, state)
             connection.close()
         else:
+            if isinstance(runner, LiveRunner):
+                runner.let_go()
             self.newsroom.state(runner, reason)
             self._notify(runner, f"session_{state.lower()}", "critical", f"{runner.session} {state.lower()}", reason)
         self.envelopes.forget(runner.session.owner_id, runner.session.pk)

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import User
-from bots.models import Order, SessionCommand, TradingSession
+from bots import parity
+from bots.models import Order, SessionCommand, SessionMemory, TradingSession
 from bots.services import sessions
 from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.host.hosting import host
@@ -153,3 +154,37 @@ def test_one_position_is_closed_on_demand(alice: User, rig: Rig) -> None:
         assert SessionCommand.objects.get(pk=command.pk).done_at is not None
         flatten(alice, session)
     check(rig, session)
+
+
+@pytest.mark.row("W2", "I8")
+def test_a_lost_checkpoint_is_made_anew_from_the_tape(alice: User, rig: Rig) -> None:
+    """Executions stand on the tape between the bars where they came, so that the engine's state follows from rows."""
+    session = rig.session()
+    with host():
+        until(session, lambda: session.positions.count() >= 3 and holds(session), 60)
+    SessionMemory.objects.filter(session=session).update(checkpoint=b"damaged")
+    with host():
+        until(session, session.events.filter(text__contains="run through the engine again").exists, 60)
+        trades = session.trades.count()
+        until(session, lambda: session.trades.count() >= trades + 2, 60)
+        flatten(alice, session)
+    check(rig, session)
+    report = parity.make(session)
+    assert not report.counts.get("signal"), report.differences[:3]
+
+
+@pytest.mark.row("I8", "W3")
+def test_what_fills_after_a_session_has_halted_is_booked(alice: User, rig: Rig) -> None:
+    """Its protective stop still rests at the venue; another session of the account is up, whose host hears of it."""
+    session = rig.session(settings={"allow_fractional": False, "stop_loss_pct": 5.0})
+    other = rig.session(symbols=["SIM-BETA"])
+    with host():
+        until(session, lambda: holds(session), 60)
+        until(session, lambda: session.orders.filter(role="stop", state="ACCEPTED").exists(), 30)
+        until(other, lambda: state_of(other) == "RUNNING", 60)
+        sessions.stop(alice, session.pk, "keep")
+        until(session, lambda: state_of(session) == "STOPPED", 30)
+        rig.price(rig.venue.exchange.quotes["SIM-ALPHA"].last * Decimal("0.9"))
+        until(session, lambda: not holds(session), 30)
+        flatten(alice, other)
+    check(rig, session, other)
