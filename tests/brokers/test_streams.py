@@ -154,6 +154,20 @@ def test_a_refused_connection_is_tried_again_without_haste(rig: Rig) -> None:
         assert time.monotonic() - began > 2, "it waited between its tries"
 
 
+@pytest.mark.slow
+@pytest.mark.row("F17")
+def test_a_stream_that_is_cut_again_and_again_makes_no_storm(rig: Rig) -> None:
+    with rig.listening() as heard:
+        if not rig.stream_fault("drop", times=1_000):
+            assert heard.ups == 1
+            return
+        ends = time.monotonic() + 8
+        while time.monotonic() < ends:
+            rig.broker.submit(rig.limit("1", "20"))
+            time.sleep(0.1)
+        assert 2 <= heard.ups <= 5
+
+
 @pytest.mark.row("F42")
 def test_a_stream_whose_keys_are_refused_says_so_and_does_not_hammer(rig: Rig) -> None:
     heard = Heard()
