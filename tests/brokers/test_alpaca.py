@@ -32,7 +32,7 @@ def answered(status: int, body: Any, **headers: str) -> Any:
     return answers.read(status, headers, raw)
 
 
-@pytest.mark.row("F41")
+@pytest.mark.fault(41)
 @pytest.mark.parametrize(
     ("status", "code", "extra", "message", "word"),
     [
@@ -168,7 +168,7 @@ def test_activities_that_are_no_trade() -> None:
     assert activities.read({**paid, "activity_type": "SPLIT", "symbol": "U"}, ratio) is None, "nobody has announced it"
 
 
-@pytest.mark.row("F42")
+@pytest.mark.fault(42)
 @pytest.mark.parametrize(
     ("environment", "key", "words"),
     [("LIVE", "PKPAPER", "paper account"), ("PAPER", "AKLIVE", "live account")],
