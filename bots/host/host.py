@@ -159,10 +159,12 @@ class Host:
             await asyncio.sleep(leases.HEARTBEAT_S)
 
     async def _close_unused(self) -> None:
-        """Accounts that none of our sessions trades at any more."""
+        """Accounts that none of our sessions trades at any more, and where nothing is left of one."""
+        watched = await self._in_venues(self.connections.watch)
         used = {seat.runner.lease.account for seat in self.seats.values()}
         used |= {lease.account for lease, _ in self._opening.values()}
-        unused = [c.lease.account_id for c in self.connections.all() if c.lease not in used]
+        accounts = [c.lease.account_id for c in self.connections.all() if c.lease not in used]
+        unused = [account for account in accounts if account not in watched]
         if unused:
             await self._in_venues(functools.partial(self.connections.close, unused, release=True))
 
