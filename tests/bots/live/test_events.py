@@ -186,3 +186,30 @@ def test_what_fills_after_a_session_has_ended_is_booked(alice: User, rig: Rig) -
         until(session, lambda: not holds(session), 30)
         until(session, lambda: not BrokerAccount.objects.get(pk=rig.account.pk).host, 30)
     check(rig, session)
+
+
+@pytest.mark.row("I8", "I15")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", ["status", "drop"])
+def test_an_order_whose_answer_is_lost_exists_once(kind: str, when: str, alice: User, rig: Rig) -> None:
+    """F5 to F7: it was taken, or it was not; nobody guesses which."""
+    session = rig.session()
+    with host():
+        until(session, lambda: state_of(session) == "RUNNING", 60)
+        for _ in range(3):
+            rig.fault(kind=kind, status=504, method="POST", path="/v2/orders", when=when, times=1)
+            trades = session.trades.count()
+            until(session, lambda trades=trades: session.trades.count() > trades, 60)
+        flatten(alice, session)
+    check(rig, session)
+
+
+@pytest.mark.row("I8")
+def test_too_many_requests_hold_entries_back_and_let_exits_go(alice: User, rig: Rig) -> None:
+    """F8: what the venue asks to wait for is waited for, and the order leaves once."""
+    session = rig.session()
+    with host():
+        until(session, lambda: holds(session), 60)
+        rig.fault(kind="status", status=429, method="POST", times=2, headers={"Retry-After": "1"})
+        flatten(alice, session)
+    check(rig, session)
