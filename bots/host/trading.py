@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connection
@@ -38,6 +39,7 @@ from bots.live.asks import Answer
 from bots.live.bookings import waiting
 from bots.live.connection import Connection
 from bots.live.connections import Ready
+from bots.live.grouping import members
 from bots.live.runner import LiveRunner
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
@@ -179,6 +181,7 @@ class TradingDesk:
         lost = self._commit(pairs)
         committed_ns = time.time_ns()
         held = [(runner, done) for runner, done in pairs if runner.session.pk not in lost]
+        lost |= self._net(held)
         intents = [order for runner, done in held for order in runner.committed(done)]
         if intents:
             on_paper = {runner.session.pk: runner for runner, _ in held if isinstance(runner, PaperRunner)}
@@ -208,6 +211,32 @@ class TradingDesk:
             more = self._guarded(runner, lost, runner.protect) if runner.session.pk not in lost else None
             if more is not None:
                 lost |= self._settle([(runner, more)])
+        return lost
+
+    def _net(self, held: Sequence[tuple[Runner, Done]]) -> set[int]:
+        """Settle opposite orders among sessions of one account, where its owner wants that; the rest is sent. Ids as
+        `_settle`."""
+        lost: set[int] = set()
+        by_account: dict[int, dict[LiveRunner, list[Order]]] = {}
+        for runner, done in held:
+            if isinstance(runner, LiveRunner) and done.write.orders:
+                alone = [order for order in done.write.orders if not members(order, done.write.orders)]
+                by_account.setdefault(runner.connection.account.pk, {})[runner] = alone
+        for decided in by_account.values():
+            if len(decided) > 1:
+                lost |= self._cross({runner.session.pk: runner for runner in decided}, chain(*decided.values()))
+        return lost
+
+    def _cross(self, runners: Mapping[int, LiveRunner], orders: Iterable[Order]) -> set[int]:
+        lost: set[int] = set()
+        neighbours = next(iter(runners.values())).connection.neighbours
+        for crossing in neighbours.crossings(list(orders)):
+            pairs: list[tuple[Runner, Done]] = []
+            for session_id, event in crossing.events(timezone.now()).items():
+                runner = runners[session_id]
+                done = self._guarded(runner, lost, lambda r=runner, e=event: r.heard(e))
+                pairs += [(runner, done)] if done is not None else []
+            lost |= self._settle(pairs)
         return lost
 
     def _send(self, runners: Mapping[int, PaperRunner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:

@@ -29,6 +29,7 @@ from bots.live import closing, flows, reconcile
 from bots.live.asks import Answer, Ask, as_broker_order
 from bots.live.lease import AccountLease, Permit
 from bots.live.leased import Leased
+from bots.live.opposite import Neighbours
 from bots.models import Order, TradingSession
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Connection:
         self.looked_at = -float("inf")  # monotonic, before the venue was asked
         self.truth: reconcile.Truth | None = None
         self.doubts = reconcile.Doubts()
+        self.neighbours = Neighbours(account.pk)
         self._refusal = ""
         self._found: deque[Piece] = deque()
         self._looks: deque[reconcile.Truth] = deque()

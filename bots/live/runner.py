@@ -63,6 +63,7 @@ class LiveRunner(ProtectedRunner):
 
     def reconcile(self) -> None:
         self.account = LiveAccount.load(self.session)
+        self.connection.neighbours.join(self.account)
         self.protector = Protector(self.account, self.connection.rules, self.connection.broker.capabilities)
 
     def compare_orders(self, working: set[int]) -> None:
@@ -105,7 +106,8 @@ class LiveRunner(ProtectedRunner):
     def _absent(self, tracked: Tracked) -> Done:
         """The venue has proven not to have it: it is sent if it still means something, else it has never been."""
         order = tracked.row
-        if tracked.view.state not in (_O.INTENT, _O.SUBMITTED, _O.UNKNOWN):
+        is_rest = tracked.view.state is _O.PARTIALLY_FILLED and not order.broker_order_id  # of what was netted
+        if tracked.view.state not in (_O.INTENT, _O.SUBMITTED, _O.UNKNOWN) and not is_rest:
             raise LedgerMismatch(f"the venue does not know order {order.client_order_id}, which it had accepted")
         absorbed = Absorbed()
         age_ns = time.time_ns() - mapping.nanoseconds(order.created_at)
@@ -172,7 +174,9 @@ class LiveRunner(ProtectedRunner):
 
     def committed(self, done: Done) -> list[Order]:
         self.connection.permit.seen(self._built_at)  # the rows were written under the account's lease after that
-        intents = [order for order in done.write.orders if order.state == _O.INTENT] + done.again
+        # What was filled before it left was settled with another session; the rest goes to the venue.
+        intents = [order for order in done.write.orders if order.state in (_O.INTENT, _O.PARTIALLY_FILLED)]
+        intents += done.again
         if intents:
             failpoints.pass_by("after_intent")
         for order in sorted(intents, key=lambda order: order.is_entry):
