@@ -49,6 +49,7 @@ def answered(status: int, body: Any, **headers: str) -> Any:
         (422, 40010001, {}, "qty is required", "invalid"),
         (422, 42210000, {}, 'order is already in "filled" state', "is_over"),
         (422, 42210000, {}, "asset NOPE is not active", "not_tradable"),
+        (422, 42210000, {}, 'asset "NOPE" not found', "no_asset"),
         (422, 42210000, {}, "invalid limit_price 1.001. sub-penny increment does not fulfill", "price_step"),
         (422, 42210000, {}, "stop_loss.stop_price must be <= base price - 0.01", "bracket_price"),
         (400, 40010000, {}, "request body format is invalid", "invalid"),

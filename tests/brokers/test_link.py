@@ -278,3 +278,21 @@ def test_any_order_of_the_same_messages_ends_the_same(order: list[int], doubled:
     assert known.filled == (5 if cancelled else 10)
     states = [e.order.state for e in told if e.order is not None]
     assert states[-1] is known.state
+
+
+@pytest.mark.fault(14)
+def test_a_fill_that_comes_after_the_end_is_told_and_the_end_stands() -> None:
+    events = story()
+    part, late = events[2].order, events[3]
+    assert part is not None
+    ended = replace(part, state=OrderState.CANCELED, updated_at=AT + datetime.timedelta(seconds=9))
+    assert late.order is not None
+    late = replace(late, order=replace(late.order, state=OrderState.PARTIALLY_FILLED, filled=D(7)))
+    with paper() as rig:
+        link = Link(rig.broker, since=AT, symbols=list, sweep_s=60)
+        for event in (*events[:3], BrokerEvent("order", AT, ended), late):
+            link._heard(event)
+        told = link.take()
+    assert told[-1].execution is late.execution
+    assert told[-1].order is not None
+    assert (told[-1].order.state, told[-1].order.filled) == (OrderState.CANCELED, 7)
