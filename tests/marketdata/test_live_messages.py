@@ -258,7 +258,8 @@ def test_a_practice_account_hears_the_practice_venue_and_its_history(settings: A
         now = made.venue.now_ns()
         for timeframe, length in (("1m", MINUTE), ("1h", 60 * MINUTE), ("1d", DAY)):
             bars = warmup(key, "SIM-ALPHA", timeframe, 30, now)
-            end = now // length * length
+            end = int(bars.ts[-1]) + length
+            assert now - 2 * length < end <= now  # a day of the venue ends at midnight in New York
             assert rows(bars) == rows(synthetic.history("SIM-ALPHA", timeframe, end - 30 * length, end))
         account.state, account.closed_at = "CLOSED", datetime.now(UTC)
         account.save()

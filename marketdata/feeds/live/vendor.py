@@ -39,7 +39,8 @@ class VendorFeed(Feed):
     """Bars of `timeframe` as the vendor closes them, and its trades to look at.
 
     place(connects): says where the vendor is, for a connection or for requests; blocks, called in a thread each time;
-    raises FeedError. The bars of one instant wait for each other, for `grace_ns` at most: a symbol that did not trade has none.
+    raises FeedError. The bars of one instant wait for each other, for `grace_ns` at most: a symbol that did not trade
+    has none.
     """
 
     timeframe = "1m"
