@@ -20,9 +20,14 @@ def client_order_id(session_id: int, seq: int) -> str:
     return f"{settings.ORDER_ID_PREFIX}{_base36(session_id):0>8}-{seq:012d}"
 
 
+def closing_order_id(discrepancy_id: int, attempt: int) -> str:
+    """`<environment>x<difference>-<attempt>`: of an order that undoes a difference at the venue and is no session's."""
+    return f"{settings.ORDER_ID_PREFIX}x{_base36(discrepancy_id):0>8}-{attempt}"
+
+
 def session_of(client_id: str) -> int | None:
     """The session whose order has this id; None for an id that is none of this installation's."""
-    found = re.fullmatch(rf"{settings.ORDER_ID_PREFIX}([0-9a-z]{{8,12}})-\d{{12}}", client_id)
+    found = re.fullmatch(rf"{settings.ORDER_ID_PREFIX}([0-9a-z]{{8,12}})-\d{{12}}(-[a-z])?", client_id)
     return int(found.group(1), 36) if found else None
 
 

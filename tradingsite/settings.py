@@ -343,6 +343,9 @@ SPECTACULAR_SETTINGS = {
     # One name for each set of choices, whichever bodies it stands in.
     "ENUM_NAME_OVERRIDES": {
         "NotificationLevelEnum": "accounts.models.Level",
+        "BrokerKindEnum": "accounts.models.BrokerAccount.Kind",
+        "BrokerEnvironmentEnum": "accounts.models.BrokerAccount.Environment",
+        "BrokerAccountStateEnum": "accounts.models.BrokerAccount.State",
         "BacktestStateEnum": "backtests.models.Backtest.State",
         "SessionStateEnum": "bots.states.SessionState",
         "SideEnum": "bots.models.columns.Side",

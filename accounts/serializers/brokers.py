@@ -72,10 +72,10 @@ class PracticeRequestSerializer(StrictSerializer):
 
     name = StrictCharField(max_length=MAX_NAME, required=False, allow_blank=True, default="")
     kind = StrictChoiceField(
-        choices=[(kind.value, kind.label) for kind in (BrokerAccount.Kind.ALPACA, BrokerAccount.Kind.BINANCE)],
+        choices=BrokerAccount.Kind.choices,
         required=False,
         default=BrokerAccount.Kind.ALPACA,
-        help_text="Whose protocol it is spoken to in",
+        help_text="Whose protocol it is spoken to in: alpaca or binance",
     )
     cash = StrictFloatField(
         min_value=float(MIN_CASH), max_value=float(MAX_CASH), required=False, default=100_000.0, help_text="US dollars"

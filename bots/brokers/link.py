@@ -37,7 +37,7 @@ OVERLAP = datetime.timedelta(minutes=5)  # executions that may be listed late
 REMEMBERED = datetime.timedelta(hours=1)
 SOON_S = 0.3  # until a sweep that an event asks for: messages that only changed places arrive meanwhile
 FLOWS_EVERY_S = 60.0
-MUTE_S = 5.0  # a stream that has not told of an execution for so long, nor of anything since, is dead
+MUTE_S = 5.0  # a stream that missed an execution and has said nothing for so long since is taken for dead
 RESTART_EVERY_S = 60.0
 ZERO = Decimal(0)
 
@@ -88,7 +88,8 @@ class Link:
         self._asked = threading.Event()
         self._is_stopping = False
         self._stream: Stream | None = None
-        self._signed_in_at = self._swept_at = self._heard_at = -float("inf")  # monotonic
+        self._signed_in_at = self._swept_at = -float("inf")  # monotonic
+        self._unheard_since: float | None = None  # an execution that REST told first, and nothing by the stream since
         self._restarted_at = self._flows_at = -float("inf")
         self._next_sweep_at = self._not_before = 0.0
         self._rest_error, self._stream_error = "Not connected yet.", "Not connected yet."
@@ -156,7 +157,7 @@ class Link:
 
     def _went_up(self) -> None:
         with self._lock:
-            self._signed_in_at = time.monotonic()
+            self._signed_in_at, self._unheard_since = time.monotonic(), None
             self._stream_error = ""
         self.sweep_soon()
 
@@ -168,7 +169,7 @@ class Link:
 
     def _heard(self, event: BrokerEvent) -> None:
         with self._lock:
-            self._heard_at = time.monotonic()
+            self._unheard_since = None
             has_gap = self._has_gap(event)
         self._tell(event)
         if has_gap:
@@ -303,24 +304,23 @@ class Link:
 
     def _book(self, new: Iterable[Execution], found: dict[str, BrokerOrder], began_at: datetime.datetime) -> None:
         """Tell what REST knows and the stream has not said: executions first, then what became of orders."""
-        is_mute = False
         for execution in new:
-            told = self._tell(BrokerEvent("fill", execution.at, found.get(execution.broker_order_id), execution))
-            late_s = (began_at - execution.at).total_seconds()
-            if told and late_s > MUTE_S and self._was_silent_for(late_s):
-                is_mute = True
+            event = BrokerEvent("fill", execution.at, found.get(execution.broker_order_id), execution)
+            if self._tell(event) and self._unheard_since is None:
+                self._unheard_since = time.monotonic()
         for order in found.values():
             self._tell(BrokerEvent("order", order.updated_at or began_at, order))
-        if is_mute and time.monotonic() - self._restarted_at > RESTART_EVERY_S:
+        now = time.monotonic()
+        if self._is_mute(now) and now - self._restarted_at > RESTART_EVERY_S:
             log.warning("The stream of an account at %s says nothing any more and is opened again", self.broker.kind)
-            self._restarted_at = time.monotonic()
+            self._restarted_at = now
             self._close_stream()
             self._went_down("The stream said nothing of an execution.")
 
-    def _was_silent_for(self, seconds: float) -> bool:
-        """Whether the stream was signed in all that time and told of nothing."""
-        then = time.monotonic() - seconds
-        return -float("inf") < self._signed_in_at < then and self._heard_at < then
+    def _is_mute(self, now: float) -> bool:
+        """Whether the stream, signed in all the time, missed an execution and has told of nothing since."""
+        missed = self._unheard_since
+        return missed is not None and self._signed_in_at < missed < now - MUTE_S and self._signed_in_at > -float("inf")
 
     def _forget(self) -> None:
         """What is over for long, and what no sweep will list again."""

@@ -266,6 +266,8 @@ class Host:
         self._look.set()
 
     def _on_tick(self, seat: Seat, tick: Tick) -> None:
+        if isinstance(seat.runner, LiveRunner) and seat.runner.price(tick.symbol, tick.px):
+            self._told.set()
         now = time.monotonic()
         if now - seat.prices.get(tick.symbol, 0.0) >= PRICE_EVERY_S:
             seat.prices[tick.symbol] = now

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bots.host import history, ledger
 from bots.host.account import Absorbed
 from bots.host.desk import Verdict
+from bots.live.asks import Ask
 from bots.models import Order
 from engine.portfolio import OutsideExposure
 
@@ -52,3 +53,5 @@ class Done:
     instant: Instant | None = None
     signals_s: float | None = None  # what the strategy took; None: it was not asked
     again: list[Order] = field(default_factory=list)  # stored orders that are to be sent, because they never left
+    asks: list[Ask] = field(default_factory=list)  # of a broker, for protective orders
+    alarms: list[tuple[str, str]] = field(default_factory=list)  # (event, text) that the owner must know at once

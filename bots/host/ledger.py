@@ -17,6 +17,8 @@ from django.db.models.functions import Now
 from accounts.models import BrokerAccount
 from bots.host.lease import Lease, LostLease
 from bots.models import (
+    Adjustment,
+    BookingRequest,
     BrokerExecution,
     Cycle,
     DailyStats,
@@ -59,7 +61,8 @@ class SessionWrite:
     columns of the session's row, those of `_SESSION`. orders: rows to insert; changed: rows there are, moved on.
     positions: rows with or without a pk. trades: rows whose `order` and `position` are among these objects or stored.
     interventions: to be appended to those of the last cycle. executions: of a broker, whose `order` is among these
-    objects or stored.
+    objects or stored. adjustments: rows to insert. done_bookings: requests that are done, by id, and why they were
+    refused; empty where they were booked.
     """
 
     lease: Lease
@@ -78,13 +81,16 @@ class SessionWrite:
     daily: DailyStats | None = None
     events: list[SessionEvent] = field(default_factory=list)
     done_commands: dict[int, str] = field(default_factory=dict)
+    adjustments: list[Adjustment] = field(default_factory=list)
+    done_bookings: dict[int, str] = field(default_factory=dict)
     checkpoint: bytes = b""
 
     @property
     def rows(self) -> list[Any]:
         """Every row that may be inserted."""
         single = [row for row in (self.cycle, self.snapshot, self.daily) if row is not None]
-        return [*self.orders, *self.positions, *self.trades, *self.executions, *self.decisions, *self.events, *single]
+        many = [*self.orders, *self.positions, *self.trades, *self.executions, *self.adjustments, *self.decisions]
+        return [*many, *self.events, *single]
 
 
 def commit(writes: Sequence[SessionWrite]) -> set[int]:
@@ -184,6 +190,7 @@ def _insert(writes: list[SessionWrite]) -> None:
     for execution in executions:
         execution.order_id = execution.order.pk if execution.order is not None else None
     BrokerExecution.objects.bulk_create(executions)
+    Adjustment.objects.bulk_create([adjustment for write in writes for adjustment in write.adjustments])
     Cycle.objects.bulk_create([write.cycle for write in writes if write.cycle is not None])
     Decision.objects.bulk_create([decision for write in writes for decision in write.decisions])
     PortfolioSnapshot.objects.bulk_create(
@@ -196,8 +203,8 @@ def _insert(writes: list[SessionWrite]) -> None:
             update_conflicts=True,
             unique_fields=["session", "day"],
             update_fields=[
-                "trades", "round_trips", "wins", "losses", "realised_pnl", "fees", "end_equity", "max_equity",
-                "min_equity",
+                "trades", "round_trips", "wins", "losses", "realised_pnl", "fees", "start_equity", "end_equity",
+                "max_equity", "min_equity",
             ],
         )  # fmt: skip
     SessionEvent.objects.bulk_create([event for write in writes for event in write.events])
@@ -206,6 +213,8 @@ def _insert(writes: list[SessionWrite]) -> None:
             _append_interventions(write)
         for pk, outcome in write.done_commands.items():
             SessionCommand.objects.filter(pk=pk, done_at__isnull=True).update(done_at=Now(), outcome=outcome[:200])
+        for pk, refused in write.done_bookings.items():
+            BookingRequest.objects.filter(pk=pk, done_at__isnull=True).update(done_at=Now(), refused=refused[:200])
     rows = [(write.checkpoint, write.lease.session_id) for write in writes if write.checkpoint]
     if rows:
         with connection.cursor() as cursor:

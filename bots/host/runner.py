@@ -208,13 +208,17 @@ class Runner:
         denied: dict[str, str] = {}
         for order in absorbed.orders:
             if order.is_entry and order.state == OrderState.INTENT:
-                reason = preflight.refusal(order, self.desk.listing(order.symbol, self.settings))
+                reason = self.refusal_of(order)
                 if reason:
                     self.account.refused(order.seq, OrderState.DENIED, reason)
                     undone = self._absorb(self.desk.portfolio.cancel_entry(order.symbol), at, None, None)
                     absorbed.changed |= undone.changed
                     denied[order.symbol] = reason
         return denied
+
+    def refusal_of(self, order: Order) -> str:
+        """Why this entry must not be sent, in words; empty: it may."""
+        return preflight.refusal(order, self.desk.listing(order.symbol, self.settings))
 
     def _write(self, absorbed: Absorbed, *, cursor_ns: int, **values: Any) -> ledger.SessionWrite:
         portfolio = self.desk.portfolio
@@ -342,6 +346,10 @@ class Runner:
     def committed(self, done: Done) -> list[Order]:
         """What was decided is written: its orders may leave. Those that the desk is to send together with others'."""
         raise NotImplementedError
+
+    def protect(self) -> Done | None:
+        """What must rest at the venue so that positions are covered; None: nothing is to be asked for now."""
+        return None
 
     def tend(self) -> Done | None:
         """What is to be done beside bars and wishes, about once a second."""

@@ -34,6 +34,7 @@ from bots.host.positions import LedgerMismatch
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
 from bots.live import strays
+from bots.live.bookings import waiting
 from bots.live.connection import Connection
 from bots.live.connections import Ready
 from bots.live.runner import LiveRunner
@@ -199,6 +200,12 @@ class TradingDesk:
             own_chat.tell_trades(runner, done)
             if told := self._targets.reached(runner, done):
                 self._notify(runner, "weekly_target", "info", f"{runner.session} reached its weekly target", told)
+            for event, text in done.alarms:
+                self._notify(runner, event, "critical", f"{runner.session}: a position needs you", text)
+        for runner, _ in held:
+            more = self._guarded(runner, lost, runner.protect) if runner.session.pk not in lost else None
+            if more is not None:
+                lost |= self._settle([(runner, more)])
         return lost
 
     def _send(self, runners: Mapping[int, PaperRunner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
@@ -269,13 +276,18 @@ class TradingDesk:
         commands: dict[int, list[SessionCommand]] = {}
         for command in SessionCommand.objects.filter(session__in=by_id, done_at__isnull=True):
             commands.setdefault(command.session_id, []).append(command)
+        live = [runner for runner in runners if isinstance(runner, LiveRunner)]
+        strays.undo(runner.connection for runner in live)
+        bookings = waiting(runner.session.pk for runner in live)
         for pk, runner in by_id.items():
             todo: list[Callable[[], Done | None]] = []
+            if isinstance(runner, LiveRunner):
+                todo += [lambda r=runner, b=booking: r.post(b) for booking in bookings.get(pk, [])]
             if pk in newest:
                 todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
             todo.append(lambda r=runner: self._heed(r))
-            todo += [runner.stop, runner.rest, runner.tend]
+            todo += [runner.stop, runner.rest, runner.tend, runner.protect]
             if isinstance(runner, PaperRunner) and (doubted := runner.account.in_doubt()):
                 gone |= self._send({pk: runner}, doubted, ())
                 if pk in gone:
@@ -308,6 +320,10 @@ class TradingDesk:
                 done = self._guarded(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
                 if done is not None:
                     gone |= self._settle([(runner, done)])
+        for session_id, runner in runners.items():
+            if runner.is_due and session_id not in gone:
+                done = self._guarded(runner, gone, runner.protect)
+                gone |= self._settle([(runner, done)]) if done is not None else set()
         for session_id, why in strays.compare(connection).items():
             if session_id in runners and session_id not in gone:
                 gone |= self._finish(runners[session_id], SessionState.HALTED, why)

@@ -24,13 +24,14 @@ from bots.brokers.base import BrokerEvent, BrokerOrder, InstrumentRules, RateLim
 from bots.brokers.executor import Executor, Outcome
 from bots.brokers.link import OVERLAP, Link
 from bots.brokers.registry import open_broker
-from bots.live import reconcile
+from bots.live import closing, flows, reconcile
 from bots.live.asks import Answer, Ask, as_broker_order
 from bots.live.lease import AccountLease, Permit
 from bots.live.leased import Leased
 from bots.models import Order, TradingSession
 
 log = logging.getLogger(__name__)
+SOON_S = 2.5  # until the second look at what is in doubt
 _BLIND_S = 60.0  # a look older than this says nothing any more
 
 
@@ -76,7 +77,7 @@ class Connection:
         self._found: deque[Piece] = deque()
         self._looks: deque[reconcile.Truth] = deque()
         self._held: dict[int, list[Piece]] = {}  # for sessions that are being opened
-        self._is_looking = False
+        self._is_looking = self._is_undoing = False
         self._readers = ThreadPoolExecutor(2, thread_name_prefix=f"account-{account.pk}")
 
     def _may_send(self) -> bool:
@@ -159,19 +160,39 @@ class Connection:
 
         def see() -> None:
             try:
+                if self.doubts.waits:
+                    flows.fetch(self.account, self.broker)  # type: ignore[arg-type]  # a split or a deposit explains it
                 began = time.monotonic()
                 truth = reconcile.look(self.broker)  # type: ignore[arg-type]
                 self.truth, self.looked_at = truth, began
                 self._looks.append(truth)
             finally:
                 self._is_looking = False
+                database.close()
 
         self._read(see)
 
     def look_when_due(self) -> None:
-        """Have it looked at about as often as orders and executions are swept."""
-        if self.link.state.is_up and time.monotonic() - self.looked_at > site.BROKER_SWEEP_SECONDS:
+        """Have it looked at about as often as orders and executions are swept, sooner while something is in doubt."""
+        every_s = min(SOON_S, site.BROKER_SWEEP_SECONDS) if self.doubts.waits else site.BROKER_SWEEP_SECONDS
+        if self.link.state.is_up and time.monotonic() - self.looked_at > every_s:
             self.look()
+
+    def undo(self) -> None:
+        """Have the venue undo what its owner asked for in the inbox."""
+        if self._is_undoing:
+            return
+        self._is_undoing = True
+
+        def carry_out() -> None:
+            try:
+                if closing.carry_out(self.account, self.broker, self.permit.holds):  # type: ignore[arg-type]
+                    self.look()
+            finally:
+                self._is_undoing = False
+                database.close()
+
+        self._read(carry_out)
 
     def _read(self, job: Callable[[], Any]) -> None:
         def run() -> None:
@@ -198,10 +219,7 @@ class Connection:
         while self._found:
             pieces.append(self._found.popleft())
         events = self.link.take()
-        if any(event.kind == "fill" and _session_of(event) is None for event in events):
-            owners = self._owners(events)
-        else:
-            owners = {}
+        owners = self._owners(events) if any(_session_of(event) is None for event in events) else {}
         for event in events:
             session_id = _session_of(event) or owners.get(_broker_id(event), 0)
             pieces.append(Piece(session_id, event, self))

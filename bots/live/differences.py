@@ -58,7 +58,8 @@ class Ours:
 
     external: signed units left outside, by symbol. paid: price per unit of what came from elsewhere, where executions
     tell it. settled: client and venue ids of orders of ours that are over, and of the orders of others that are known.
-    cash: what the account should have; None: not known.
+    cash: what the account should have; None: not known. busy: symbols of which something is still being booked, a split
+    or units that are taken over: nothing can be said of their units.
     """
 
     parts: tuple[Part, ...] = ()
@@ -67,6 +68,7 @@ class Ours:
     working: tuple[Working, ...] = ()
     settled: frozenset[str] = frozenset()
     cash: Decimal | None = None
+    busy: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,9 @@ def compare(truth: Truth, ours: Ours) -> Comparison:
     for symbol in sorted({*theirs, *parts, *ours.external}):
         position = theirs.get(symbol)
         left = ours.external.get(symbol, _ZERO)
+        if symbol in ours.busy:
+            external[symbol] = left
+            continue
         difference, external[symbol] = _units(symbol, position, parts.get(symbol, []), left, ours.paid.get(symbol))
         if difference is not None:
             found.append(difference)
@@ -172,7 +177,7 @@ def _orders(open_orders: Iterable[BrokerOrder], ours: Ours) -> list[Difference]:
         key = f"{ORDER}:{order.broker_order_id or order.client_order_id}"
         found.append(Difference(ORDER, key, order.symbol, _ZERO, left, text, px, detail=detail))
     for row in sorted(ours.working, key=lambda row: row.client_order_id):
-        if not {row.client_order_id, row.broker_order_id} & at_venue:
+        if not {row.client_order_id, row.broker_order_id} & (at_venue | ours.settled):
             text = f"{row.symbol}: order {row.client_order_id} works in our books, and the venue does not list it"
             detail = {"client_order_id": row.client_order_id, "broker_order_id": row.broker_order_id,
                       "session": str(row.session_id)}  # fmt: skip

@@ -41,7 +41,10 @@ def ask(connection: Connection, session: TradingSession) -> Known:
         since = min([row.decided_at for row in rows] + ([newest] if newest else []))
         known.executions = _named(connection, session, broker.executions(since - OVERLAP, session.symbols))
     for row in rows:
-        known.orders[row.client_order_id] = broker.find(row.client_order_id, row.symbol)
+        found = broker.find(row.client_order_id, row.symbol)
+        if found is None and row.broker_order_id:
+            found = broker.order(row.broker_order_id, row.symbol)  # a leg, which has another name at the venue
+        known.orders[row.client_order_id] = found
     known.positions = {position.symbol: position.qty for position in broker.positions()}
     return known
 

@@ -18,8 +18,9 @@ from django.utils import timezone
 from accounts.models import BrokerAccount
 from accounts.services.notifications import notify
 from bots.brokers.base import Broker
-from bots.live import cash
+from bots.live import bookings, cash
 from bots.live.differences import (
+    POSITION,
     Comparison,
     Difference,
     Doubts,
@@ -75,9 +76,11 @@ def ours_of(account: BrokerAccount, truth: Truth) -> Ours:
         for row in Order.objects.filter(broker_account=account, state__in=WORKING)
     )  # fmt: skip
     external = dict(account.holdings.exclude(external=0).values_list("symbol", "external"))
-    names = {name for each in truth.open_orders for name in (each.client_order_id, each.broker_order_id) if name}
+    listed = {name for each in truth.open_orders for name in (each.client_order_id, each.broker_order_id) if name}
+    names = listed | {row.client_order_id for row in working}
     paid = _paid(account, {position.symbol for position in truth.positions})
-    return Ours(parts, external, paid, working, _settled(account, names), cash.expected(account))
+    busy = bookings.busy(account)
+    return Ours(parts, external, paid, working, _settled(account, names), cash.expected(account), busy)
 
 
 def take_down(account: BrokerAccount, truth: Truth, doubts: Doubts | None = None, *, fence: int | None = None) -> Found:
@@ -92,6 +95,7 @@ def take_down(account: BrokerAccount, truth: Truth, doubts: Doubts | None = None
         locked = BrokerAccount.objects.select_for_update().get(pk=account.pk)
         if fence is not None and locked.fence != fence:
             return found
+        bookings.tidy(locked, truth.read_at)
         ours = ours_of(locked, truth)
         if cash.open_with(locked, truth.money, truth.read_at):
             external = first_external(truth, ours)
@@ -101,7 +105,8 @@ def take_down(account: BrokerAccount, truth: Truth, doubts: Doubts | None = None
             sure = comparison.differences if doubts is None else doubts.sure(comparison.differences, truth.read_at)
             found.agrees = not comparison.differences
             _hold(locked, truth, comparison.external)
-            _note(locked, sure, {each.key for each in comparison.differences}, truth.read_at, found)
+            there = {each.key for each in comparison.differences} | {f"{POSITION}:{symbol}" for symbol in ours.busy}
+            _note(locked, sure, there, truth.read_at, found)
         money = truth.money
         BrokerAccount.objects.filter(pk=account.pk).update(
             cash=money.cash, equity=money.equity, buying_power=money.buying_power, currency=money.currency,
@@ -163,7 +168,7 @@ def _note(
 
 def _fill_in(row: Discrepancy, each: Difference) -> None:
     row.symbol, row.ours, row.theirs, row.px = each.symbol, each.ours, each.theirs, each.px
-    row.text, row.detail = each.text[:300], dict(each.detail) | {"breaks": list(each.breaks)}
+    row.text, row.detail = each.text[:300], {**row.detail, **each.detail, "breaks": list(each.breaks)}
     row.session_id = each.breaks[0] if each.breaks else None
 
 
@@ -208,11 +213,7 @@ def _paid(account: BrokerAccount, symbols: set[str]) -> dict[str, Decimal]:
     return found
 
 
-def record_external(account: BrokerAccount, executions: Iterable[BrokerExecution]) -> int:
-    """Keep executions that no session ordered, each once by its id; how many were new."""
-    rows = list(executions)
-    before = account.executions.count()
-    for row in rows:
-        row.broker_account, row.session, row.order = account, None, None
-    BrokerExecution.objects.bulk_create(rows, ignore_conflicts=True)
-    return account.executions.count() - before
+def keep_executions(rows: Iterable[BrokerExecution]) -> None:
+    """Keep executions that no running session has booked, each once by its id."""
+    with transaction.atomic():
+        BrokerExecution.objects.bulk_create(list(rows), ignore_conflicts=True)

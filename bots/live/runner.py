@@ -20,17 +20,18 @@ from bots.host.account import Absorbed, Tracked
 from bots.host.instants import Done, Instant
 from bots.host.lease import Lease
 from bots.host.positions import LedgerMismatch
-from bots.host.runner import Runner
-from bots.live import asks
+from bots.live import asks, grouping, posting
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
 from bots.live.known import Known
-from bots.models import Order, OrderRole, Trade, TradingSession
+from bots.live.protecting import ProtectedRunner
+from bots.live.protector import Protector
+from bots.models import BookingRequest, Order, OrderRole, Trade, TradingSession
 from bots.orders import OrderState
 from engine import InputError
 from engine.portfolio import StepLog
-from engine.types import BUY, REQUEST_REASONS, SELL
+from engine.types import BUY, REQUEST_REASONS, SELL, STATUS_NAMES
 from marketdata.columns import TIMEFRAME_NS
 
 _O = OrderState
@@ -40,7 +41,7 @@ LEAST = Decimal("0.999999999")  # of a position: what is smaller than that is mi
 ASK_AGAIN_S = 5.0  # a cancel that nothing is heard of
 
 
-class LiveRunner(Runner):
+class LiveRunner(ProtectedRunner):
     """See `Runner`. known: what the venue said of the session's orders when it was taken."""
 
     account: LiveAccount
@@ -51,12 +52,14 @@ class LiveRunner(Runner):
         self._again: dict[str, tuple[str, int, float]] = {}  # symbol → reason, tries, when an exit is due again
         self._asked: dict[int, float] = {}  # order → when its end was asked for last
         self._quiet_since: float | None = None
+        self._waiting = set()
         self.troubled = True  # as it was known when its owner's wish was last heeded
 
     # --- start ------------------------------------------------------------------------------------------------------
 
     def reconcile(self) -> None:
         self.account = LiveAccount.load(self.session)
+        self.protector = Protector(self.account, self.connection.rules, self.connection.broker.capabilities)
 
     def compare_orders(self, working: set[int]) -> None:
         unknown = working - set(self.account.orders)
@@ -75,12 +78,25 @@ class LiveRunner(Runner):
         for tracked in list(self.account.orders.values()):
             if tracked.row.client_order_id not in self.known.orders:
                 continue  # it was decided since
-            theirs = self.known.orders[tracked.row.client_order_id]
-            yield self._absent(tracked) if theirs is None else self._told(tracked, theirs)
+            theirs = self.known.orders[tracked.row.client_order_id] or self._as_leg(tracked.row)
+            if theirs is not None:
+                yield self._told(tracked, theirs)
+            elif not self._goes_with_another(tracked.row):
+                yield self._absent(tracked)
         self._compare_positions()
         done = self._let_go_of_unwanted()
         if done is not None:
             yield done
+
+    def _as_leg(self, order: Order) -> BrokerOrder | None:
+        """What the venue says of an order that it knows as a leg of another, under a name of its own."""
+        first = self.known.orders.get(order.sent_with)
+        return None if first is None else grouping.as_leg(order, first)
+
+    def _goes_with_another(self, order: Order) -> bool:
+        """Whether it is sent, or ends, together with one that is not over."""
+        firsts = [tracked.row for tracked in self.account.orders.values()]
+        return any(order in grouping.members(first, [order]) for first in firsts)
 
     def _absent(self, tracked: Tracked) -> Done:
         """The venue has proven not to have it: it is sent if it still means something, else it has never been."""
@@ -89,8 +105,9 @@ class LiveRunner(Runner):
             raise LedgerMismatch(f"the venue does not know order {order.client_order_id}, which it had accepted")
         absorbed = Absorbed()
         age_ns = time.time_ns() - mapping.nanoseconds(order.decided_at)
-        if order.is_entry and age_ns > TIMEFRAME_NS[self.session.timeframe]:
-            order.state_reason = "It never left, and its bar is long past"
+        is_protective = order.role != OrderRole.PLAIN
+        if is_protective or (order.is_entry and age_ns > TIMEFRAME_NS[self.session.timeframe]):
+            order.state_reason = "It never left" if is_protective else "It never left, and its bar is long past"
             self.account.on_its_way(tracked, _O.CANCELED, feeds.wall_time(), absorbed)
             return self._written(absorbed, [self._end_in_engine(order, "cancelled", absorbed)])
         return self._written(absorbed, [], again=[order])
@@ -129,7 +146,9 @@ class LiveRunner(Runner):
         for order in absorbed.orders:
             if order.state == _O.INTENT:
                 self._fit(order)
-        return super()._preflight(absorbed, at)
+        denied = super()._preflight(absorbed, at)
+        self._add_exits(absorbed)
+        return denied
 
     def _fit(self, order: Order) -> None:
         """Bring an order to the venue's steps before its row is written: what is sent is what the ledger says."""
@@ -144,8 +163,16 @@ class LiveRunner(Runner):
         if intents:
             failpoints.pass_by("after_intent")
         for order in sorted(intents, key=lambda order: order.is_entry):
-            request = asks.as_request(order, self.connection.rules.get(order.symbol))
-            self.connection.send(Ask("submit", order, not order.is_entry, request))
+            if order.role != OrderRole.PLAIN:
+                continue  # asked for below, with its group
+            if not order.is_entry and self.must_wait(order):
+                self._waiting.add(order.seq)
+                continue
+            self.connection.send(Ask("submit", order, not order.is_entry, self.request_of(order)))
+        for ask in done.asks:
+            if ask.order.replaces is not None:
+                self._asked[ask.order.replaces.seq] = time.monotonic()
+            self.connection.send(ask)
         for order in done.absorbed.unwanted:
             self._asked[order.seq] = time.monotonic()
             self.connection.send(Ask("cancel", order, True))
@@ -171,7 +198,9 @@ class LiveRunner(Runner):
         tracked = self.account.find(order.client_order_id)
         if tracked is None:
             return None
-        if answer.ask.do != "submit":
+        if order.role != OrderRole.PLAIN:
+            self.protector.answered(answer)
+        if answer.ask.do == "cancel" or (answer.ask.do == "replace" and answer.refusal is None):
             return self._request_answered(answer, tracked)
         failpoints.pass_by("after_ack")
         row = tracked.row
@@ -187,12 +216,15 @@ class LiveRunner(Runner):
             return self._written(absorbed, [])
         row.state_reason = str(answer.refusal)[:300]
         self.account.on_its_way(tracked, _O.REJECTED, at, absorbed)
+        self._with_its_group(tracked, absorbed)
         self.event("order", f"The venue rejected {row}: {answer.refusal}", level="warning", code=answer.refusal.code)
         return self._written(absorbed, [self._end_in_engine(row, "denied", absorbed)])
 
     def _request_answered(self, answer: Answer, tracked: Tracked) -> Done | None:
         """A cancel or a replacement: refused where the order has ended or goes on."""
         if answer.refusal is None:
+            if answer.order is None and answer.ask.do == "replace":
+                self._asked[tracked.row.seq] = time.monotonic()  # nobody knows yet
             return None if answer.order is None else self._told(tracked, answer.order)
         if answer.refusal.code in ("is_over", "no_order"):
             self.connection.ask_about(tracked.row)
@@ -204,9 +236,11 @@ class LiveRunner(Runner):
 
     def _told(self, tracked: Tracked, order: BrokerOrder) -> Done:
         """The venue's word of one of ours."""
-        absorbed, row = Absorbed(), tracked.row
+        absorbed, row, at = Absorbed(), tracked.row, order.updated_at or feeds.wall_time()
         was_over = tracked.view.state.is_over
-        self.account.told(tracked, order, order.updated_at or feeds.wall_time(), absorbed)
+        self.account.told(tracked, order, at, absorbed)
+        for leg, told in grouping.pairs(row, order, [each.row for each in self.account.orders.values()]):
+            self.account.told(self.account.orders[leg.seq], told, at, absorbed)
         if was_over and tracked.view.filled == 0 and order.state.group == "active":
             # Ended in our books before it was known to have arrived: it must not live on there.
             absorbed.unwanted.append(row)
@@ -224,22 +258,44 @@ class LiveRunner(Runner):
         row = tracked.row
         if row.late_fill:
             self.event("order", f"A fill came after its order had ended: {trade}.", level="warning")
-        told = [self._book_in_engine(row, trade, absorbed), self._after(tracked, absorbed, was_over)]
+        told = [self._book_in_engine(row, execution, trade, absorbed), self._after(tracked, absorbed, was_over)]
         self._quiet_since = None
         return self._written(absorbed, told)
+
+    def post(self, request: BookingRequest) -> Done:
+        """Book what is no trade of its own; what the engine refuses is not booked, and the request says why."""
+        try:
+            posted = posting.post(self.account, self.desk.portfolio, request, self.version)
+        except InputError as error:
+            self.event("booking", f"{posting.words(request)}: it could not be booked: {error}", level="error")
+            done = self.between(None, [])
+            done.write.done_bookings = {request.pk: str(error)}
+            return done
+        self._follow(posted.step, posted.absorbed)
+        done = self._written(posted.absorbed, [posted.told])
+        done.write.adjustments, done.write.done_bookings = [posted.adjustment], {request.pk: ""}
+        self.equity = done.write.values["equity"]
+        daily = self.account.daily
+        if daily is not None and request.amount:
+            posting.shift_day(daily, request, self.equity)
+            done.write.daily, done.write.values["day_start_equity"] = daily, daily.start_equity
+        self.event("booking", f"{posting.words(request)}.", ref=request.ref)
+        self.connection.look()  # what waited for it in the inbox is done then
+        return done
 
     # --- the engine -------------------------------------------------------------------------------------------------
 
     def _in_engine(self) -> set[int]:
         return {order.serial for order in self.desk.portfolio.working_orders()}
 
-    def _book_in_engine(self, order: Order, trade: Trade, absorbed: Absorbed) -> Mapping[str, Any]:
+    def _book_in_engine(self, order: Order, executed: Execution, trade: Trade, absorbed: Absorbed) -> Mapping[str, Any]:
         """Tell the engine of a booked execution; what the tape keeps of it. Raises LedgerMismatch."""
         portfolio = self.desk.portfolio
+        kept = executed.qty - trade.qty if trade.side == "BUY" else Decimal(0)  # commission taken in the coin
         facts = {
-            "qty": float(trade.qty),
+            "qty": float(trade.qty + kept),
             "px": float(trade.px),
-            "commission": float(trade.commission),
+            "commission": 0.0 if kept else float(trade.commission),
             "ts": mapping.nanoseconds(trade.executed_at),
         }
         try:
@@ -247,12 +303,12 @@ class LiveRunner(Runner):
                 told = {"do": "fill_exit", "symbol": order.symbol, "reason": order.reason, **facts}
                 step = portfolio.fill_exit(order.symbol, reason=order.reason, **facts)
             elif order.seq in self._in_engine():
-                told = {"do": "fill", "serial": order.seq, **facts}
-                step = portfolio.fill(order.seq, **facts)
+                told = {"do": "fill", "serial": order.seq, **facts, "kept": float(kept)}
+                step = portfolio.fill(order.seq, **facts, kept=float(kept))
             else:
                 side = BUY if trade.side == "BUY" else SELL
-                told = {"do": "book_execution", "symbol": order.symbol, "side": side, **facts}
-                step = portfolio.book_execution(order.symbol, side, **facts)
+                told = {"do": "book_execution", "symbol": order.symbol, "side": side, **facts, "kept": float(kept)}
+                step = portfolio.book_execution(order.symbol, side, **facts, kept=float(kept))
         except InputError as error:
             raise LedgerMismatch(f"the engine cannot book {trade}: {error}") from error
         self._follow(step, absorbed)
@@ -264,8 +320,11 @@ class LiveRunner(Runner):
         if was_over or not state.is_over:
             return None
         self._asked.pop(row.seq, None)
+        self._with_its_group(tracked, absorbed)
         if state is _O.REJECTED:
             self.event("order", f"The venue rejected {row}: {row.state_reason}", level="warning")
+            if row.role != OrderRole.PLAIN:
+                self.protector.refused(row)
         return self._end_in_engine(row, _ENGINE_WORDS.get(state, "cancelled"), absorbed)
 
     def _end_in_engine(self, order: Order, word: str, absorbed: Absorbed) -> Mapping[str, Any] | None:
@@ -277,12 +336,17 @@ class LiveRunner(Runner):
         return {"do": "end_order", "serial": order.seq, "status": word}
 
     def _follow(self, step: StepLog, absorbed: Absorbed) -> None:
-        """What the engine changed among our orders by itself: an exit that has nothing left to close, for one."""
+        """What the engine changed among our orders by itself: an exit that has nothing left to close, another one of
+        what came to a position while it was being closed. Rows of its own for what was executed are none of ours."""
         at = feeds.wall_time()
         for row in step.changed:
             tracked = self.account.orders.get(int(row["serial"]))
             if tracked is not None:
                 self.account.follow(tracked, row, at, absorbed)
+            elif STATUS_NAMES[row["status"]] == "working":
+                self._fit(
+                    self.account.decided(row, step.changed.symbols, self.last_bar_at or at, self.version, absorbed)
+                )
 
     def _try_again(self, order: Order) -> None:
         """An exit that did not close its position is due again, less often each time."""
@@ -314,9 +378,25 @@ class LiveRunner(Runner):
         if tracked.view.state is not _O.UNKNOWN:
             self.connection.ask_about(order)
             return
-        request = asks.as_request(order, self.connection.rules.get(order.symbol))
+        request = self.request_of(order)
         sent_at = order.submitted_at or order.created_at
         self.connection.settle(Ask("submit", order, not order.is_entry, request), sent_at)
+
+    def _with_its_group(self, tracked: Tracked, absorbed: Absorbed) -> None:
+        """An order that never came to work takes those with it that were sent with it; and the order whose place it
+        should have taken goes on."""
+        at, first = feeds.wall_time(), tracked.row
+        if not tracked.view.state.is_over or tracked.view.filled > 0:
+            return
+        for leg in grouping.members(first, [each.row for each in self.account.orders.values()]):
+            if not leg.broker_order_id:
+                self.account.on_its_way(self.account.orders[leg.seq], _O.CANCELED, at, absorbed)
+        old = None if first.replaces is None else self.account.orders.get(first.replaces.seq)
+        if old is not None and tracked.view.state is _O.REJECTED:
+            Order.objects.filter(pk=first.pk).update(replaces=None)
+            first.replaces = None
+            self.account.goes_on(old, at, absorbed)
+            self.connection.ask_about(old.row)
 
     # --- rows -------------------------------------------------------------------------------------------------------
 

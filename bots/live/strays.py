@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from django.db import transaction
 
 from bots.brokers.base import BrokerEvent
-from bots.live import reconcile
+from bots.live import closing, flows, reconcile
 from bots.live.account import execution_row
 from bots.live.connection import Connection, Piece
 from bots.models import BrokerExecution, Order, TradingSession
@@ -17,7 +18,8 @@ log = logging.getLogger(__name__)
 
 
 def book(connection: Connection, piece: Piece) -> None:
-    """Keep an execution that none of our running sessions has: of a session that is over, or of nobody.
+    """Keep an execution that none of our running sessions has, of a session that is over or of nobody, and money that
+    moved by another way than trades.
 
     What is of a session that is being opened waits for it.
     """
@@ -25,6 +27,8 @@ def book(connection: Connection, piece: Piece) -> None:
     if piece.session_id and TradingSession.objects.filter(pk=piece.session_id, state__in=ACTIVE).exists():
         connection.hold(piece)
         return
+    if isinstance(news, BrokerEvent) and news.activity is not None:
+        flows.keep(connection.account, news.activity)
     if not isinstance(news, BrokerEvent) or news.execution is None:
         return
     execution = news.execution
@@ -38,6 +42,13 @@ def book(connection: Connection, piece: Piece) -> None:
         BrokerExecution.objects.bulk_create([row], ignore_conflicts=True)
     if order is None:
         connection.look()
+
+
+def undo(connections: Iterable[Connection]) -> None:
+    """Have those venues asked that are to undo something; see `bots.live.closing`."""
+    by_account = {connection.account.pk: connection for connection in connections}
+    for account_id in closing.waiting(by_account):
+        by_account[account_id].undo()
 
 
 def compare(connection: Connection) -> dict[int, str]:

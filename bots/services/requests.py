@@ -91,9 +91,8 @@ def clean(user: User, payload: Any) -> SessionRequest:
     elif saved is not None:
         raw = with_saved(raw, saved)
     request = replace(_read(user, raw, bot, saved, custom, account), mode=mode, account=account)
-    if account is not None and request.feed == feeds.REPLAY:
-        text = "A LIVE session needs prices of this moment; a replay's are of the past"
-        raise InputError(Fault("feed", "conflict", text, "Choose a live feed, or send mode: PAPER"))
+    if account is not None:
+        at_broker.refuse_what_needs_matching(request.feed, request.strategy, request.settings)
     if not (as_bot and bot is not None and bot.indicators):
         gate.check_tier(user, request.strategy, request.strategy_parameters)
     return request

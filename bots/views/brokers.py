@@ -73,12 +73,12 @@ def practice(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters(*SECRETS)
 @login_required
 @require_http_methods(["GET", "POST"])
-def add(request: HttpRequest, kind: str) -> HttpResponse:
+def add(request: HttpRequest, broker_kind: str) -> HttpResponse:
     """The form of a new account of one kind. Its keys are tried before anything is kept."""
-    if kind not in KINDS:
+    if broker_kind not in KINDS:
         raise Http404
     fresh = stepup.is_fresh(request)
-    given: dict[str, Any] = {"kind": kind, "real_money": settings.LIVE_TRADING}
+    given: dict[str, Any] = {"kind": broker_kind, "real_money": settings.LIVE_TRADING}
     if request.method == "GET":
         return ask_first(request) or _add_form(request, BrokerAccountForm(fresh=fresh, **given))
     form = BrokerAccountForm(request.POST, fresh=fresh, **given)

@@ -80,9 +80,10 @@ def test_a_start_writes_the_session_and_version_1_of_its_settings(alice: User) -
 @pytest.mark.parametrize(
     ("changes", "faults"),
     [
-        ({"mode": "LIVE"}, {"mode": "live_not_available"}),
+        ({"mode": "LIVE"}, {"broker_account_id": "required"}),
         ({"mode": "live"}, {"mode": "unknown_choice"}),
-        ({"broker_account_id": 3}, {"broker_account_id": "live_not_available"}),
+        ({"broker_account_id": 3}, {"broker_account_id": "conflict"}),
+        ({"mode": "LIVE", "broker_account_id": "3"}, {"broker_account_id": "not_a_number"}),
         ({"model_id": 3}, {"model_id": "models_not_available"}),
         ({"model_id": "3"}, {"model_id": "not_a_number"}),
         ({"initial_cash": 0}, {"initial_cash": "out_of_range"}),
@@ -233,6 +234,7 @@ def test_fifty_starts_at_once_stay_within_the_tier() -> None:
     assert TradingSession.objects.count() == 5
 
 
+@pytest.mark.fault(24)
 @pytest.mark.row("C1", "B22")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", ["key", "bot"])

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from django.test import override_settings
@@ -23,6 +23,8 @@ from django.test import override_settings
 from bots.brokers.base import Broker, BrokerEvent, OrderRequest
 from bots.brokers.paper import PaperBroker
 from bots.brokers.registry import open_broker
+from bots.orders import OrderState
+from bots.practice import orders as venue_orders
 from bots.practice.exchange import Exchange
 from bots.practice.faults import RequestFault, StreamFault
 from bots.practice.orders import Account, Instrument, Quote
@@ -67,7 +69,8 @@ class Rig:
     """An exchange under a test. What each kind can do is stated here, not asked of the adapter under test.
 
     paths: of requests, by what they do ("submit", "cancel", "find", "open", "executions", "money"): (method, pattern)
-    for scripted faults; empty where there is no network. fee: ratio, taken from what is received.
+    for scripted faults; empty where there is no network. fee: ratio, taken from what is received. ended: what the venue
+    calls an order that it ends itself. lists: what it tells of besides trades ("flows", "splits").
     """
 
     name: str
@@ -83,11 +86,15 @@ class Rig:
     may_short: bool = True
     fee: Decimal = NO_FEE
     fee_asset: str = ""
+    ended: OrderState = OrderState.CANCELED
+    lists: frozenset[str] = frozenset({"flows", "splits"})
     lot: Decimal = SMALLEST  # of the smallest quantity that may be asked for
     paths: dict[str, tuple[str, str]] = field(default_factory=dict)
     address: str = ""
+    url_settings: tuple[str, ...] = ("PRACTICE_VENUE_URL",)
     venue: Venue | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
+    house: Literal["alpaca", "binance"] = "alpaca"
     stream_name: str = "trade_updates"
     _brokers: list[Broker] = field(default_factory=list)
     _serial: int = 0
@@ -130,8 +137,23 @@ class Rig:
         with self.lock:
             self.exchange.transfer(self.account, D(amount))
 
+    def place(self, request: OrderRequest) -> None:
+        """Put an order there without the adapter, where many are needed."""
+        self.exchange.submit(
+            self.account,
+            venue_orders.Request(
+                request.symbol, request.side.lower(), request.kind, request.time_in_force,  # type: ignore[arg-type]
+                request.client_order_id, request.qty, limit_px=request.limit_px, house=self.house,
+            ),
+        )  # fmt: skip
+
     def revoke(self) -> None:
         self.account.secret = "revoked"
+
+    def venue_connections(self) -> set[Any]:
+        """The account's streams that are open now."""
+        assert self.venue is not None
+        return set(self.venue.updates._listening)
 
     def position(self) -> Decimal:
         """The truth."""
@@ -164,6 +186,11 @@ class Rig:
         self.broker  # noqa: B018  the first in the list is the account under test
         self._brokers.append(self.open(key, secret))
         return self._brokers[-1]
+
+    def through(self, address: str) -> Broker:
+        """The account under test, reached by another address (a proxy)."""
+        with override_settings(**dict.fromkeys(self.url_settings, f"http://{address}")):
+            return self.open(KEY, SECRET)
 
     def request(self, qty: str = "10", side: str = "BUY", kind: str = "market", **more: Any) -> OrderRequest:
         """An order with an id of its own, as the kind of rig takes it."""
@@ -268,8 +295,48 @@ def paper() -> Iterator[Rig]:
         yield rig
 
 
+SPOT_PATHS = {
+    "submit": ("POST", "/api/v3/order"),
+    "cancel": ("DELETE", "/api/v3/order"),
+    "find": ("GET", "/api/v3/order"),
+    "open": ("GET", "/api/v3/openOrders"),
+    "executions": ("GET", "/api/v3/myTrades"),
+    "positions": ("GET", "/api/v3/account"),
+    "money": ("GET", "/api/v3/account"),
+    "any": ("*", ".*"),
+}
+SPOT_RIG: dict[str, Any] = {
+    **{name: value for name, value in COIN_RIG.items() if name != "classes"},
+    "kinds": frozenset({"market", "limit", "stop", "stop_limit"}),
+    "tifs": frozenset({"gtc", "ioc", "fok"}),
+    "ended": OrderState.EXPIRED,
+}
+
+
+@contextmanager
+def spot(kind: str, classes: set[str], lists: set[str]) -> Iterator[Rig]:
+    """The practice venue, spoken to as Binance by python-binance or by ccxt."""
+    venue = Venue([COIN], always_open=True, is_scripted=True)
+    account = venue.open_account(KEY, SECRET, CASH)
+    venue.open_account(OTHER, SECRET, CASH)
+    with in_thread(venue) as address:
+        url = f"http://{address}"
+        with override_settings(PRACTICE_VENUE_URL=url, BROKER_CONNECT_TIMEOUT=1.0, BROKER_READ_TIMEOUT=READ_TIMEOUT_S):
+            rig = Rig(
+                kind, venue.exchange, account, COIN.symbol,
+                lambda key, secret: open_broker(kind, "PRACTICE", key, secret),
+                paths=SPOT_PATHS, address=address, venue=venue, stream_name="user_data",
+                classes=frozenset(classes), lists=frozenset(lists), house="binance", **SPOT_RIG,
+            )  # fmt: skip
+            with contextlib.closing(rig):
+                rig.price("99.99", "100.01", "100")
+                yield rig
+
+
 BROKERS: dict[str, Callable[[], AbstractContextManager[Rig]]] = {
     "alpaca": lambda: alpaca(STOCK, name="alpaca"),
     "alpaca-coin": lambda: alpaca(COIN, name="alpaca-coin", **COIN_RIG),
     "paper": paper,
+    "binance": lambda: spot("binance", {"simple", "oco"}, {"flows"}),
+    "ccxt": lambda: spot("ccxt", {"simple"}, set()),
 }

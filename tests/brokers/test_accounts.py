@@ -131,13 +131,16 @@ def test_money_that_comes_from_outside_is_listed_once(rig: Rig) -> None:
     rig.deposit("2500.50")
     rig.deposit("-100")
     found = rig.broker.activities(since)
-    assert [(each.kind, each.amount, each.currency) for each in found] == [
+    assert rig.broker.money().cash == CASH + D("2400.50")
+    if "flows" not in rig.lists:
+        assert found == []
+        return
+    assert {(each.kind, each.amount, each.currency) for each in found} == {
         ("deposit", D("2500.50"), "USD"),
         ("withdrawal", D("-100"), "USD"),
-    ]
+    }
     assert len({each.ref for each in found}) == 2
     assert rig.broker.activities(found[-1].at)[-1].ref == found[-1].ref
-    assert rig.broker.money().cash == CASH + D("2400.50")
 
 
 def test_a_split_is_listed_with_its_ratio(rig: Rig) -> None:
@@ -145,6 +148,9 @@ def test_a_split_is_listed_with_its_ratio(rig: Rig) -> None:
     rig.broker.submit(rig.request("10"))
     with rig.lock:
         rig.exchange.split(rig.symbol, 3, 2)
+    if "splits" not in rig.lists:
+        assert rig.broker.activities(since) == []
+        return
     [split] = rig.broker.activities(since)
     assert (split.kind, split.symbol, split.ratio) == ("split", rig.symbol, D("1.5"))
     assert rig.broker.positions()[0].qty == rig.net("10") * D("1.5")

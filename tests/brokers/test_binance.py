@@ -158,6 +158,7 @@ def test_what_an_open_order_holds_is_no_buying_power_but_still_a_balance(rig: Ri
 
 
 def test_all_executions_are_listed_however_many_pages_and_days_there_are(rig: Rig) -> None:
+    rig.venue.clock.go_to(rig.venue.clock.now() + datetime.timedelta(days=4))  # ours is behind by that
     start = rig.venue.clock.now() - datetime.timedelta(days=3, hours=5)
     for _ in range(3):
         rig.bought("0.001")
@@ -170,6 +171,21 @@ def test_all_executions_are_listed_however_many_pages_and_days_there_are(rig: Ri
         trades.PAGE = before
     assert len({each.execution_id for each in found}) == 3
     assert found == sorted(found, key=lambda each: each.at)
+
+
+def test_money_that_comes_and_goes_is_listed_once(rig: Rig) -> None:
+    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=200)
+    for amount, kind in (("1000", "CSD"), ("-300.5", "CSW"), ("2", "DIV")):
+        rig.control("transfers", key=KEY, amount=amount, kind=kind)
+    found = rig.broker.activities(start)
+    assert {(each.kind, each.amount, each.currency) for each in found} == {
+        ("withdrawal", Decimal("-300.5"), "USDT"),
+        ("deposit", Decimal(1_000), "USDT"),
+        ("dividend", Decimal(2), "USDT"),
+    }
+    assert found == sorted(found, key=lambda each: each.at)
+    assert len({each.ref for each in found}) == 3
+    assert rig.broker.money().cash == Decimal("100701.5")
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------

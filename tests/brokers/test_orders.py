@@ -117,7 +117,7 @@ def test_each_time_in_force_is_taken_or_refused(rig: Rig, tif: str) -> None:
         return
     rig.broker.submit(request)
     rests = tif in ("day", "gtc", "opg", "cls")
-    assert state(rig, request)[0] is (OrderState.ACCEPTED if rests else OrderState.CANCELED)
+    assert state(rig, request)[0] is (OrderState.ACCEPTED if rests else rig.ended)
 
 
 @pytest.mark.row("I4")
@@ -130,7 +130,7 @@ def test_what_cannot_be_had_at_once(rig: Rig, tif: str, filled: int) -> None:
     rig.price("99.99", "100.01", "100", ask_size="4")
     request = rig.limit("10", "101", time_in_force=tif)
     rig.broker.submit(request)
-    assert state(rig, request) == (OrderState.CANCELED, filled)
+    assert state(rig, request) == (rig.ended, filled)
     assert rig.executed() == filled
 
 
@@ -139,7 +139,8 @@ def test_what_cannot_be_had_at_once(rig: Rig, tif: str, filled: int) -> None:
 
 def grouped(rig: Rig, order_class: str, **more: Any) -> OrderRequest:
     side = "SELL" if order_class == "oco" else "BUY"
-    return rig.limit("10", "100.01", side, order_class=order_class, **more)
+    qty = rig.net("10").quantize(rig.lot, "ROUND_DOWN") if order_class == "oco" else D(10)
+    return rig.limit(str(qty), "100.01", side, order_class=order_class, **more)
 
 
 @pytest.mark.row("I3")
@@ -170,8 +171,8 @@ def test_one_exit_of_an_oco_ends_the_other(rig: Rig) -> None:
     rig.price("105.10", "105.20", "105.15")
     found = rig.broker.order(order.broker_order_id, rig.symbol)
     assert found is not None
-    assert (found.state, found.legs[0].state) == (OrderState.FILLED, OrderState.CANCELED)
-    assert rig.executed() == 0
+    assert (found.state, found.legs[0].state) == (OrderState.FILLED, rig.ended)
+    assert rig.executed() == 10 - request.qty
 
 
 @pytest.mark.row("I3")
@@ -201,7 +202,7 @@ def test_the_smallest_quantity_arrives_exactly(rig: Rig) -> None:
     assert rig.executed() == qty
 
 
-@pytest.mark.parametrize("px", ["99.07", "0.29", "64.35"])
+@pytest.mark.parametrize("px", ["99.07", "20.29", "64.35"])
 def test_a_price_arrives_exactly(rig: Rig, px: str) -> None:
     order = rig.broker.submit(rig.limit("50", px))
     assert order.limit_px == D(px)

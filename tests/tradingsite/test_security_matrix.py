@@ -41,6 +41,15 @@ ROUTES = {
     "accounts:channel": USER,
     "accounts:channel-test": OWN,
     "accounts:channel-remove": OWN,
+    "accounts:confirm": USER,
+    "brokers:list": USER,
+    "brokers:practice": USER,
+    "brokers:add": USER,
+    "brokers:account": OWN,
+    "brokers:change": OWN,
+    "brokers:keys": OWN,
+    "brokers:check": OWN,
+    "brokers:close": OWN,
     "notifications:list": USER,
     "notifications:read-all": USER,
     "notifications:read": OWN,
@@ -53,6 +62,10 @@ ROUTES = {
     "accounts-api:tiers": USER,
     "accounts-api:risk-envelope": USER,
     "accounts-api:kill-switch": USER,
+    "accounts-api:broker-accounts": USER,
+    "accounts-api:broker-account-practice": USER,
+    "accounts-api:broker-account": OWN,
+    "accounts-api:broker-account-check": OWN,
     "accounts-api:notifications": USER,
     "accounts-api:notifications-read-all": USER,
     "accounts-api:notification-read": OWN,
@@ -374,7 +387,7 @@ def test_every_route_is_in_the_table():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.row("A5", "A6")
-def test_every_url_and_method_for_every_role(alice, roles):
+def test_every_url_and_method_for_every_role(alice, roles, practice_venue):
     parts = world.build(alice).url_parts()
     wrong: list[str] = []
     for name, pattern in routes(get_resolver()):

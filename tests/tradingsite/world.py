@@ -8,7 +8,7 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 
-from accounts.models import Notification, User
+from accounts.models import BrokerAccount, Notification, User
 from accounts.services import notifications
 from backtests import job
 from backtests import services as backtest_services
@@ -21,6 +21,7 @@ from marketdata.services import imports
 from strategies import services as strategy_services
 from strategies.gallery import publishing
 from strategies.models import ConditionTest, CustomStrategy, UserStrategy
+from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.factories import fill_session, make_bot, make_session
 from tests.strategies.trees import make_custom
 
@@ -46,6 +47,7 @@ class World:
     session: TradingSession
     bot: Bot
     template: BotTemplate
+    broker_account: BrokerAccount
 
     def url_parts(self) -> dict[str, Any]:
         """A value of hers for every name that a route may hold."""
@@ -72,12 +74,14 @@ class World:
             "publication_id": publishing.of(self.strategy).pk,
             "template": key_of(self.template),
             "version": 1,
+            "broker_kind": "alpaca",
+            "account_id": self.broker_account.pk,
         }
 
 
 def build(owner: User) -> World:
     """A finished backtest with its performance record, a saved strategy, an imported instrument with its import, a
-    notification and a channel, a bot with a session that holds a position in AAPL.
+    notification and a channel, a bot with a session that holds a position in AAPL, an account at a broker.
 
     The test must be transactional: a backtest reports its progress from a thread of its own.
     """
@@ -114,4 +118,5 @@ def build(owner: User) -> World:
         session=fill_session(make_session(owner, symbols=["AAPL"], bot=bot), bars=20),
         bot=bot,
         template=templates.save(owner, bot.pk, {"name": "Her template"}),
+        broker_account=BrokerAccountFactory(owner=owner),
     )

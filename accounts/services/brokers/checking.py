@@ -16,6 +16,7 @@ from tradingsite.lib.text import printable
 
 Environment, Kind = BrokerAccount.Environment, BrokerAccount.Kind
 MAX_WORDS = 240
+SHORTEST = 8  # no venue's key is shorter; what is may be a word of any sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,7 @@ def try_new(
             except KeysRefused as said:
                 raise guard.BadTry(str(said)) from None
     except guard.BadTry as said:
-        where = f"{Kind(kind).label}, {Environment(environment).label.lower()}"
-        text = f"The venue ({where}) refuses these keys: {said}"
-        raise Unprocessable(text, code="keys_refused") from None
+        raise Unprocessable(f"The venue refuses these keys. {said}", code="keys_refused") from None
     except VenueTooBusy as said:
         raise TooMany(f"The venue asks us to wait: {said}", retry_after=max(1, round(said.retry_after_s))) from None
     except VenueSilent as said:
@@ -135,6 +134,6 @@ def refuse_unfit(environment: str, found: Checked) -> None:
 def without(text: str, *secrets: str) -> str:
     """A venue's words made safe to show and to store: without keys that it repeats, and not endless."""
     for secret in secrets:
-        if secret:
+        if len(secret) >= SHORTEST:
             text = text.replace(secret, "•••")
     return printable(text, MAX_WORDS)

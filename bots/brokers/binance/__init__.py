@@ -1,8 +1,8 @@
 """Binance spot: mainnet and testnet; the practice venue speaks the same protocol.
 
 `client` sends (python-binance, with a clock that follows the venue's and without what it shares between threads),
-`answers` says what an answer means, `shapes` reads its JSON, `trades` lists executions, `stream` is the user data of
-the WebSocket API, `account` what of it fits the contract of `bots.brokers.base`.
+`answers` says what an answer means, `shapes` reads its JSON, `trades` and `activities` are lists by pages, `stream` is
+the user data of the WebSocket API, `account` what of it fits the contract of `bots.brokers.base`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from bots.brokers.base import (
     OrderRequest,
     Refused,
 )
-from bots.brokers.binance import shapes, trades
+from bots.brokers.binance import activities, shapes, trades
 from bots.brokers.binance.client import WINDOW_MS, SpotClient
 from bots.brokers.binance.stream import UserStream
 from bots.brokers.pace import Pace
@@ -198,16 +198,16 @@ class BinanceBroker:
 
     def executions(self, since: datetime.datetime, symbols: Collection[str]) -> list[Execution]:
         """As in the contract, but of these symbols only: Binance lists no others."""
-        now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(milliseconds=self._client.timestamp_offset)
         found = [
             shapes.execution(raw, self._ours)
             for name in sorted({self._theirs(symbol) for symbol in symbols})
-            for raw in trades.since(self._client, name, since, now)
+            for raw in trades.since(self._client, name, since, self._now)
         ]
         return sorted((each for each in found if each.at >= since), key=lambda each: (each.at, each.execution_id))
 
     def activities(self, since: datetime.datetime) -> list[CashActivity]:
-        return []
+        """As in the contract, each in its own coin; the testnet lists none."""
+        return [] if self.environment == "PAPER" else activities.since(self._client, since, self._now)
 
     def last_prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
         names = {self._theirs(symbol): symbol for symbol in symbols}
@@ -258,6 +258,10 @@ class BinanceBroker:
         return next((name for name in (asset + self._currency(), asset) if name in listed), None)
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _now(self) -> datetime.datetime:
+        """By the venue's clock, as far as it is known."""
+        return datetime.datetime.now(datetime.UTC) + datetime.timedelta(milliseconds=self._client.timestamp_offset)
 
     def _account(self) -> shapes.Raw:
         return shapes.row(self._client.ask("GET", "/api/v3/account", {"omitZeroBalances": "true"}, cost=20))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from bots.brokers.base import VenueDown
 from bots.brokers.binance import shapes
@@ -13,15 +13,19 @@ PATH, COST, PAGE = "/api/v3/myTrades", 20, 1_000
 DAY = datetime.timedelta(days=1)
 
 
-def since(client: SpotClient, name: str, first: datetime.datetime, now: datetime.datetime) -> Iterator[shapes.Raw]:
-    """Rows of myTrades of one pair from `first` on, oldest first, all of them. Raises as `Broker` says."""
-    page: list[shapes.Raw] = []
+def since(
+    client: SpotClient, name: str, first: datetime.datetime, now: Callable[[], datetime.datetime]
+) -> Iterator[shapes.Raw]:
+    """All rows of myTrades of one pair from `first` on, oldest first. now: by the venue's clock, which is known after a
+    first answer. Raises as `Broker` says."""
     begin = first
-    while not page and begin <= now:
+    while True:
         end = begin + DAY
         window = {"startTime": shapes.milliseconds(begin), "endTime": shapes.milliseconds(end)}
         page = _page(client, {"symbol": name, "limit": PAGE, **window})
         begin = end
+        if page or begin > now():
+            break
     last = -1
     while page:
         yield from page

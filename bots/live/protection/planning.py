@@ -283,7 +283,8 @@ def _guard(now: Situation) -> list[Action]:
     missed = max(now.held - going - targets, ZERO) if now.levels.target is not None else ZERO
     if not bare and not missed:
         return []
-    return [Guard(max(bare, missed), now.stop if bare else None, now.levels.target if missed else None)]
+    stop, target = now.stop if bare else None, now.levels.target if missed else None
+    return [Guard(max(bare, missed), stop, target, now.levels.reason(now.sign))]
 
 
 def _alarms(now: Situation) -> list[Action]:

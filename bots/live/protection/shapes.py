@@ -188,11 +188,13 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """We watch the price ourselves, for qty units: where it reaches `stop` or `target`, the position leaves."""
+    """We watch the price ourselves, for qty units: where it reaches `stop` or `target`, the position leaves. reason:
+    what the stop's exit is called."""
 
     qty: Decimal
     stop: Decimal | None = None
     target: Decimal | None = None
+    reason: str = "stop_loss"
 
 
 @dataclass(frozen=True, slots=True)

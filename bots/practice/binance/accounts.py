@@ -1,12 +1,13 @@
-"""Binance's account by REST: balances, own trades, and what a key may do."""
+"""Binance's account by REST: balances, own trades, what came and went otherwise, and what a key may do."""
 
 from __future__ import annotations
 
+from bots.practice.alpaca.shapes import plain
 from bots.practice.binance import shapes
 from bots.practice.binance.listing import Listing
 from bots.practice.binance.signing import Gate, Params
 from bots.practice.exchange import Exchange
-from bots.practice.orders import Account
+from bots.practice.orders import Account, Flow
 from bots.practice.web import Answer, Routes
 
 DAY_MS = 86_400_000
@@ -23,6 +24,9 @@ class Accounts:
         self.gate.add(routes, "GET", "/api/v3/account", self.account, 20)
         self.gate.add(routes, "GET", "/api/v3/myTrades", self.trades, 20)
         self.gate.add(routes, "GET", "/sapi/v1/account/apiRestrictions", self.restrictions)
+        self.gate.add(routes, "GET", "/sapi/v1/capital/deposit/hisrec", self.deposits)
+        self.gate.add(routes, "GET", "/sapi/v1/capital/withdraw/history", self.withdrawals)
+        self.gate.add(routes, "GET", "/sapi/v1/asset/assetDividend", self.dividends)
 
     def account(self, account: Account, params: Params) -> Answer:
         rows = shapes.balances(self.listing, account)
@@ -72,6 +76,29 @@ class Accounts:
             return Answer.of([row for row in told if first <= row["time"] <= last][:limit])
         return Answer.of(told[-limit:])
 
+    def deposits(self, account: Account, params: Params) -> Answer:
+        """Newest first, as the two lists below."""
+        return Answer.of([
+            {"id": row.id, "amount": plain(row.amount), "coin": self.listing.currency, "network": "", "status": 1,
+             "insertTime": shapes.ms(row.at), "completeTime": shapes.ms(row.at)}
+            for row in _flows(account, params, "CSD")
+        ])  # fmt: skip
+
+    def withdrawals(self, account: Account, params: Params) -> Answer:
+        return Answer.of([
+            {"id": row.id, "amount": plain(-row.amount), "transactionFee": "0", "coin": self.listing.currency,
+             "status": 6, "applyTime": f"{row.at:%Y-%m-%d %H:%M:%S}", "network": ""}
+            for row in _flows(account, params, "CSW")
+        ])  # fmt: skip
+
+    def dividends(self, account: Account, params: Params) -> Answer:
+        rows = [
+            {"id": int(row.id[:8], 16), "amount": plain(row.amount), "asset": self.listing.currency,
+             "divTime": shapes.ms(row.at), "enInfo": "Practice dividend", "tranId": int(row.id[:8], 16)}
+            for row in _flows(account, params, "DIV")
+        ]  # fmt: skip
+        return Answer.of({"rows": rows, "total": len(rows)})
+
     def restrictions(self, account: Account, params: Params) -> Answer:
         return Answer.of({
             "ipRestrict": False,
@@ -86,3 +113,11 @@ class Accounts:
             "enableVanillaOptions": False,
             "enablePortfolioMarginTrading": False,
         })  # fmt: skip
+
+
+def _flows(account: Account, params: Params, what: str) -> list[Flow]:
+    """Of one kind, between startTime and endTime, a page of `limit` from `offset` on."""
+    first, last = params.whole("startTime", 0), params.whole("endTime", 10**18)
+    found = [row for row in account.flows if row.what == what and first <= shapes.ms(row.at) <= last]
+    skipped = params.whole("offset", 0)
+    return found[::-1][skipped : skipped + min(params.whole("limit", MOST_TRADES), MOST_TRADES)]
