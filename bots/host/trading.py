@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connection
@@ -34,9 +35,11 @@ from bots.host.positions import LedgerMismatch
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
 from bots.live import strays
+from bots.live.asks import Answer
 from bots.live.bookings import waiting
 from bots.live.connection import Connection
 from bots.live.connections import Ready
+from bots.live.grouping import members
 from bots.live.runner import LiveRunner
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
@@ -44,6 +47,7 @@ from bots.states import IllegalMove, SessionState
 from bots.venues.base import Venue, VenueDown
 from bots.venues.paper import PaperVenue
 from engine import InputError
+from tradingsite.lib.errors import Conflict
 
 log = logging.getLogger(__name__)
 
@@ -177,6 +181,7 @@ class TradingDesk:
         lost = self._commit(pairs)
         committed_ns = time.time_ns()
         held = [(runner, done) for runner, done in pairs if runner.session.pk not in lost]
+        lost |= self._net(held)
         intents = [order for runner, done in held for order in runner.committed(done)]
         if intents:
             on_paper = {runner.session.pk: runner for runner, _ in held if isinstance(runner, PaperRunner)}
@@ -208,6 +213,32 @@ class TradingDesk:
                 lost |= self._settle([(runner, more)])
         return lost
 
+    def _net(self, held: Sequence[tuple[Runner, Done]]) -> set[int]:
+        """Settle opposite orders among sessions of one account, where its owner wants that; the rest is sent. Ids as
+        `_settle`."""
+        lost: set[int] = set()
+        by_account: dict[int, dict[LiveRunner, list[Order]]] = {}
+        for runner, done in held:
+            if isinstance(runner, LiveRunner) and done.write.orders:
+                alone = [order for order in done.write.orders if not members(order, done.write.orders)]
+                by_account.setdefault(runner.connection.account.pk, {})[runner] = alone
+        for decided in by_account.values():
+            if len(decided) > 1:
+                lost |= self._cross({runner.session.pk: runner for runner in decided}, chain(*decided.values()))
+        return lost
+
+    def _cross(self, runners: Mapping[int, LiveRunner], orders: Iterable[Order]) -> set[int]:
+        lost: set[int] = set()
+        neighbours = next(iter(runners.values())).connection.neighbours
+        for crossing in neighbours.crossings(list(orders)):
+            pairs: list[tuple[Runner, Done]] = []
+            for session_id, event in crossing.events(timezone.now()).items():
+                runner = runners[session_id]
+                done = self._guarded(runner, lost, lambda r=runner, e=event: r.heard(e))
+                pairs += [(runner, done)] if done is not None else []
+            lost |= self._settle(pairs)
+        return lost
+
     def _send(self, runners: Mapping[int, PaperRunner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
         """Bring committed orders to the venue and its word into rows and accounts. The ids of sessions that halted."""
         answers = patiently(lambda: sending.send(self.venue, orders, waits=waits))
@@ -235,8 +266,9 @@ class TradingDesk:
             self.measures.took(session, "signal", done.signals_s)
         if orders:
             self.measures.took(session, "intent", (committed_ns - instant.received_ns) / 1e9, times=orders)
-            self.measures.took(session, "ack", (acked_ns - committed_ns) / 1e9, times=orders)
             self.measures.count("orders", orders)
+        if orders and isinstance(runner, PaperRunner):
+            self.measures.took(session, "ack", (acked_ns - committed_ns) / 1e9, times=orders)
         if fills:
             booked_s = (committed_ns - mapping.nanoseconds(cycle.decided_at)) / 1e9
             self.measures.took(session, "booked", booked_s, times=fills)
@@ -317,6 +349,8 @@ class TradingDesk:
             if runner is None:
                 strays.book(connection, piece)
             elif piece.session_id not in gone:
+                if isinstance(piece.news, Answer) and piece.news.ask.do == "submit":
+                    self.measures.took(piece.session_id, "ack", piece.news.took_s)
                 done = self._guarded(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
                 if done is not None:
                     gone |= self._settle([(runner, done)])
@@ -338,12 +372,15 @@ class TradingDesk:
         return gone
 
     def refuse_session(self, lease: Lease, error: Exception) -> None:
-        """The keys of a session's account are refused, or the account is not in use, before it could begin."""
+        """A session's account cannot be opened, and would not be the next time either: it halts before it has begun."""
         session = TradingSession.objects.select_related("broker_account", "owner").get(pk=lease.session_id)
         account = session.broker_account
+        reason = f"Something is wrong on our side: {type(error).__name__}. The log has the details."
         if account is not None and isinstance(error, Unauthorised):
             brokers.mark_refused(account, str(error))
-        reason = str(error) if account is None else refusal_in_words(account, str(error))
+            reason = refusal_in_words(account, str(error))
+        elif isinstance(error, Conflict):
+            reason = str(error)
         self._finish(PaperRunner(lease, session, self.venue), SessionState.HALTED, reason)
 
     def _watch_groups(self, runners: Sequence[Runner]) -> None:
@@ -423,6 +460,8 @@ class TradingDesk:
             log.exception("session %s: %s could not be written", runner.session.pk, state)
             connection.close()
         else:
+            if isinstance(runner, LiveRunner):
+                runner.let_go()
             self.newsroom.state(runner, reason)
             self._notify(runner, f"session_{state.lower()}", "critical", f"{runner.session} {state.lower()}", reason)
         self.envelopes.forget(runner.session.owner_id, runner.session.pk)

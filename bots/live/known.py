@@ -38,7 +38,7 @@ def ask(connection: Connection, session: TradingSession) -> Known:
     rows = list(session.orders.filter(state__in=WORKING))
     newest = session.broker_executions.order_by("-executed_at").values_list("executed_at", flat=True).first()
     if rows or newest is not None:
-        since = min([row.decided_at for row in rows] + ([newest] if newest else []))
+        since = min([row.created_at for row in rows] + ([newest] if newest else []))
         known.executions = _named(connection, session, broker.executions(since - OVERLAP, session.symbols))
     for row in rows:
         found = broker.find(row.client_order_id, row.symbol)

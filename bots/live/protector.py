@@ -159,7 +159,8 @@ class Protector:
 
     def _is_naked(self, now: Situation, watch: Watch, *, is_watched: bool) -> bool:
         """Whether a declared stop has been neither at the venue nor watched by us for too long."""
-        bare = now.stop is not None and now.is_open and now.held - now.leaving > covered(now)
+        stops = covered(now) - now.at_market  # an exit of ours that is refused again and again covers nothing
+        bare = now.stop is not None and now.is_open and now.held - now.leaving > stops
         if not bare or is_watched:
             watch.naked_since = None
             watch.told.discard("naked_position")

@@ -19,6 +19,7 @@ from bots.host import feeds
 from bots.host.account import Absorbed, Tracked
 from bots.host.instants import Done, Instant
 from bots.host.lease import Lease
+from bots.host.ledger import SessionWrite
 from bots.host.positions import LedgerMismatch
 from bots.live import asks, grouping, posting
 from bots.live.account import LiveAccount
@@ -29,6 +30,7 @@ from bots.live.protecting import ProtectedRunner
 from bots.live.protector import Protector
 from bots.models import BookingRequest, Order, OrderRole, Trade, TradingSession
 from bots.orders import OrderState
+from bots.states import SessionState
 from engine import InputError
 from engine.portfolio import StepLog
 from engine.types import BUY, REQUEST_REASONS, SELL, STATUS_NAMES
@@ -53,12 +55,15 @@ class LiveRunner(ProtectedRunner):
         self._asked: dict[int, float] = {}  # order → when its end was asked for last
         self._quiet_since: float | None = None
         self._waiting = set()
+        self._built_at = 0.0  # monotonic, of the last rows
+        self._told_trouble: str | None = None
         self.troubled = True  # as it was known when its owner's wish was last heeded
 
     # --- start ------------------------------------------------------------------------------------------------------
 
     def reconcile(self) -> None:
         self.account = LiveAccount.load(self.session)
+        self.connection.neighbours.join(self.account)
         self.protector = Protector(self.account, self.connection.rules, self.connection.broker.capabilities)
 
     def compare_orders(self, working: set[int]) -> None:
@@ -101,10 +106,11 @@ class LiveRunner(ProtectedRunner):
     def _absent(self, tracked: Tracked) -> Done:
         """The venue has proven not to have it: it is sent if it still means something, else it has never been."""
         order = tracked.row
-        if tracked.view.state not in (_O.INTENT, _O.SUBMITTED, _O.UNKNOWN):
+        is_rest = tracked.view.state is _O.PARTIALLY_FILLED and not order.broker_order_id  # of what was netted
+        if tracked.view.state not in (_O.INTENT, _O.SUBMITTED, _O.UNKNOWN) and not is_rest:
             raise LedgerMismatch(f"the venue does not know order {order.client_order_id}, which it had accepted")
         absorbed = Absorbed()
-        age_ns = time.time_ns() - mapping.nanoseconds(order.decided_at)
+        age_ns = time.time_ns() - mapping.nanoseconds(order.created_at)
         is_protective = order.role != OrderRole.PLAIN
         if is_protective or (order.is_entry and age_ns > TIMEFRAME_NS[self.session.timeframe]):
             order.state_reason = "It never left" if is_protective else "It never left, and its bar is long past"
@@ -142,6 +148,14 @@ class LiveRunner(ProtectedRunner):
         self.troubled = trouble is not None
         return super().trouble() or trouble
 
+    def heed(self) -> None:
+        """As `Runner.heed`; why a session waits stands in its row, also where the reason changes while it does."""
+        super().heed()
+        trouble = self.trouble() if self.state == SessionState.DEGRADED else None
+        if trouble is not None and trouble != self._told_trouble:
+            self.lease.rows().update(state_reason=trouble[:500])
+        self._told_trouble = trouble
+
     def _preflight(self, absorbed: Absorbed, at: Any) -> dict[str, str]:
         for order in absorbed.orders:
             if order.state == _O.INTENT:
@@ -159,7 +173,10 @@ class LiveRunner(ProtectedRunner):
         self.account.resize(order)
 
     def committed(self, done: Done) -> list[Order]:
-        intents = [order for order in done.write.orders if order.state == _O.INTENT] + done.again
+        self.connection.permit.seen(self._built_at)  # the rows were written under the account's lease after that
+        # What was filled before it left was settled with another session; the rest goes to the venue.
+        intents = [order for order in done.write.orders if order.state in (_O.INTENT, _O.PARTIALLY_FILLED)]
+        intents += done.again
         if intents:
             failpoints.pass_by("after_intent")
         for order in sorted(intents, key=lambda order: order.is_entry):
@@ -400,6 +417,10 @@ class LiveRunner(ProtectedRunner):
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
+    def _write(self, absorbed: Absorbed, *, cursor_ns: int, **values: Any) -> SessionWrite:
+        self._built_at = time.monotonic()
+        return super()._write(absorbed, cursor_ns=cursor_ns, **values)
+
     def _written(self, absorbed: Absorbed, told: list[Mapping[str, Any] | None], again: Sequence[Order] = ()) -> Done:
         """The rows of what was booked, with what the engine was told for the tape. again: orders to be sent again."""
         write = self._write(absorbed, cursor_ns=self.cursor_ns)
@@ -439,6 +460,12 @@ class LiveRunner(ProtectedRunner):
             return False
         staying = {t.row.client_order_id for t in self.account.orders.values()}
         return not self.at_venue() - staying
+
+    def let_go(self) -> None:
+        """Nobody decides for this session any more: what would open a position is taken back. What protects stays."""
+        for tracked in self.account.orders.values():
+            if tracked.row.is_entry and tracked.row.pk:
+                self.connection.send(Ask("cancel", tracked.row, True))
 
     def give_up_orders(self) -> Done | None:
         return None  # the venue works them still: they end there, or they fill

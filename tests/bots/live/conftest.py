@@ -15,7 +15,6 @@ from tests.bots.host.processes import HostProcess, Zygote
 from tests.bots.live.rig import SEED, Rig, instruments, rig_of
 from tests.conftest import _service_env
 
-
 SWEEP_S = 2.0
 
 
