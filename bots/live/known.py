@@ -15,6 +15,8 @@ from bots.live.connection import Connection
 from bots.models import Order, TradingSession
 from bots.orders import WORKING
 
+TRIES = 4  # to read positions and executions of one moment
+
 
 @dataclass(slots=True)
 class Known:
@@ -37,15 +39,18 @@ def ask(connection: Connection, session: TradingSession) -> Known:
     connection.listen_for(session)
     rows = list(session.orders.filter(state__in=WORKING))
     newest = session.broker_executions.order_by("-executed_at").values_list("executed_at", flat=True).first()
-    if rows or newest is not None:
-        since = min([row.created_at for row in rows] + ([newest] if newest else []))
-        known.executions = _named(connection, session, broker.executions(since - OVERLAP, session.symbols))
+    since = min([row.created_at for row in rows] + ([newest] if newest else []), default=None)
+    executions: list[Execution] = []
+    for _ in range(TRIES):
+        known.positions = {position.symbol: position.qty for position in broker.positions()}
+        if since is None:
+            break
+        before, executions = len(executions), broker.executions(since - OVERLAP, session.symbols)
+        if len(executions) == before:
+            break  # nothing was traded between the two: they tell of the same moment
+    known.executions = _named(connection, session, executions)
     for row in rows:
-        found = broker.find(row.client_order_id, row.symbol)
-        if found is None and row.broker_order_id:
-            found = broker.order(row.broker_order_id, row.symbol)  # a leg, which has another name at the venue
-        known.orders[row.client_order_id] = found
-    known.positions = {position.symbol: position.qty for position in broker.positions()}
+        known.orders[row.client_order_id] = broker.find(row.client_order_id, row.symbol)
     return known
 
 
