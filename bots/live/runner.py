@@ -103,9 +103,11 @@ class LiveRunner(TellingRunner):
             raise LedgerMismatch(f"the venue does not know order {order.client_order_id}, which it had accepted")
         absorbed = Absorbed()
         age_ns = time.time_ns() - mapping.nanoseconds(order.created_at)
-        is_protective = order.role != OrderRole.PLAIN
-        if is_protective or (order.is_entry and age_ns > TIMEFRAME_NS[self.session.timeframe]):
-            order.state_reason = "It never left" if is_protective else "It never left, and its bar is long past"
+        is_late = order.is_entry and age_ns > TIMEFRAME_NS[self.session.timeframe]
+        # An id that is free again once its order has ended is never sent twice: what is still wanted is decided anew.
+        is_once = self.connection.broker.capabilities.ids_stay_used
+        if order.role != OrderRole.PLAIN or is_late or not is_once:
+            order.state_reason = "It never left, and its bar is long past" if is_late else "It never left"
             self.account.on_its_way(tracked, _O.CANCELED, feeds.wall_time(), absorbed)
             return self._written(absorbed, [self._end_in_engine(order, "cancelled", absorbed)])
         return self._written(absorbed, [], again=[order])
