@@ -43,8 +43,8 @@ def _offer(request: OrderRequest, rules: InstrumentRules, known: Known) -> Itera
         ("time_in_force", request.time_in_force, rules.tifs),
         ("order_class", request.order_class, (rules.classes & known.capabilities.native_classes) | {"simple"}),
     ):
-        if field == "time_in_force" and request.kind == "market" and "day" not in rules.tifs:
-            continue  # a coin's market order fills at once, whatever is asked
+        if field == "time_in_force" and request.kind == "market" and known.capabilities.whole_position_is_balance:
+            continue  # a market order of a spot venue has none: it fills at once, whatever is asked
         if value not in offered:
             name = field.replace("_", " ")
             text = f"{rules.symbol} takes no {value} as its {name} here; it takes {', '.join(sorted(offered))}."
@@ -141,6 +141,8 @@ def _value(request: OrderRequest, rules: InstrumentRules, known: Known) -> Itera
 
 def _hours(request: OrderRequest, rules: InstrumentRules, known: Known) -> Iterator[Problem]:
     if request.extended_hours:
+        if known.capabilities.whole_position_is_balance:
+            return  # it never closes, and does not ask
         if not rules.extended_hours:
             yield Problem("invalid", f"{rules.symbol} is not traded outside of regular hours here.", "extended_hours")
         elif request.kind != "limit" or request.time_in_force != "day" or request.order_class != "simple":
@@ -176,10 +178,11 @@ def _legs(request: OrderRequest, rules: InstrumentRules, known: Known) -> Iterat
     if base is None:
         return
     sign = (1 if request.side == "BUY" else -1) * (-1 if request.order_class == "oco" else 1)
+    least = LEG_DISTANCE if known.has_wash_rule else rules.price_step(base)
     for field, px, way in (("stop_loss", request.stop_loss, -1), ("take_profit", request.take_profit, 1)):
-        if px is None or (px - base) * sign * way >= LEG_DISTANCE:
+        if px is None or (px - base) * sign * way >= least:
             continue
-        edge = base + sign * way * LEG_DISTANCE
+        edge = base + sign * way * least
         nearest = ceil_px(edge, rules) if sign * way > 0 else floor_px(edge, rules)
         word = "above" if sign * way > 0 else "below"
         text = f"The {field.replace('_', ' ')} must be {word} {plain(base)}; {plain(nearest)} is the nearest price."
@@ -239,7 +242,7 @@ def _means(request: OrderRequest, rules: InstrumentRules, known: Known) -> Itera
     if known.held * sign < 0:
         yield from _reduction(request, rules, known)
         return
-    if request.order_class == "oco" and not (known.is_spot and sign > 0):
+    if request.order_class == "oco":
         yield Problem("invalid", f"An OCO closes a position, and none in {rules.symbol} is held.", "order_class")
         return
     if sign < 0 and known.is_spot:
@@ -275,20 +278,26 @@ def _reduction(request: OrderRequest, rules: InstrumentRules, known: Known) -> I
 
 
 def held_for_orders(orders: Iterable[BrokerOrder], symbol: str, held: Decimal) -> Decimal:
-    """Units that exits hold. A stop that is held back for another order (of an OCO or a bracket) holds nothing more."""
+    """Units that exits hold. The stop of a group holds nothing more: Alpaca says so of it, and at Binance it has the
+    name of the order that it was sent with, and a suffix.
+    """
     side = "SELL" if held > 0 else "BUY"
-    return sum(
-        (o.qty - o.filled for o in orders
-         if o.symbol == symbol and o.side == side and o.state is not OrderState.SUSPENDED),
-        ZERO,
-    )  # fmt: skip
+    exits = [order for order in orders if order.symbol == symbol and order.side == side]
+    names = {order.client_order_id for order in exits}
+    own = [o for o in exits if o.state is not OrderState.SUSPENDED and o.client_order_id.removesuffix("-s") not in
+           names - {o.client_order_id}]  # fmt: skip
+    return sum((order.qty - order.filled for order in own), ZERO)
 
 
 def _count(request: OrderRequest, rules: InstrumentRules, known: Known) -> Iterator[Problem]:
-    if rules.max_orders is None:
-        return
-    new = len([px for px in (request.take_profit, request.stop_loss) if px]) if request.order_class == "oco" else 1
-    open_now = sum(order.symbol == request.symbol for order in known.open_orders)
-    if open_now + new > rules.max_orders:
-        text = f"{rules.max_orders} orders may be open in {rules.symbol}; {open_now} are. Cancel one first."
-        yield Problem("max_orders", text, "symbol")
+    """How many orders, and how many of them stops, may be open in one symbol."""
+    orders = [order for order in known.open_orders if order.symbol == request.symbol]
+    stops = [order for order in orders if order.stop_px is not None]
+    is_oco, is_stop = request.order_class == "oco", request.kind in ("stop", "stop_limit")
+    for name, most, open_now, new in (
+        ("orders", rules.max_orders, len(orders), 1 + is_oco),
+        ("stops", rules.notes.get("max_stops"), len(stops), int(is_oco or is_stop)),
+    ):
+        if most is not None and new and open_now + new > most:
+            text = f"{most} {name} may be open in {rules.symbol}; {open_now} are. Cancel one first."
+            yield Problem("max_orders", text, "symbol")
