@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
+from django.http import QueryDict
 from django.utils import timezone
 
 from accounts.models import BrokerAccount, User
@@ -29,6 +30,14 @@ class SessionForm(MarketForm):
         "scheduled_end_time", *MarketForm.OPTION_NAMES,
     )  # fmt: skip
     DEFAULTS = {**MarketForm.DEFAULTS, "initial_cash": "100000", "mode": Mode.PAPER.value}
+
+    @classmethod
+    def from_request(cls, user: User, sent: QueryDict) -> Self:
+        """As sent by the page, which shows accounts to a live session only."""
+        form = super().from_request(user, sent)
+        if not form.is_live:
+            form.unseen.add("broker_account_id")
+        return form
 
     @property
     def is_live(self) -> bool:

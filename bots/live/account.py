@@ -155,6 +155,8 @@ class LiveAccount(Account):
         for step in (_O.SUBMITTED, state):
             if tracked.view.state in (_O.INTENT, _O.SUBMITTED, _O.UNKNOWN):
                 tracked.view = apply(tracked.view, Moved(step))
+        if state is _O.CANCELED and tracked.view.state is _O.PARTIALLY_FILLED and not tracked.row.broker_order_id:
+            tracked.view = apply(tracked.view, Moved(state))  # the rest of what was settled with another session
         self.unasked.discard(tracked.row.seq)
         self._settle(tracked, at, done)
 

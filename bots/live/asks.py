@@ -45,8 +45,9 @@ class Answer:
 
 
 def as_request(order: Order, rules: InstrumentRules | None) -> OrderRequest:
-    """The order as it leaves, at the venue's steps: never larger, prices to the side that risks less."""
-    qty, tif = order.qty, order.time_in_force
+    """The order as it leaves, at the venue's steps: never larger, prices to the side that risks less. What is filled
+    before it leaves was settled with another session (`bots.live.opposite`)."""
+    qty, tif = order.qty - order.filled_qty, order.time_in_force
     if rules is not None:
         step = rules.fraction_step if rules.fractionable else rules.lot
         qty = qty.quantize(step, ROUND_DOWN) if step < 1 else (qty // step) * step

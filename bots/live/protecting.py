@@ -134,7 +134,8 @@ class ProtectedRunner(Runner):
             asks.as_request(order, self.connection.rules.get(order.symbol)), self.facts_of(order.symbol)
         )
         problem = next((problem for problem in found if problem.blocks), None)
-        return super().refusal_of(order) or (problem.text if problem is not None else "")
+        told = problem.text if problem is not None else self.connection.neighbours.refusal(order)
+        return super().refusal_of(order) or told
 
     def _add_exits(self, absorbed: Absorbed) -> None:
         """Entries that open a position leave with their exits, where the venue takes them together."""

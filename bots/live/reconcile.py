@@ -182,7 +182,7 @@ def _tell(account: BrokerAccount, row: Discrepancy) -> None:
         text=f"{row.text}." + (" The sessions that it concerns are halted." if broken else ""),
         link=f"/inbox/?account={account.pk}",
         session_id=row.session_id or "",
-        dedup=f"reconciliation:{account.pk}:{row.key}",
+        dedup=f"reconciliation:{row.pk}",
     )
 
 

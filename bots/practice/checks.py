@@ -23,7 +23,7 @@ def check(
     if known is not None and not (request.house == "binance" and account.orders[known].is_over):
         raise Refusal("duplicate_client_id", "client_order_id must be unique")
     if instrument.asset_class == "crypto" and request.house == "alpaca":
-        _coin(instrument, request)
+        _coin(request)
     _prices(instrument, request)
     qty = _quantity(instrument, request, quote)
     _legs(request, qty, quote)
@@ -32,9 +32,11 @@ def check(
         raise Refusal("would_match", "a post-only order would fill at once")
     if request.order_class != "oco" and request.house == "alpaca":
         _wash(request, others, quote)
-    # The exits of one group are for the same units: the others do not hold those of the one that is replaced.
-    group = "" if replacing is None else replacing.parent or replacing.id
-    _means(account, instrument, request, qty, quote, [o for o in account.working() if group not in (o.id, o.parent)])
+    working = account.working()
+    if replacing is not None:  # the exits of its group are for the same units
+        group = replacing.parent or replacing.id
+        working = [order for order in working if group not in (order.id, order.parent)]
+    _means(account, instrument, request, qty, quote, working)
     return qty
 
 
@@ -51,14 +53,12 @@ def held_for_orders(orders: Iterable[VenueOrder], position: Decimal) -> Decimal:
     return sum(by_group.values(), ZERO)
 
 
-def _coin(instrument: Instrument, request: Request) -> None:
+def _coin(request: Request) -> None:
     """What Alpaca takes no orders of coins for."""
     if request.kind not in ("market", "limit", "stop_limit"):
         raise Refusal("invalid", "invalid order type for crypto order")
     if request.tif not in ("gtc", "ioc"):
         raise Refusal("invalid", "invalid crypto time_in_force")
-    if request.qty is not None and request.qty % instrument.lot:
-        raise Refusal("invalid", f"qty must be a multiple of {instrument.lot}")
     if request.order_class != "simple":
         raise Refusal("invalid", f"crypto orders not allowed for advanced order_class: {request.order_class}")
 

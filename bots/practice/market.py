@@ -39,7 +39,7 @@ Heard = Callable[[Trade], None]
 
 
 class Market:
-    """Moves an exchange's quotes on with its clock.
+    """Moves an exchange's quotes on with its clock; of what is halted nothing is made up.
 
     is_scripted: no made-up prices; quotes change by `say` only. per_s: trades a second of each symbol.
     """
@@ -74,6 +74,8 @@ class Market:
         first = max(self.until_ns, now_ns - most_s * SECOND)
         rows: list[Trade] = []
         for symbol in self.exchange.instruments:
+            if symbol in self.exchange.halted:
+                continue
             made = self._made(symbol, first // SECOND, now_ns // SECOND + 1)
             rows += [trade for trade in made if first <= trade.ts < now_ns]
         for trade in sorted(rows, key=lambda trade: trade.ts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,6 +26,7 @@ from bots.practice.exchange import Exchange
 from bots.practice.faults import Faults, RequestFault
 from bots.practice.flat_files import FlatFiles
 from bots.practice.hours import Schedule
+from bots.practice.keeping import Keeper
 from bots.practice.market import Market
 from bots.practice.minutes import Minutes
 from bots.practice.orders import Account, Instrument
@@ -65,6 +67,7 @@ class Venue:
         always_open: bool = False,
         seed: int | None = None,
         is_scripted: bool = False,
+        keeper: Keeper | None = None,
     ) -> None:
         self.clock, self.faults, self.schedule = clock or Clock(), Faults(), Schedule(always_open=always_open)
         self.exchange = Exchange(instruments, self.clock.now, self.schedule)
@@ -83,14 +86,34 @@ class Venue:
         self.binance = Binance(self.exchange, self.market)
         self.binance.add_to(self.routes)
         Control(self).add_to(self.routes)
-        self._session_ends: dict[str, Any] = {}
+        self._session_ends: dict[str, datetime.datetime | None] = {}
+        self.keeper = keeper
+        if keeper is not None:
+            self._restore(keeper)
         self.market.open(self.now_ns())
+
+    def _restore(self, keeper: Keeper) -> None:
+        """Go on with a ledger: no time before its last, and days that have ended meanwhile end now."""
+        told = keeper.restore(self.exchange)
+        if "now" in told and told["now"] > self.clock.now():
+            self.clock.go_to(told["now"])
+        now = self.clock.now()
+        ends = {symbol: self.schedule.closes_at(one, now) for symbol, one in self.exchange.instruments.items()}
+        self._session_ends = ends | told.get("session_ends", {})
+
+    def _keep(self, *, thorough: bool) -> None:
+        """Put on disk what has happened, before anybody is told."""
+        if self.keeper is not None:
+            ends = {symbol: at for symbol, at in self._session_ends.items() if at is not None}
+            self.keeper.save({"now": self.clock.now(), "session_ends": ends}, thorough=thorough)
 
     def now_ns(self) -> int:
         return int(self.clock.seconds() * 1e9)
 
     def open_account(self, key: str, secret: str, cash: Decimal = Decimal(100_000)) -> Account:
-        return self.exchange.open_account(key, secret, cash)
+        account = self.exchange.open_account(key, secret, cash)
+        self._keep(thorough=True)
+        return account
 
     def tick(self) -> None:
         """Let happen what has happened since the last tick: trades, fills, bars, the end of a session."""
@@ -103,6 +126,7 @@ class Venue:
             if ends is not None and now >= ends:
                 self.exchange.session_ends(symbol)
                 self._session_ends[symbol] = self.schedule.closes_at(instrument, now)
+        self._keep(thorough=False)
 
     async def run(self) -> None:
         """`tick` for as long as the venue is up."""
@@ -122,7 +146,8 @@ class Venue:
         try:
             request = await web.read(scope, receive)
         except ValueError as error:
-            await web.send(Answer.of({"message": str(error)}, 413), send)
+            status = 413 if isinstance(error, web.TooLarge) else 400
+            await web.send(Answer.of({"message": str(error)}, status), send)
             return
         fault = None
         if not request.path.startswith("/practice"):
@@ -140,7 +165,9 @@ class Venue:
             return UNKNOWN
         handler, parts = found
         self.market.go_on(self.now_ns())  # an order meets the prices of its own moment
-        return handler(replace(request, parts=parts))
+        answer = handler(replace(request, parts=parts))
+        self._keep(thorough=request.method != "GET")
+        return answer
 
     # --- streams ----------------------------------------------------------------------------------------------------
 

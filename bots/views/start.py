@@ -12,12 +12,14 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts import selectors as account_selectors
+from accounts.models import BrokerAccount
 from accounts.services import stepup
 from bots import selectors, services
 from bots.forms import BotForm, SessionForm
 from bots.forms.market import SIMULATED, MarketForm
 from bots.models import Mode
-from bots.services import real_money
+from bots.services import feeds, real_money
 from engine.errors import InputError
 from marketdata import selectors as market
 from strategies.run_form import CUSTOM, SAVED
@@ -95,7 +97,7 @@ def _prefilled(request: HttpRequest) -> SessionForm:
     elif not all(symbol.startswith("SIM-") for symbol in values["symbols"]):
         values["feed"] = "replay"
     if asked.get("account", "").isdecimal():
-        values |= {"mode": Mode.LIVE.value, "broker_account_id": asked["account"]}
+        values |= _at(account_selectors.broker_account(request.user, int(asked["account"])))
     if asked.get("saved", "").isdecimal():
         values["strategy"] = f"{SAVED}{asked['saved']}"
     elif asked.get("custom", "").isdecimal():
@@ -109,6 +111,16 @@ def _prefilled(request: HttpRequest) -> SessionForm:
         or values.get("strategy") in {None, *(choice["value"] for choice in form.strategy_choices)}
     )
     return form if known else SessionForm(request.user, {"symbols": values["symbols"]})
+
+
+def _at(account: BrokerAccount) -> dict[str, Any]:
+    """What the form of a live session on this account begins with: the broker's own prices, where it tells any."""
+    values: dict[str, Any] = {"mode": Mode.LIVE.value, "broker_account_id": str(account.pk)}
+    if account.kind in feeds.LIVE:
+        values["feed"] = account.kind
+    if account.environment != BrokerAccount.Environment.PRACTICE:
+        values["symbols"] = []  # what trades there is for the person to say
+    return values
 
 
 @login_required

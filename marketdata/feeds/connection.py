@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from engine.errors import InputError
-from engine.types import TIMEFRAMES
 from marketdata.columns import SECOND
 from marketdata.feeds.base import Feed, FeedError
 from marketdata.feeds.clock import Clock
 from marketdata.feeds.listener import Subscription
+from marketdata.feeds.missed import missed
 from marketdata.feeds.reconnect import Reconnect
-from marketdata.feeds.spans import spans_of
 from marketdata.feeds.track import Track
 from marketdata.feeds.types import ClosedBar, FeedKey, FeedState, FeedStatus, Tick
 
@@ -28,8 +27,6 @@ log = logging.getLogger(__name__)
 _PULSE_S = 0.25
 _LOOK_S = 0.05
 _AGAIN_S = 2.0
-MOST_HISTORY = 50_000
-"""How many bars of a timeframe a listener that was away gets at most."""
 
 
 class Connection:
@@ -333,7 +330,7 @@ class Connection:
                 raise fault
         for listener in waiting:
             if not listener.closed and not self.is_behind(listener.symbols):
-                listener.begin(await self._history(listener) if listener.since_ns is not None else ())
+                listener.begin(await missed(self.feed, listener, self._clock.now_ns()))
         whole = not any(track.held for track in self.tracks.values())
         if whole and self._up.is_set() and not self._mute and not self._is_silent():
             self._flowing = True
@@ -380,22 +377,6 @@ class Connection:
         if holes == self._holes:  # else there is a new hole, and with it a new fill
             track.fill(parts, self._clock.now_ns())
 
-    async def _history(self, listener: Subscription) -> list[ClosedBar]:
-        """Bars that closed since the last one the listener has."""
-        since, received, found = listener.since_ns or 0, self._clock.now_ns(), []
-        until = self.feed.watermark()  # one for all, so that the bars of its last instant stay together
-        for symbol in listener.symbols:
-            spans = spans_of(self.feed.calendar(symbol))
-            for timeframe in listener.timeframes:
-                start = max(since, until - MOST_HISTORY * TIMEFRAMES[timeframe]) - TIMEFRAMES[timeframe]
-                columns = await self.feed.backfill(symbol, timeframe, start, until)
-                rows = zip(columns.ts.tolist(), *(a.tolist() for a in columns.arrays()), strict=True)
-                for ts, *values in rows:
-                    end = spans.place(ts, timeframe).ts_close
-                    if end > since:
-                        found.append(ClosedBar(symbol, timeframe, ts, end, *values, received, True))
-        return found
-
     # --- State -------------------------------------------------------------------------------------------------------
     def last_ts(self, symbol: str) -> int:
         track = self.tracks.get(symbol)
@@ -420,13 +401,8 @@ class Connection:
             "subscriptions": len(self.tracks),
             "listeners": len(self._listeners),
             "ticks": totals["accepted"] if self.feed.timeframe is None else prints,
-            "duplicate": totals["duplicate"],
-            "late": totals["late"],
-            "out_of_order": totals["out_of_order"],
-            "bars": self.counters["bars"],
-            "corrected": self.counters["corrected"],
+            **{name: totals[name] for name in ("duplicate", "late", "out_of_order")},
+            **{name: self.counters[name] for name in ("bars", "corrected", "reconnects", "backfills")},
             "quarantined": dict(quarantined),
-            "reconnects": self.counters["reconnects"],
-            "backfills": self.counters["backfills"],
             "errors": sum(listener.errors for listener in self._listeners),
         }

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
-from django.db import close_old_connections
 
 from marketdata.columns import BarColumns
 from marketdata.feeds.types import ClosedBar
@@ -13,31 +10,21 @@ from marketdata.models import Coverage
 from marketdata.services import series
 from marketdata.zones import from_ns
 
-log = logging.getLogger(__name__)
-
 
 def apply(source: str, bar: ClosedBar) -> bool:
     """Write the bar's values over those that are stored; returns whether the store has that time at all.
 
-    What is not stored yet comes corrected when it is asked for. Never raises: a stream that tells of a correction must
-    not end over it.
+    What is not stored yet comes corrected when it is asked for. Blocks.
     """
-    close_old_connections()
-    try:
-        at = from_ns(bar.ts_open)
-        held = Coverage.objects.filter(
-            instrument__source=source, instrument__symbol=bar.symbol, instrument__owner=None, timeframe=bar.timeframe,
-            asked_from__lte=at, asked_to__gt=at,
-        )  # fmt: skip
-        row = held.select_related("instrument").first()
-        if row is None:
-            return False
-        ts, *values = bar.values()
-        columns = BarColumns(np.array([ts], np.int64), *(np.array([value], np.float64) for value in values))
-        series.put(row.instrument, bar.timeframe, columns, (bar.ts_open, bar.ts_close))
-        return True
-    except Exception:
-        log.exception("the correction of %s %s at %s was not stored", source, bar.symbol, bar.ts_open)
+    at = from_ns(bar.ts_open)
+    held = Coverage.objects.filter(
+        instrument__source=source, instrument__symbol=bar.symbol, instrument__owner=None, timeframe=bar.timeframe,
+        asked_from__lte=at, asked_to__gt=at,
+    )  # fmt: skip
+    row = held.select_related("instrument").first()
+    if row is None:
         return False
-    finally:
-        close_old_connections()
+    ts, *values = bar.values()
+    columns = BarColumns(np.array([ts], np.int64), *(np.array([value], np.float64) for value in values))
+    series.put(row.instrument, bar.timeframe, columns, (bar.ts_open, bar.ts_close))
+    return True

@@ -46,7 +46,8 @@ def fetch(symbols: Sequence[str], timeframe: str, first: date, last: date, *, to
     """Bring the bars of [first, last] (days of the exchange) into the store, as those of the source polygon.
 
     What is stored is one piece: where these days do not touch what is there, those between are fetched as well. Only
-    what is missing is asked for. today: against which a file is late. Raises InputError, ProviderError; what was read before that stays.
+    what is missing is asked for. today: against which a file is late. Raises InputError, ProviderError; what
+    was read before that stays.
     """
     if timeframe not in FOLDERS:
         text = f"there are no files of {timeframe} bars"

@@ -96,7 +96,7 @@ def test_a_start_writes_the_session_and_version_1_of_its_settings(alice: User) -
         ({"symbols": ["SIM A"]}, {"symbols[0]": "bad_text"}),
         ({"symbols": ["AAPL"]}, {"feed": "required"}),
         ({"symbols": ["AAPL"], "feed": "synthetic"}, {"symbols[0]": "not_found"}),
-        ({"symbols": ["AAPL"], "feed": "alpaca"}, {"feed": "unknown_choice"}),
+        ({"symbols": ["AAPL"], "feed": "nasdaq"}, {"feed": "unknown_choice"}),
         ({"feed_options": {"sed": 1}}, {"feed_options.sed": "unknown_field"}),
         ({"strategy": "astrology"}, {"strategy": "unknown_choice"}),
         ({"strategy": None}, {"strategy": "required"}),

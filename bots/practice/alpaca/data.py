@@ -133,7 +133,7 @@ class Client:
         try:
             message = msgpack.unpackb(data) if isinstance(data, bytes) else json.loads(data)
             answer = self._answer(message)
-        except (ValueError, AttributeError, msgpack.UnpackException):
+        except (ValueError, TypeError, AttributeError, RecursionError, msgpack.UnpackException):
             answer = {"T": "error", "code": 400, "msg": "invalid syntax"}
         await self.connection.answer(self.frame([answer]))
 

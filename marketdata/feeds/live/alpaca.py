@@ -41,7 +41,7 @@ class AlpacaFeed(VendorFeed):
     provider = "alpaca"
     name = "Alpaca"
 
-    def __init__(self, place: Callable[[], Place], market: str = STOCKS, *, clock: Clock | None = None) -> None:
+    def __init__(self, place: Callable[[bool], Place], market: str = STOCKS, *, clock: Clock | None = None) -> None:
         super().__init__(place, clock=clock)
         self._market = market
         self._quotes: dict[str, QuoteMessage] = {}

@@ -29,7 +29,7 @@ class BinanceFeed(VendorFeed):
     provider = "binance"
     name = "Binance"
 
-    def __init__(self, place: Callable[[], Place], candles: str = "1m", *, clock: Clock | None = None) -> None:
+    def __init__(self, place: Callable[[bool], Place], candles: str = "1m", *, clock: Clock | None = None) -> None:
         super().__init__(place, clock=clock)
         self.timeframe = candles
         self.grace_ns = SECOND

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from engine.exchange import ROUND_THE_CLOCK
 from engine.types import TIMEFRAMES
 from marketdata.columns import DAY, BarColumns
 from marketdata.feeds.spans import spans_of
 from marketdata.providers.base import Provider
 
 _TRIES = 6
-_REGULAR_SHARE = 5.5  # a week has so many times the hours in which an exchange is open
+_REGULAR_SHARE, _DAYS_SHARE = 5.5, 1.6  # a week has so many times the hours, and days, of an exchange
 
 
 class History:
@@ -39,8 +40,9 @@ class History:
 
     def last(self, symbol: str, timeframe: str, count: int, before_ns: int) -> BarColumns:
         """The last `count` bars that have ended by `before_ns`; fewer where there are no more. Raises ProviderError."""
-        share = 1.0 if self._calendar(symbol) == "24/7" else _REGULAR_SHARE
-        span = int(max(TIMEFRAMES[timeframe] * count * (share if timeframe != "1d" else 1.6), 4 * DAY))
+        span = TIMEFRAMES[timeframe] * (count + 1)
+        if self._calendar(symbol) != ROUND_THE_CLOCK:  # over nights and weekends
+            span = max(int(span * (_DAYS_SHARE if timeframe == "1d" else _REGULAR_SHARE)), 4 * DAY)
         found = BarColumns.empty()
         for _ in range(_TRIES):
             more = self.between(symbol, timeframe, before_ns - span, before_ns, before_ns)

@@ -17,17 +17,18 @@ class Pace:
     a fault, or a night, doubles the limit and no more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, least_ns: int = LEAST_NS) -> None:
+        self._least = least_ns
         self._pauses: deque[int] = deque(maxlen=_REMEMBERED)
         self._last = 0
-        self.limit_ns = FIRST_NS
+        self.limit_ns = max(FIRST_NS, least_ns)
 
     def beat(self, now_ns: int) -> None:
         """A message came at `now_ns` of a clock that never goes back."""
         if self._last:
             self._pauses.append(min(now_ns - self._last, self.limit_ns))
             if len(self._pauses) >= _ENOUGH:
-                self.limit_ns = min(max(2 * max(self._pauses), LEAST_NS), MOST_NS)
+                self.limit_ns = min(max(2 * max(self._pauses), self._least), MOST_NS)
         self._last = now_ns
 
     def rest(self) -> None:

@@ -1,6 +1,7 @@
 """Where a vendor is and who asks: the installation's own keys, or those of a user's broker account.
 
-Read anew at each connect, so that a key that was changed is used, and one that was closed is not. All of it blocks.
+Read anew each time, so that a key that was changed is used, and one that was closed is not. All of it blocks.
+`connects`: a connection is opened with the keys, which leaves a line in the audit trail; requests beside it do not.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 
 from marketdata.feeds.base import FeedError
 from marketdata.symbols import is_made
+from tradingsite.lib.errors import ApiError
 
 STOCKS, COINS = "stocks", "crypto"
 POLYGON_PRACTICE, BINANCE_PRACTICE = "/polygon-ws", "/binance-ws"
@@ -38,7 +40,7 @@ def is_coin(symbol: str) -> bool:
     return ("-" in symbol or "/" in symbol) and not is_made(symbol)
 
 
-def alpaca(account: int | None, market: str) -> Place:
+def alpaca(account: int | None, market: str, connects: bool) -> Place:
     """Alpaca's data. account: a broker account whose keys are used. market: stocks or crypto. Raises FeedError."""
     from django.conf import settings
 
@@ -48,13 +50,13 @@ def alpaca(account: int | None, market: str) -> Place:
             raise FeedError("Alpaca's prices need ALPACA_API_KEY and ALPACA_API_SECRET.", retryable=False)
         stream = settings.ALPACA_DATA_STREAM_URL.rstrip("/") + path
         return Place(settings.ALPACA_DATA_URL, stream, settings.ALPACA_API_KEY, settings.ALPACA_API_SECRET)
-    practice, key, secret = _account(account, "alpaca")
+    practice, key, secret = _account(account, "alpaca", connects)
     if practice:
         return Place(practice, _as_stream(practice) + path.replace("/sip", "/iex"), key, secret, True)
     return Place(settings.ALPACA_DATA_URL, settings.ALPACA_DATA_STREAM_URL.rstrip("/") + path, key, secret)
 
 
-def polygon() -> Place:
+def polygon(connects: bool) -> Place:
     """Polygon's stocks, with the installation's key. Raises FeedError."""
     from django.conf import settings
 
@@ -63,31 +65,38 @@ def polygon() -> Place:
     return Place(settings.POLYGON_BASE_URL, settings.POLYGON_STREAM_URL.rstrip("/"), settings.POLYGON_API_KEY)
 
 
-def binance(account: int | None) -> Place:
+def binance(account: int | None, connects: bool) -> Place:
     """Binance's public prices; those of the practice venue for an account there. Raises FeedError."""
     from django.conf import settings
 
     if account is not None:
-        practice, _, _ = _account(account, "binance")
+        practice, _, _ = _account(account, "binance", False)
         if practice:
             return Place(practice, _as_stream(practice) + BINANCE_PRACTICE, is_practice=True)
     return Place(settings.BINANCE_BASE_URL, settings.BINANCE_STREAM_URL.rstrip("/"))
 
 
-def _account(pk: int, kind: str) -> tuple[str, str, str]:
+def _account(pk: int, kind: str, connects: bool) -> tuple[str, str, str]:
     """(the practice venue's address, empty for a real venue; key; secret)."""
     from django.conf import settings
     from django.db import close_old_connections
 
     from accounts.models import BrokerAccount
+    from accounts.services.brokers import keys_for
 
     close_old_connections()
     try:
-        row = BrokerAccount.objects.filter(pk=pk, kind=kind, closed_at=None).first()
-        if row is None:
-            raise FeedError("The broker account whose prices were to be heard is closed.", retryable=False)
+        row = BrokerAccount.objects.filter(pk=pk, kind=kind).first()
+        if row is None or row.state != row.State.ACTIVE:
+            said = row.state_reason if row is not None else ""
+            words = f": {said}" if said else "."
+            raise FeedError(f"The broker account whose prices were to be heard is not in use{words}", retryable=False)
         practice = settings.PRACTICE_VENUE_URL.rstrip("/") if row.environment == row.Environment.PRACTICE else ""
-        return practice, row.api_key, row.api_secret
+        if connects:
+            return practice, *keys_for(row, f"to hear prices of {row.get_kind_display()}")
+        return practice, row.api_key.reveal(), row.api_secret.reveal()
+    except ApiError as error:
+        raise FeedError(error.message, retryable=False) from error
     finally:
         close_old_connections()
 

@@ -4,6 +4,7 @@ history, silence judged by the stream's own pace, one connection for each key.""
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
@@ -24,6 +25,8 @@ from marketdata.feeds.spans import spans_of
 from marketdata.feeds.types import ClosedBar, Tick
 from marketdata.providers.base import Provider, ProviderError
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 Values = tuple[float, float, float, float, float]
 """open, high, low, close, volume"""
@@ -35,8 +38,9 @@ POLICY = Reconnect()
 class VendorFeed(Feed):
     """Bars of `timeframe` as the vendor closes them, and its trades to look at.
 
-    place: says where the vendor is; blocks, called in a thread at each connect; raises FeedError. The bars of one
-    instant wait for each other, for `grace_ns` at most: a symbol that did not trade has none.
+    place(connects): says where the vendor is, for a connection or for requests; blocks, called in a thread each time;
+    raises FeedError. The bars of one instant wait for each other, for `grace_ns` at most: a symbol that did not trade
+    has none.
     """
 
     timeframe = "1m"
@@ -45,7 +49,7 @@ class VendorFeed(Feed):
     name: str
     """The vendor's, for messages."""
 
-    def __init__(self, place: Callable[[], Place], *, clock: Clock | None = None) -> None:
+    def __init__(self, place: Callable[[bool], Place], *, clock: Clock | None = None) -> None:
         self.refused: Counter[str] = Counter()  # messages that were not what they should be, by fault
         self._place = place
         self._clock = clock or WallClock()
@@ -109,7 +113,7 @@ class VendorFeed(Feed):
         self._changed.set()
 
     async def run(self, sink: Sink) -> None:
-        place = await asyncio.to_thread(self._place)
+        place = await asyncio.to_thread(self._place, True)
         async with lease.held(f"{self.provider}:{place.stream_url}", place.key) as lost:
             self._sink, self._keeps = sink, not place.is_practice
             self._pace.rest()
@@ -141,7 +145,7 @@ class VendorFeed(Feed):
 
         close_old_connections()
         try:
-            return ask(History(self.provider_at(self._place()), self.calendar, self.listed, self.timeframe))
+            return ask(History(self.provider_at(self._place(False)), self.calendar, self.listed, self.timeframe))
         except ProviderError as error:
             raise FeedError(error.message, retryable=error.retryable) from error
         finally:
@@ -212,9 +216,17 @@ class VendorFeed(Feed):
         return ClosedBar(symbol, self.timeframe, ts_open, close, *values, self._clock.now_ns())
 
     def _keep(self, bar: ClosedBar) -> None:
+        from django.db import close_old_connections
+
         from marketdata.services import corrections
 
-        corrections.apply(self.provider, replace(bar, symbol=self.listed(bar.symbol)))
+        close_old_connections()
+        try:
+            corrections.apply(self.provider, replace(bar, symbol=self.listed(bar.symbol)))
+        except Exception:  # a stream that tells of a correction must not end over it
+            log.exception("the correction of %s at %s was not stored", bar.symbol, bar.ts_open)
+        finally:
+            close_old_connections()
 
     def halt(self, name: str, reason: str) -> None:
         self._pace.beat(self._clock.monotonic_ns())

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from accounts.models import User
-from bots.models import Order, SessionCommand, TradingSession
+from accounts.models import BrokerAccount, User
+from bots import parity
+from bots.models import Order, SessionCommand, SessionMemory, TradingSession
 from bots.services import sessions
 from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.host.hosting import host
@@ -151,5 +152,64 @@ def test_one_position_is_closed_on_demand(alice: User, rig: Rig) -> None:
         command = sessions.close_position(alice, position.pk)
         until(session, lambda: not session.positions.filter(pk=position.pk, is_open=True).exists(), 30)
         assert SessionCommand.objects.get(pk=command.pk).done_at is not None
+        flatten(alice, session)
+    check(rig, session)
+
+
+@pytest.mark.row("W2", "I8")
+def test_a_lost_checkpoint_is_made_anew_from_the_tape(alice: User, rig: Rig) -> None:
+    """Executions stand on the tape between the bars where they came, so that the engine's state follows from rows."""
+    session = rig.session()
+    with host():
+        until(session, lambda: session.positions.count() >= 3 and holds(session), 60)
+    SessionMemory.objects.filter(session=session).update(checkpoint=b"damaged")
+    with host():
+        until(session, session.events.filter(text__contains="run through the engine again").exists, 60)
+        trades = session.trades.count()
+        until(session, lambda: session.trades.count() >= trades + 2, 60)
+        flatten(alice, session)
+    check(rig, session)
+    report = parity.make(session)
+    assert not report.counts.get("signal"), report.differences[:3]
+
+
+@pytest.mark.row("I8", "W3")
+def test_what_fills_after_a_session_has_ended_is_booked(alice: User, rig: Rig) -> None:
+    """Its protective stop still rests at the venue, and no session of the account runs any more."""
+    session = rig.session(settings={"allow_fractional": False, "stop_loss_pct": 5.0})
+    with host():
+        until(session, lambda: holds(session), 60)
+        until(session, lambda: session.orders.filter(role="stop", state="ACCEPTED").exists(), 30)
+        sessions.stop(alice, session.pk, "keep")
+        until(session, lambda: state_of(session) == "STOPPED", 30)
+        rig.price(rig.venue.exchange.quotes["SIM-ALPHA"].last * Decimal("0.9"))
+        until(session, lambda: not holds(session), 30)
+        until(session, lambda: not BrokerAccount.objects.get(pk=rig.account.pk).host, 30)
+    check(rig, session)
+
+
+@pytest.mark.row("I8", "I15")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", ["status", "drop"])
+def test_an_order_whose_answer_is_lost_exists_once(kind: str, when: str, alice: User, rig: Rig) -> None:
+    """F5 to F7: it was taken, or it was not; nobody guesses which."""
+    session = rig.session()
+    with host():
+        until(session, lambda: state_of(session) == "RUNNING", 60)
+        for _ in range(3):
+            rig.fault(kind=kind, status=504, method="POST", path="/v2/orders", when=when, times=1)
+            trades = session.trades.count()
+            until(session, lambda trades=trades: session.trades.count() > trades, 60)
+        flatten(alice, session)
+    check(rig, session)
+
+
+@pytest.mark.row("I8")
+def test_too_many_requests_hold_entries_back_and_let_exits_go(alice: User, rig: Rig) -> None:
+    """F8: what the venue asks to wait for is waited for, and the order leaves once."""
+    session = rig.session()
+    with host():
+        until(session, lambda: holds(session), 60)
+        rig.fault(kind="status", status=429, method="POST", times=2, headers={"Retry-After": "1"})
         flatten(alice, session)
     check(rig, session)
