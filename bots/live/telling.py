@@ -11,6 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from bots import mapping
+from bots.brokers import preflight
 from bots.brokers.base import Execution
 from bots.host import feeds
 from bots.host.account import Absorbed, Tracked
@@ -143,8 +144,14 @@ class TellingRunner(ProtectedRunner):
 
     def _fit(self, order: Order) -> None:
         """Bring an order to the venue's steps before its row is written: what is sent is what the ledger says."""
-        request = asks.as_request(order, self.connection.rules.get(order.symbol))
-        order.qty, order.time_in_force = mapping.quantity(request.qty), request.time_in_force
-        order.limit_px = None if request.limit_px is None else mapping.price(request.limit_px)
-        order.stop_px = None if request.stop_px is None else mapping.price(request.stop_px)
+        rules = self.connection.rules.get(order.symbol)
+        request = asks.as_request(order, rules)
+        if not order.is_entry:
+            request = preflight.fitted(request, rules)  # nothing may hold an exit back
+        order.kind, order.time_in_force = request.kind, request.time_in_force
+        order.qty = mapping.quantity(request.qty)
+        if request.limit_px is not None:
+            order.limit_px = mapping.price(request.limit_px)
+        if request.stop_px is not None:
+            order.stop_px = mapping.price(request.stop_px)
         self.account.resize(order)
