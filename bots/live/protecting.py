@@ -130,6 +130,11 @@ class ProtectedRunner(Runner):
         return preflight.Known(rules, capabilities, truth.money, held, truth.open_orders, last, is_open=is_open)
 
     def refusal_of(self, order: Order) -> str:
+        """As in `Runner`; also while an earlier entry, which the engine has done with, may still fill at the venue."""
+        for tracked in self.account.orders.values():
+            row = tracked.row
+            if row is not order and row.is_entry and row.symbol == order.symbol and row.state != _O.INTENT:
+                return f"An earlier entry of {order.symbol} is not over at the venue yet."
         found = preflight.check(
             asks.as_request(order, self.connection.rules.get(order.symbol)), self.facts_of(order.symbol)
         )
