@@ -18,7 +18,7 @@ from bots.host.account import Absorbed, Tracked
 from bots.host.instants import Done, Instant
 from bots.host.lease import Lease
 from bots.host.positions import LedgerMismatch
-from bots.live import grouping, posting
+from bots.live import bookings, grouping, posting
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
@@ -80,6 +80,8 @@ class LiveRunner(TellingRunner):
                 yield self._told(tracked, theirs)
             elif not self._goes_with_another(tracked.row):
                 yield self._absent(tracked)
+        for request in bookings.waiting([self.session.pk]).get(self.session.pk, []):
+            yield self.post(request)
         self._compare_positions()
         done = self._let_go_of_unwanted()
         if done is not None:
