@@ -75,6 +75,9 @@ class LiveAccount(Account):
         self.orders[order.seq] = Tracked(order, view_of(order, frozenset()))
         done.orders.append(order)
 
+    def _sized(self, tracked: Tracked, row: Any) -> None:
+        """What was brought to the venue's steps stays at them, whatever the engine asked for."""
+
     # --- the engine's word ------------------------------------------------------------------------------------------
 
     def _end(self, tracked: Tracked, status: str, done: Absorbed) -> None:

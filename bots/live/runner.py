@@ -7,7 +7,7 @@ asked, what became of an order, an execution. Nothing here waits for the venue.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -15,10 +15,10 @@ from bots import failpoints, mapping
 from bots.brokers.base import BrokerEvent, BrokerOrder, Execution
 from bots.host import feeds
 from bots.host.account import Absorbed, Tracked
-from bots.host.instants import Done, Instant
+from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease
 from bots.host.positions import LedgerMismatch
-from bots.live import grouping, posting
+from bots.live import bookings, dust, grouping, posting
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
@@ -48,6 +48,7 @@ class LiveRunner(TellingRunner):
         self._quiet_since: float | None = None
         self._waiting = set()
         self._built_at = 0.0
+        self._undecided: list[Mapping[str, Any] | None] = []  # what an instant decided and the venue would not take
         self._told_trouble: str | None = None
         self.troubled = True  # as it was known when its owner's wish was last heeded
 
@@ -80,6 +81,8 @@ class LiveRunner(TellingRunner):
                 yield self._told(tracked, theirs)
             elif not self._goes_with_another(tracked.row):
                 yield self._absent(tracked)
+        for request in bookings.waiting([self.session.pk]).get(self.session.pk, []):
+            yield self.post(request)
         self._compare_positions()
         done = self._let_go_of_unwanted()
         if done is not None:
@@ -154,9 +157,25 @@ class LiveRunner(TellingRunner):
         for order in absorbed.orders:
             if order.state == _O.INTENT:
                 self._fit(order)
+        for order in absorbed.orders:
+            if order.state == _O.INTENT and not order.is_entry and not order.qty:
+                self._undecided.append(self._deny(order, "Less than the venue's least step", absorbed))
         denied = super()._preflight(absorbed, at)
         self._add_exits(absorbed)
         return denied
+
+    def _deny(self, order: Order, reason: str, absorbed: Absorbed) -> Mapping[str, Any] | None:
+        """An exit that must not be sent; what the tape keeps of it."""
+        self.account.refused(order.seq, _O.DENIED, reason)
+        self.account.settle(self.account.orders[order.seq], feeds.wall_time(), absorbed)
+        return self._end_in_engine(order, "denied", absorbed)
+
+    def put_down(self, decided: Decided) -> Done:
+        done, told = super().put_down(decided), self._undecided
+        if done.write.cycle is not None:
+            done.write.cycle.interventions += [dict(each) for each in told if each is not None]
+        self._undecided = []
+        return done
 
     def committed(self, done: Done) -> list[Order]:
         self.connection.permit.seen(self._built_at)  # the rows were written under the account's lease after that
@@ -296,6 +315,7 @@ class LiveRunner(TellingRunner):
             elif time.monotonic() - asked > ASK_AGAIN_S:
                 self._asked[seq] = time.monotonic()
                 self._ask_again(tracked)
+        dust.release(self)
         for symbol, (reason, tries, due) in list(self._again.items()):
             if symbol not in self.account.positions:
                 del self._again[symbol]
