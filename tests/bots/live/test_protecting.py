@@ -232,3 +232,21 @@ def test_a_position_that_nobody_guards_is_closed_and_told_of(alice: User, rig: R
         until(session, lambda: state_of(session) == "STOPPED")
     check(rig, session)
     assert session.orders.get(role=OrderRole.STOP, kind="market", state="FILLED").reason == "watchdog"
+
+
+@pytest.mark.fault(41)
+def test_an_exit_that_waits_is_not_sent_where_the_stop_was_quicker(alice: User, rig: Rig) -> None:
+    session = rig.session(settings=PROTECTED, **HOLD)
+    with host():
+        until(session, lambda: held(rig) > 0 and working(rig, "stop"))
+        until(session, lambda: not session.orders.filter(state="PENDING_REPLACE").exists())
+        stop = Decimal(working(rig, "stop")[0]["stop_price"])
+        rig.fault(kind="status", method="DELETE", path="/v2/orders/.*", status=503, delay_s=1.0, times=1)
+        sessions.stop(alice, session.pk, "flatten")
+        until(session, lambda: session.orders.filter(state="PENDING_CANCEL").exists())
+        rig.price(str(stop - Decimal("0.5")))
+        until(session, lambda: state_of(session) == "STOPPED")
+    check(rig, session)
+    assert not rig.ledger()["positions"], "nothing was sold twice"
+    out = session.orders.get(role=OrderRole.PLAIN, is_entry=False)
+    assert (out.state, out.attempts) == ("CANCELED", 0)
