@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import random
 import shutil
 import subprocess
 import tempfile
@@ -31,6 +32,9 @@ from tradingsite.processes import spawn, stop
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+CHAOS_ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "0"))
+"""0: each fault comes once, at moments that never change, as the suite runs it. `make chaos` asks for more, at random
+moments."""
 
 _home = Path(tempfile.mkdtemp(prefix="tw-"))
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
@@ -129,13 +133,40 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             names.write(report.nodeid + "\n")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "moment" in metafunc.fixturenames:
+        metafunc.parametrize("moment", range(max(CHAOS_ROUNDS, 1)), indirect=True, ids=lambda n: f"round{n}")
+
+
+@pytest.fixture
+def moment(request: pytest.FixtureRequest) -> random.Random:
+    """Draws when a fault comes. The seed is printed with the test's name, so a round can be run again."""
+    seed = os.environ.get("CHAOS_SEED", "1") if CHAOS_ROUNDS else "always"
+    return random.Random(f"{request.node.name}-{seed}")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL leave out what never asks for a database: the run on SQLite has shown it already."""
+    """Note the faults that each test provokes. On PostgreSQL leave out what never asks for a database: the run on
+    SQLite has shown it already."""
+    for item in items:
+        if numbers := _faults(item):
+            item.user_properties.append(("faults", " ".join(map(str, numbers))))
+    asked = os.environ.get("CHAOS_FAULTS")
+    if asked:
+        _keep_only(config, items, lambda item: bool(set(_faults(item)) & set(map(int, asked.split()))))
     if os.environ.get("TEST_DATABASE", "sqlite") == "sqlite":
         return
-    asking = [item for item in items if item.get_closest_marker("django_db") or "db" in _fixtures(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in asking])
-    items[:] = asking
+    _keep_only(config, items, lambda item: bool(item.get_closest_marker("django_db") or "db" in _fixtures(item)))
+
+
+def _keep_only(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
+    kept = [item for item in items if wanted(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def _faults(item: pytest.Item) -> list[int]:
+    return sorted({number for mark in item.iter_markers("fault") for number in mark.args})
 
 
 def _fixtures(item: pytest.Item) -> set[str]:

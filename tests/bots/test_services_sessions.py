@@ -233,6 +233,7 @@ def test_fifty_starts_at_once_stay_within_the_tier() -> None:
     assert TradingSession.objects.count() == 5
 
 
+@pytest.mark.fault(24)
 @pytest.mark.row("C1", "B22")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", ["key", "bot"])

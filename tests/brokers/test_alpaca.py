@@ -32,7 +32,7 @@ def answered(status: int, body: Any, **headers: str) -> Any:
     return answers.read(status, headers, raw)
 
 
-@pytest.mark.row("F41")
+@pytest.mark.fault(41)
 @pytest.mark.parametrize(
     ("status", "code", "extra", "message", "word"),
     [
@@ -49,6 +49,7 @@ def answered(status: int, body: Any, **headers: str) -> Any:
         (422, 40010001, {}, "qty is required", "invalid"),
         (422, 42210000, {}, 'order is already in "filled" state', "is_over"),
         (422, 42210000, {}, "asset NOPE is not active", "not_tradable"),
+        (422, 42210000, {}, 'asset "NOPE" not found', "no_asset"),
         (422, 42210000, {}, "invalid limit_price 1.001. sub-penny increment does not fulfill", "price_step"),
         (422, 42210000, {}, "stop_loss.stop_price must be <= base price - 0.01", "bracket_price"),
         (400, 40010000, {}, "request body format is invalid", "invalid"),
@@ -168,7 +169,7 @@ def test_activities_that_are_no_trade() -> None:
     assert activities.read({**paid, "activity_type": "SPLIT", "symbol": "U"}, ratio) is None, "nobody has announced it"
 
 
-@pytest.mark.row("F42")
+@pytest.mark.fault(42)
 @pytest.mark.parametrize(
     ("environment", "key", "words"),
     [("LIVE", "PKPAPER", "paper account"), ("PAPER", "AKLIVE", "live account")],

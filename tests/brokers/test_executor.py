@@ -47,7 +47,7 @@ def test_five_orders_leave_at_once_and_each_outcome_is_told(rig: Rig) -> None:
     assert rig.executed() == 5
 
 
-@pytest.mark.row("F8")
+@pytest.mark.fault(8)
 def test_an_exit_overtakes_entries_that_wait_and_finds_a_thread(rig: Rig) -> None:
     rig.fault("submit", "delay", delay_s=0.9, times=3)
     with executor(rig) as sending:
@@ -61,7 +61,7 @@ def test_an_exit_overtakes_entries_that_wait_and_finds_a_thread(rig: Rig) -> Non
         assert {entry.result(20).kind for entry in entries} == {"placed"}
 
 
-@pytest.mark.row("F8")
+@pytest.mark.fault(8)
 def test_the_last_quarter_of_the_budget_is_for_exits(rig: Rig) -> None:
     rig.broker.pace.told(50.5)  # type: ignore[attr-defined]
     with executor(rig, entry_patience_s=0.2) as sending:
@@ -79,7 +79,7 @@ def test_what_the_venue_refuses_is_an_outcome(rig: Rig) -> None:
     assert (outcome.kind, outcome.code, outcome.order) == ("refused", "buying_power", None)
 
 
-@pytest.mark.row("F42")
+@pytest.mark.fault(42)
 def test_revoked_keys_before_and_after_an_order_has_left(rig: Rig) -> None:
     with executor(rig) as sending:
         rig.fault("submit", "status", status=504, when="after")
@@ -93,7 +93,7 @@ def test_revoked_keys_before_and_after_an_order_has_left(rig: Rig) -> None:
     assert rig.executed() == 1
 
 
-@pytest.mark.row("F6")
+@pytest.mark.fault(6)
 def test_an_entry_that_has_grown_old_is_not_sent_again(rig: Rig) -> None:
     """Its price is gone. It is called absent only when it can no longer arrive."""
     at = [datetime.datetime.now(datetime.UTC)]
@@ -212,7 +212,7 @@ class Asking:
         return None
 
 
-@pytest.mark.row("F6")
+@pytest.mark.fault(6)
 def test_an_id_that_may_be_used_twice_is_never_sent_twice() -> None:
     with paper() as rig:
         asking = Asking(rig)
@@ -224,7 +224,7 @@ def test_an_id_that_may_be_used_twice_is_never_sent_twice() -> None:
         assert rig.sent(asking.request.client_order_id) == 0
 
 
-@pytest.mark.row("F5")
+@pytest.mark.fault(5)
 def test_an_order_that_arrives_late_is_found() -> None:
     with paper() as rig:
         asking = Asking(rig)

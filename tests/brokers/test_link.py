@@ -61,7 +61,7 @@ def test_fills_and_ends_are_told_with_their_ids(rig: Rig) -> None:
         assert known.state is OrderState.CANCELED
 
 
-@pytest.mark.row("F15")
+@pytest.mark.fault(15)
 def test_a_fill_that_the_stream_lost_is_found_by_the_sweep(rig: Rig) -> None:
     with linked(rig) as (link, told):
         rig.stream_fault("lose", times=2)
@@ -76,7 +76,7 @@ def test_a_fill_that_the_stream_lost_is_found_by_the_sweep(rig: Rig) -> None:
         assert link.state.is_up
 
 
-@pytest.mark.row("F15")
+@pytest.mark.fault(15)
 def test_a_gap_in_what_is_filled_is_asked_for_at_once(rig: Rig) -> None:
     """The second part of a fill says that a first one is missing: nobody waits for the next sweep."""
     with linked(rig, sweep_s=30.0) as (link, told):
@@ -109,7 +109,7 @@ def test_an_order_that_no_stream_spoke_of_is_watched_to_its_end(rig: Rig) -> Non
         until(lambda: last_state(link, told, request.client_order_id) is OrderState.CANCELED, "its end", 15)
 
 
-@pytest.mark.row("F12")
+@pytest.mark.fault(12)
 def test_a_message_told_twice_is_news_once(rig: Rig) -> None:
     with linked(rig) as (link, told):
         rig.stream_fault("duplicate", times=4)
@@ -123,7 +123,7 @@ def test_a_message_told_twice_is_news_once(rig: Rig) -> None:
         })  # fmt: skip
 
 
-@pytest.mark.row("F13")
+@pytest.mark.fault(13)
 def test_messages_that_changed_places_end_in_the_same_state(rig: Rig) -> None:
     with linked(rig) as (link, told):
         rig.stream_fault("swap")
@@ -135,7 +135,7 @@ def test_messages_that_changed_places_end_in_the_same_state(rig: Rig) -> None:
         assert len(fills(link, told)) == 1
 
 
-@pytest.mark.row("F10")
+@pytest.mark.fault(10)
 def test_what_happened_while_the_stream_was_down_is_told_when_it_is_back(rig: Rig) -> None:
     with linked(rig) as (link, told):
         request = rig.limit("10", "99.50")
@@ -154,7 +154,7 @@ def test_what_happened_while_the_stream_was_down_is_told_when_it_is_back(rig: Ri
         assert last_state(link, told, request.client_order_id) is OrderState.FILLED
 
 
-@pytest.mark.row("F12")
+@pytest.mark.fault(12)
 def test_what_is_booked_already_is_not_told_again_after_a_restart(rig: Rig) -> None:
     since = rig.now
     rig.broker.submit(rig.request("1"))
@@ -168,7 +168,7 @@ def test_what_is_booked_already_is_not_told_again_after_a_restart(rig: Rig) -> N
         assert fill.client_order_id, "REST does not name our id; the link does"
 
 
-@pytest.mark.row("F42")
+@pytest.mark.fault(42)
 def test_revoked_keys_are_said_once_and_asked_with_no_more(rig: Rig) -> None:
     with linked(rig) as (link, _):
         rig.revoke()
@@ -180,7 +180,7 @@ def test_revoked_keys_are_said_once_and_asked_with_no_more(rig: Rig) -> None:
         assert counting is None or counting.times == 100, "not one request more"
 
 
-@pytest.mark.row("F8", "F9")
+@pytest.mark.fault(8, 9)
 @pytest.mark.parametrize("status", [429, 418])
 def test_a_sweep_waits_as_long_as_the_venue_asks(rig: Rig, status: int) -> None:
     with linked(rig, sweep_s=0.3) as (link, _):
@@ -208,7 +208,6 @@ def test_rest_that_fails_is_down_though_the_stream_is_up(rig: Rig) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.row("F16")
 def test_a_stream_that_says_nothing_any_more_is_opened_again(rig: Rig) -> None:
     """The socket answers pings and tells nothing: only what REST knows shows it."""
     with linked(rig) as (link, told):
@@ -257,7 +256,7 @@ def story() -> list[BrokerEvent]:
     return told
 
 
-@pytest.mark.row("F12", "F13")
+@pytest.mark.fault(12, 13)
 @given(order=st.permutations(range(4)), doubled=st.lists(st.integers(0, 3), max_size=4), cancelled=st.booleans())
 def test_any_order_of_the_same_messages_ends_the_same(order: list[int], doubled: list[int], cancelled: bool) -> None:
     events = story()
@@ -279,3 +278,21 @@ def test_any_order_of_the_same_messages_ends_the_same(order: list[int], doubled:
     assert known.filled == (5 if cancelled else 10)
     states = [e.order.state for e in told if e.order is not None]
     assert states[-1] is known.state
+
+
+@pytest.mark.fault(14)
+def test_a_fill_that_comes_after_the_end_is_told_and_the_end_stands() -> None:
+    events = story()
+    part, late = events[2].order, events[3]
+    assert part is not None
+    ended = replace(part, state=OrderState.CANCELED, updated_at=AT + datetime.timedelta(seconds=9))
+    assert late.order is not None
+    late = replace(late, order=replace(late.order, state=OrderState.PARTIALLY_FILLED, filled=D(7)))
+    with paper() as rig:
+        link = Link(rig.broker, since=AT, symbols=list, sweep_s=60)
+        for event in (*events[:3], BrokerEvent("order", AT, ended), late):
+            link._heard(event)
+        told = link.take()
+    assert told[-1].execution is late.execution
+    assert told[-1].order is not None
+    assert (told[-1].order.state, told[-1].order.filled) == (OrderState.CANCELED, 7)

@@ -151,6 +151,9 @@ def test_a_bracket_brings_its_exits(rig: Rig) -> None:
         return
     order = rig.broker.submit(request)
     assert {(leg.kind, leg.limit_px or leg.stop_px) for leg in order.legs} == {("limit", D(105)), ("stop", D(95))}
+    known = rig.broker.find(request.client_order_id, rig.symbol)
+    assert known is not None
+    assert {leg.broker_order_id for leg in known.legs} == {leg.broker_order_id for leg in order.legs}
     rig.price("94.90", "94.95", "94.92")
     assert rig.executed() == 0
     found = rig.broker.order(order.broker_order_id, rig.symbol)

@@ -93,7 +93,7 @@ def test_a_stream_says_that_it_is_up_and_ends_when_it_is_told_to(rig: Rig) -> No
     assert heard.fills() == []
 
 
-@pytest.mark.row("F18")
+@pytest.mark.fault(18)
 def test_a_listener_that_fails_loses_no_later_message(rig: Rig) -> None:
     heard: list[BrokerEvent] = []
 
@@ -112,7 +112,7 @@ def test_a_listener_that_fails_loses_no_later_message(rig: Rig) -> None:
     stream.stop()
 
 
-@pytest.mark.row("F10")
+@pytest.mark.fault(10)
 def test_a_cut_stream_comes_back_by_itself(rig: Rig) -> None:
     with rig.listening() as heard:
         if not rig.stream_fault("drop"):
@@ -127,7 +127,7 @@ def test_a_cut_stream_comes_back_by_itself(rig: Rig) -> None:
     assert rig.executed() == 3
 
 
-@pytest.mark.row("F12", "F13")
+@pytest.mark.fault(12, 13)
 @pytest.mark.parametrize("kind", ["duplicate", "swap", "lose"])
 def test_what_the_wire_does_to_messages_passes_through(rig: Rig, kind: str) -> None:
     """A stream repairs nothing: `Link` does. It only must not stumble over it."""
@@ -140,7 +140,7 @@ def test_what_the_wire_does_to_messages_passes_through(rig: Rig, kind: str) -> N
         assert not heard.downs
 
 
-@pytest.mark.row("F17")
+@pytest.mark.fault(17)
 def test_a_refused_connection_is_tried_again_without_haste(rig: Rig) -> None:
     heard = Heard()
     refused = rig.stream_fault("refuse", times=2)
@@ -154,7 +154,21 @@ def test_a_refused_connection_is_tried_again_without_haste(rig: Rig) -> None:
         assert time.monotonic() - began > 2, "it waited between its tries"
 
 
-@pytest.mark.row("F42")
+@pytest.mark.slow
+@pytest.mark.fault(17)
+def test_a_stream_that_is_cut_again_and_again_makes_no_storm(rig: Rig) -> None:
+    with rig.listening() as heard:
+        if not rig.stream_fault("drop", times=1_000):
+            assert heard.ups == 1
+            return
+        ends = time.monotonic() + 8
+        while time.monotonic() < ends:
+            rig.broker.submit(rig.limit("1", "20"))
+            time.sleep(0.1)
+        assert 2 <= heard.ups <= 5
+
+
+@pytest.mark.fault(42)
 def test_a_stream_whose_keys_are_refused_says_so_and_does_not_hammer(rig: Rig) -> None:
     heard = Heard()
     stream = rig.another(secret="wrong").stream(heard.events.append, heard.up, heard.downs.append)
@@ -168,7 +182,6 @@ def test_a_stream_whose_keys_are_refused_says_so_and_does_not_hammer(rig: Rig) -
 
 
 @pytest.mark.slow
-@pytest.mark.row("F16")
 def test_a_peer_that_is_gone_without_a_word_is_noticed(rig: Rig) -> None:
     """The socket stays open and nothing passes any more: pings are not answered."""
     if rig.venue is None:

@@ -183,6 +183,7 @@ def shuffled(draw: st.DrawFn) -> tuple[list[Tick], list[Tick]]:
     return ticks, [ticks[i] for i in arrival]
 
 
+@pytest.mark.fault(35)
 @pytest.mark.row("G15")
 @given(shuffled(), st.lists(st.integers(0, 119), max_size=20))
 def test_any_shuffle_within_the_grace_and_any_repetition_give_the_same_bars(
@@ -247,6 +248,7 @@ POISON = [
 ]
 
 
+@pytest.mark.fault(34)
 @pytest.mark.row("W11")
 @pytest.mark.parametrize(("poison", "reason"), POISON)
 def test_a_poisoned_print_is_counted_with_its_reason_and_enters_no_bar(poison: Tick, reason: str) -> None:

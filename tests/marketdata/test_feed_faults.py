@@ -13,6 +13,7 @@ from tests.marketdata.feed_rig import START, Listener, Rig, assert_whole, run
 
 
 # --- Broken connections ----------------------------------------------------------------------------------------------
+@pytest.mark.fault(16)
 @pytest.mark.row("G11", "W11")
 def test_after_a_cut_the_hole_is_filled_before_it_is_live_again() -> None:
     async def scene(rig: Rig) -> None:
@@ -78,6 +79,7 @@ def test_a_provider_that_does_not_answer_is_tried_again_after_ten_seconds() -> N
     run(scene)
 
 
+@pytest.mark.fault(17)
 @pytest.mark.row("G11", "W10")
 def test_fifty_flaps_make_no_storm() -> None:
     async def scene(rig: Rig) -> None:
@@ -151,6 +153,7 @@ def test_a_feed_that_ends_says_so_and_can_be_heard_anew() -> None:
 
 
 # --- Silence ---------------------------------------------------------------------------------------------------------
+@pytest.mark.fault(16)
 @pytest.mark.row("W11")
 def test_silence_in_an_open_market_is_seen_within_its_limit_and_mended_by_a_backfill() -> None:
     async def scene(rig: Rig) -> None:
@@ -208,6 +211,7 @@ def test_silence_of_a_closed_market_is_no_fault() -> None:
 
 
 # --- Poison on the way -----------------------------------------------------------------------------------------------
+@pytest.mark.fault(34)
 @pytest.mark.row("W11")
 def test_bad_prints_are_counted_and_reach_neither_bars_nor_listeners() -> None:
     async def scene(rig: Rig) -> None:
@@ -239,6 +243,7 @@ def test_bad_prints_are_counted_and_reach_neither_bars_nor_listeners() -> None:
     run(scene)
 
 
+@pytest.mark.fault(35)
 @pytest.mark.row("W11", "C15")
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_happens_in_whatever_order_every_bar_comes_once_and_whole(seed: int) -> None:

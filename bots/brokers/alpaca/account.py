@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -30,6 +31,7 @@ from bots.brokers.pace import Pace
 
 PER_MINUTE = 200
 ORDERS_PAGE, ACTIVITIES_PAGE = 500, 100
+RULES_S = 3_600.0  # what is tradable and shortable changes by the day
 COIN_FEE = Decimal("0.0025")  # of the lowest tier, as taker; the account's own may be less
 INSTANT = datetime.timedelta(microseconds=1)
 # A late request is dropped by Alpaca's own gateway after a minute; nobody waits for longer to call it absent.
@@ -68,7 +70,7 @@ class AlpacaBroker:
         self._coin_fee = Decimal(str((options or {}).get("crypto_fee_ratio", COIN_FEE)))
         self.pace = Pace(PER_MINUTE)
         self._client = Client(key, secret, address, timeouts=timeouts, pace=self.pace)
-        self._rules: dict[str, InstrumentRules] = {}
+        self._rules: dict[str, tuple[float, InstrumentRules]] = {}  # when they were asked for, monotonic
         self._lock = threading.Lock()
 
     # --- the account ------------------------------------------------------------------------------------------------
@@ -103,9 +105,10 @@ class AlpacaBroker:
         return [shapes.position(raw) for raw in shapes.rows(self._client.ask("GET", "/positions"))]
 
     def rules(self, symbols: Collection[str]) -> dict[str, InstrumentRules]:
-        """As in the contract; asked once for each symbol, all coins by one request."""
+        """As in the contract; asked once an hour for each symbol, all coins by one request."""
+        now = time.monotonic()
         with self._lock:
-            unknown = [symbol for symbol in symbols if symbol not in self._rules]
+            unknown = [s for s in symbols if s not in self._rules or now - self._rules[s][0] > RULES_S]
         found: list[InstrumentRules] = []
         if any("/" in symbol for symbol in unknown):
             coins = self._client.ask("GET", "/assets", {"asset_class": "crypto", "status": "active"})
@@ -116,8 +119,8 @@ class AlpacaBroker:
             raw = self._absent_is_none("GET", f"/assets/{symbol}")
             found += [shapes.rules(shapes.row(raw))] if raw is not None else []
         with self._lock:
-            self._rules |= {rules.symbol: rules for rules in found}
-            return {symbol: self._rules[symbol] for symbol in symbols if symbol in self._rules}
+            self._rules |= {rules.symbol: (now, rules) for rules in found}
+            return {symbol: self._rules[symbol][1] for symbol in symbols if symbol in self._rules}
 
     # --- orders -----------------------------------------------------------------------------------------------------
 
@@ -125,7 +128,11 @@ class AlpacaBroker:
         return self._order_of(self._client.ask("POST", "/orders", shapes.body(request)))
 
     def cancel(self, order: BrokerOrder) -> None:
-        self._client.ask("DELETE", f"/orders/{self._id_of(order)}")
+        try:
+            self._client.ask("DELETE", f"/orders/{self._id_of(order)}")
+        except Refused as error:
+            # Whatever the words: all that can be wrong with the cancel of an order that there is.
+            raise Refused("is_over" if error.code == "invalid" else error.code, error.message) from None
 
     def replace(
         self,
@@ -143,8 +150,14 @@ class AlpacaBroker:
         return self._order_of(self._client.ask("PATCH", path, {"client_order_id": client_order_id, **body}))
 
     def find(self, client_order_id: str, symbol: str) -> BrokerOrder | None:
+        """As in the contract. An order with legs is asked for twice: by our id Alpaca tells of none."""
         raw = self._absent_is_none("GET", "/orders:by_client_order_id", {"client_order_id": client_order_id})
-        return None if raw is None else self._order_of(raw)
+        if raw is None:
+            return None
+        found = self._order_of(raw)
+        if shapes.text(raw, "order_class") in shapes.GROUPS and not found.legs:
+            return self.order(found.broker_order_id, symbol) or found
+        return found
 
     def order(self, broker_order_id: str, symbol: str) -> BrokerOrder | None:
         raw = self._absent_is_none("GET", f"/orders/{broker_order_id}", {"nested": "true"})

@@ -42,7 +42,7 @@ _BY_WORD: dict[int, tuple[tuple[str, str], ...]] = {
     ),
     UNPROCESSABLE: (
         ("already in", "is_over"), ("not cancelable", "is_over"), ("not replaceable", "is_over"),
-        ("asset not found", "no_asset"), ("could not find asset", "no_asset"), ("not tradable", "not_tradable"),
+        ("not found", "no_asset"), ("could not find asset", "no_asset"), ("not tradable", "not_tradable"),
         ("not active", "not_tradable"), ("base price", "bracket_price"), ("take_profit", "bracket_price"),
         ("stop_loss", "bracket_price"), ("increment", "price_step"), ("sub-penny", "price_step"),
         ("fractional", "not_fractionable"), ("value must be", "min_notional"), ("minimal amount", "min_notional"),

@@ -16,7 +16,7 @@ CONNECTIONS = 10
 DATA_VERSIONS = {"us_equity": "v2", "crypto": "v1beta3"}
 
 
-class Client(TradingClient):  # type: ignore[misc]
+class Client(TradingClient):
     """Sends each request once, within `pace`. timeouts: (connect, read) in seconds."""
 
     def __init__(self, key: str, secret: str, address: str, *, timeouts: tuple[float, float], pace: Pace) -> None:

@@ -36,6 +36,7 @@ STATES: dict[str, OrderState] = {
 STOCK_KINDS = frozenset({"market", "limit", "stop", "stop_limit", "trailing_stop"})
 STOCK_TIFS = frozenset({"day", "gtc", "ioc", "fok", "opg", "cls"})
 STOCK_CLASSES = frozenset({"simple", "bracket", "oco", "oto"})
+GROUPS = STOCK_CLASSES - {"simple"}
 COIN_KINDS, COIN_TIFS = frozenset({"market", "limit", "stop_limit"}), frozenset({"gtc", "ioc"})
 STOCK_STEPS = ((ZERO, Decimal("0.0001")), (Decimal(1), Decimal("0.01")))
 FRACTION = Decimal("1E-9")

@@ -38,7 +38,7 @@ class SignInRefused(Exception):
     """The venue does not take these keys."""
 
 
-class Wire(TradingStream):  # type: ignore[misc]
+class Wire(TradingStream):
     """alpaca-py's connection: it connects, signs in and listens, once; reading is ours."""
 
     def __init__(self, key: str, secret: str, address: str) -> None:

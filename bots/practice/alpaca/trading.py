@@ -81,7 +81,7 @@ class Trading:
 
     def by_client_id(self, account: Account, call: Call) -> Answer:
         client_id = call.query.get("client_order_id", "")
-        return Answer.of(self._order(account, self.exchange.order_of_client(account, client_id)))
+        return Answer.of(self._order(account, self.exchange.order_of_client(account, client_id), nested=False))
 
     def orders(self, account: Account, call: Call) -> Answer:
         """status=open (the default), closed, all; newest first; `after` and `until` leave the moment itself out."""

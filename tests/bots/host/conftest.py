@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,21 +14,6 @@ from tests.bots.host import market
 from tests.bots.host.audit import story
 from tests.bots.host.processes import HostProcess, Zygote, eventually
 from tests.conftest import _service_env
-
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "0"))
-"""0: one round at moments that never change, as the suite runs it. `make chaos` asks for more, at random moments."""
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "moment" in metafunc.fixturenames:
-        metafunc.parametrize("moment", range(max(ROUNDS, 1)), indirect=True, ids=lambda n: f"round{n}")
-
-
-@pytest.fixture
-def moment(request: pytest.FixtureRequest) -> random.Random:
-    """Draws when the fault comes. The seed is printed with the test's name, so a round can be run again."""
-    seed = os.environ.get("CHAOS_SEED", "1") if ROUNDS else "always"
-    return random.Random(f"{request.node.name}-{seed}")
 
 
 @pytest.fixture(scope="session")

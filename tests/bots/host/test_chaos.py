@@ -17,8 +17,8 @@ from bots import tasks
 from bots.models import HostSign, TradingSession
 from tests.bots.host import market
 from tests.bots.host.audit import assert_no_bar_is_missing, assert_same, check, story
-from tests.bots.host.conftest import ROUNDS
 from tests.bots.host.processes import KILLED_BY_FAILPOINT, HostProcess, eventually, lease_runs_out, reach
+from tests.conftest import CHAOS_ROUNDS
 from tradingsite.processes import signal_group
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -47,7 +47,13 @@ def assert_as_if_nothing_had_happened(session: TradingSession, undisturbed: dict
 
 
 @pytest.mark.row("W2", "I8", "Q6")
-@pytest.mark.parametrize("fault", ["after_intent", "after_send", "after_ack", "after_fill_recv"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(point, marks=pytest.mark.fault(number))
+        for number, point in enumerate(("after_intent", "after_send", "after_ack", "after_fill_recv"), 1)
+    ],
+)
 def test_a_host_that_dies_around_an_order(
     fault: str, alice: User, moment: random.Random, undisturbed: Any, start_host: Start
 ) -> None:
@@ -75,6 +81,7 @@ def test_a_replay_begins_at_its_start_with_the_bars_before_it_as_history(
     assert session.memory.first_ns == market.FIRST
 
 
+@pytest.mark.fault(1, 2, 3, 4)
 @pytest.mark.row("W2", "I8", "Q6")
 def test_kill_9_at_any_moment(alice: User, moment: random.Random, undisturbed: Any, start_host: Start) -> None:
     expected = undisturbed()
@@ -88,6 +95,7 @@ def test_kill_9_at_any_moment(alice: User, moment: random.Random, undisturbed: A
     assert_as_if_nothing_had_happened(session, expected)
 
 
+@pytest.mark.fault(23)
 @pytest.mark.row("W2", "I8", "Q6")
 def test_a_host_that_slept_through_its_lease_writes_nothing(
     alice: User, moment: random.Random, undisturbed: Any, start_host: Start
@@ -99,7 +107,7 @@ def test_a_host_that_slept_through_its_lease_writes_nothing(
     reach(session, moment.randint(10, 80))
     asleep.freeze()
     before = session.cycles.count()
-    if not ROUNDS:
+    if not CHAOS_ROUNDS:
         lease_runs_out(session.pk)
     start_host()
     reach(session, before + 10)
@@ -110,6 +118,7 @@ def test_a_host_that_slept_through_its_lease_writes_nothing(
     assert asleep.alive(), "a host that lost a session goes on"
 
 
+@pytest.mark.fault(20, 24)
 @pytest.mark.row("I8", "Q6")
 def test_hosts_that_start_together_share_the_sessions(
     alice: User, moment: random.Random, undisturbed: Any, start_host: Start
@@ -125,6 +134,7 @@ def test_hosts_that_start_together_share_the_sessions(
         assert session.fence == 1, "it was taken once"
 
 
+@pytest.mark.fault(25)
 @pytest.mark.row("W2", "I8", "Q6")
 def test_a_rolling_restart_loses_no_bar(
     alice: User, moment: random.Random, undisturbed: Any, start_host: Start
@@ -147,6 +157,7 @@ def test_a_rolling_restart_loses_no_bar(
         assert_as_if_nothing_had_happened(session, expected)
 
 
+@pytest.mark.fault(26)
 @pytest.mark.row("I8")
 def test_a_host_that_is_killed_takes_nobody_with_it(
     alice: User, bob: User, moment: random.Random, undisturbed: Any, start_host: Start
@@ -166,6 +177,7 @@ def test_a_host_that_is_killed_takes_nobody_with_it(
     assert_as_if_nothing_had_happened(other, expected)
 
 
+@pytest.mark.fault(40)
 @pytest.mark.row("W2", "I8")
 def test_five_warm_restarts_change_no_line_that_was_written(
     alice: User, moment: random.Random, undisturbed: Any, start_host: Start
@@ -190,6 +202,7 @@ def test_five_warm_restarts_change_no_line_that_was_written(
         assert_same(story(session, up_to_ns=cursor), page)
 
 
+@pytest.mark.fault(20, 24)
 @pytest.mark.row("W2", "I8", "Q6")
 def test_a_worker_is_killed_and_beats_tick_brings_its_sessions_back(
     alice: User, undisturbed: Any, start_worker: Any

@@ -19,9 +19,9 @@ from django.db import connection
 
 from accounts.models import User
 from tests.bots.host import market
-from tests.bots.host.conftest import ROUNDS
 from tests.bots.host.processes import HostProcess, Zygote, eventually, reach
 from tests.bots.host.test_chaos import PACE, assert_as_if_nothing_had_happened
+from tests.conftest import CHAOS_ROUNDS
 from tests.servers import wait_until
 from tradingsite.processes import spawn, stop
 
@@ -64,6 +64,7 @@ def own_redis(tmp_path: Path) -> Iterator[Redis]:
     stop([server.process], grace_s=5)
 
 
+@pytest.mark.fault(19)
 @pytest.mark.row("W2", "Q6", "P11")
 def test_redis_is_emptied_killed_and_comes_back(
     alice: User, moment: random.Random, undisturbed: Any, own_redis: Redis, service_env: dict[str, str], tmp_path: Path
@@ -92,6 +93,7 @@ def test_redis_is_emptied_killed_and_comes_back(
         zygote.close()
 
 
+@pytest.mark.fault(21)
 @pytest.mark.row("W2", "Q6", "Q7")
 def test_a_database_that_is_locked_is_waited_for(
     alice: User, moment: random.Random, undisturbed: Any, start_host: Start
@@ -113,6 +115,7 @@ def test_a_database_that_is_locked_is_waited_for(
     assert_as_if_nothing_had_happened(session, expected)
 
 
+@pytest.mark.fault(21)
 @pytest.mark.row("W2", "Q6", "Q7")
 def test_connections_to_the_database_are_cut(
     alice: User, moment: random.Random, undisturbed: Any, start_host: Start
@@ -133,6 +136,7 @@ def test_connections_to_the_database_are_cut(
     assert_as_if_nothing_had_happened(session, expected)
 
 
+@pytest.mark.fault(21)
 @pytest.mark.row("W2", "Q6")
 def test_postgresql_dies_and_comes_back(
     alice: User, moment: random.Random, undisturbed: Any, start_host: Start
@@ -182,6 +186,7 @@ def _answers() -> bool:
     return True
 
 
+@pytest.mark.fault(22)
 @pytest.mark.row("W2", "Q6")
 def test_a_disk_that_takes_no_more_bytes_is_waited_for(
     alice: User, moment: random.Random, undisturbed: Any, start_host: Start
@@ -202,5 +207,5 @@ def test_a_disk_that_takes_no_more_bytes_is_waited_for(
     assert host.alive()
     resource.prlimit(host.pid, resource.RLIMIT_FSIZE, unlimited)
     assert_as_if_nothing_had_happened(session, expected)
-    if not ROUNDS:
+    if not CHAOS_ROUNDS:
         assert session.fence == 1
