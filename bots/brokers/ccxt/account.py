@@ -61,6 +61,7 @@ class CcxtBroker:
     def check_keys(self) -> KeyFacts:
         """As in the contract. What a key may do is told by no method that exchanges share, but by Binance's balance."""
         raw = self._calls.call("fetch_balance")
+        _balances(raw)
         return KeyFacts(
             self._account_number, self._currency(), self.environment == "LIVE", not _is_blocked(raw), may_withdraw=None
         )
@@ -109,10 +110,15 @@ class CcxtBroker:
         return told if told.client_order_id else self.order(told.broker_order_id, request.symbol) or told
 
     def cancel(self, order: BrokerOrder) -> None:
+        """As in the contract; an order whose own id was never heard is found by ours first."""
+        known = None if order.broker_order_id else self.find(order.client_order_id, order.symbol)
+        order_id = known.broker_order_id if known else order.broker_order_id
+        if not order_id:
+            raise Refused("no_order", f"{self._client.name} knows no such order.")
         try:
-            self._calls.call("cancel_order", order.broker_order_id, order.symbol)
+            self._calls.call("cancel_order", order_id, order.symbol)
         except Refused as error:
-            known = self.order(order.broker_order_id, order.symbol) if error.code == "no_order" else None
+            known = self.order(order_id, order.symbol) if error.code == "no_order" else None
             if known is None:
                 raise
             raise Refused("is_over", f"The order is {known.status} already.") from None
@@ -155,6 +161,7 @@ class CcxtBroker:
     def executions(self, since: datetime.datetime, symbols: Collection[str]) -> list[Execution]:
         """As in the contract, of these symbols: a day at a time where there is none, else from the last one on."""
         found: dict[str, Execution] = {}
+        since = since.replace(microsecond=since.microsecond // 1_000 * 1_000)  # exchanges tell whole milliseconds
         for symbol in sorted(set(symbols) & set(self._markets())):
             begin, now_ms = int(since.timestamp() * 1_000), int(self.now().timestamp() * 1_000)
             while True:
@@ -167,7 +174,9 @@ class CcxtBroker:
                     begin += DAY_MS
                 else:
                     break
-        return sorted((e for e in found.values() if e.at >= since), key=lambda each: (each.at, each.execution_id))
+        return sorted(
+            (e for e in found.values() if e.at >= since), key=lambda each: each.at
+        )  # of one moment: as listed
 
     def activities(self, since: datetime.datetime) -> list[CashActivity]:
         return []
@@ -254,10 +263,11 @@ class CcxtBroker:
 
 
 def _balances(raw: Any) -> dict[str, tuple[Decimal, Decimal]]:
-    """Asset → (free, all) of what the account holds. Raises VenueDown."""
+    """Asset → (free, all) of what the account holds. Raises VenueDown: ccxt makes an empty account of an answer that it
+    does not understand."""
     totals, free = raw.get("total"), raw.get("free")
-    if not isinstance(totals, dict) or not isinstance(free, dict):
-        raise VenueDown("The venue's answer cannot be read: there are no balances.")
+    if not totals or not isinstance(totals, dict) or not isinstance(free, dict):
+        raise VenueDown("The venue tells of no balance at all: the account is empty, or its answer cannot be read.")
     found = {a: (shapes.number(free, a) or Decimal(0), shapes.number(totals, a) or Decimal(0)) for a in totals}
     return {asset: both for asset, both in found.items() if any(both)}
 
