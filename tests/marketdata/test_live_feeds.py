@@ -33,7 +33,7 @@ def test_bars_are_exactly_what_was_traded_and_trades_make_quotes_and_second_cand
     quotes = LastQuotes(lambda: listener.ticks[-1].ts)
 
     async def scene() -> None:
-        await until(lambda: len(listener.bars("5m")) >= 2, "a bar of five minutes of both")
+        await until(lambda: len(listener.bars("5m")) >= 4, "two bars of five minutes of both")
         for tick in listener.ticks:
             quotes.tick(tick)
         shown = quotes.get_market_data(made.symbols[0])

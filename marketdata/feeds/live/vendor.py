@@ -271,6 +271,7 @@ async def first_of(*parts: Coroutine[Any, Any, None]) -> None:
             for task in left:
                 task.cancel()
             _, left = await asyncio.wait(left, timeout=_AGAIN_S)
+        await asyncio.gather(*tasks, return_exceptions=True)  # what the others say on their way out is nobody's
 
 
 async def _until(lost: asyncio.Event) -> None:
