@@ -178,6 +178,7 @@ class Host:
             **self.desk.figures(),
             **self.newsroom.measures.figures(),
             "machine": self._machine.read(),
+            "accounts": {str(account.lease.account_id): account.figures() for account in self.connections.all()},
         }
         HostSign.objects.update_or_create(
             name=self.name,

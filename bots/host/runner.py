@@ -19,7 +19,7 @@ from bots import mapping
 from bots.host import feeds, ledger, outcomes, recovery
 from bots.host.account import Absorbed, Account
 from bots.host.desk import Verdict, capped
-from bots.host.instants import Decided, Done, Instant
+from bots.host.instants import Decided, Done, Instant, instants_of
 from bots.host.lease import Lease, LostLease
 from bots.host.plans import desk_of
 from bots.host.positions import LedgerMismatch
@@ -120,19 +120,7 @@ class Runner:
     def instants(self, batch: BarBatch) -> list[Instant]:
         """The bars of a batch by their start, without those that were worked through already."""
         plan = self.desk.plan
-        matched = batch.of(plan.match_timeframe)
-        deciding = batch.of(plan.timeframe)
-        found: dict[int, Instant] = {}
-        for symbol, bar in matched.items():
-            if bar.ts_open <= self.cursor_ns:
-                continue
-            at = found.setdefault(
-                bar.ts_open, Instant(bar.ts_open, bar.ts_close, {}, {}, batch.received_ns, bar.backfilled)
-            )
-            at.bars[symbol] = bar.values()[1:]
-            if symbol in deciding:
-                at.deciding[symbol] = (deciding[symbol].ts_open, deciding[symbol].values()[1:])
-        return [found[ts] for ts in sorted(found)]
+        return instants_of(batch, plan.match_timeframe, plan.timeframe, after_ns=self.cursor_ns)
 
     def blocked(self) -> str | None:
         """Why no entry may be decided now; None: they may. Exits are never blocked."""

@@ -105,6 +105,10 @@ class Connection:
         state = self.link.state
         return state.why if state.is_unauthorised else self._refusal
 
+    def figures(self) -> dict[str, Any]:
+        """How it goes, JSON-ready: what orders waited for us and for the venue, and whether the link is up."""
+        return {**self.executor.figures(), "is_up": self.link.state.is_up}
+
     # --- to the venue -----------------------------------------------------------------------------------------------
 
     def start(self) -> None:

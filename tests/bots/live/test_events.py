@@ -151,7 +151,7 @@ def test_one_position_is_closed_on_demand(alice: User, rig: Rig) -> None:
         assert position is not None
         command = sessions.close_position(alice, position.pk)
         until(session, lambda: not session.positions.filter(pk=position.pk, is_open=True).exists(), 30)
-        assert SessionCommand.objects.get(pk=command.pk).done_at is not None
+        until(session, SessionCommand.objects.filter(pk=command.pk, done_at__isnull=False).exists, 30)
         flatten(alice, session)
     check(rig, session)
 
