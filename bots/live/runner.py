@@ -7,7 +7,7 @@ asked, what became of an order, an execution. Nothing here waits for the venue.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ from bots.host.account import Absorbed, Tracked
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease
 from bots.host.positions import LedgerMismatch
-from bots.live import bookings, grouping, posting
+from bots.live import bookings, dust, grouping, posting
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
