@@ -21,6 +21,7 @@ import httpx
 from django.test import override_settings
 
 from bots.brokers.base import Broker, BrokerEvent, OrderRequest
+from bots.brokers.ccxt.account import CcxtBroker
 from bots.brokers.paper import PaperBroker
 from bots.brokers.registry import open_broker
 from bots.orders import OrderState
@@ -96,7 +97,7 @@ class Rig:
     venue: Venue | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     house: Literal["alpaca", "binance"] = "alpaca"
-    stream_name: str = "trade_updates"
+    stream_name: str = "trade_updates"  # "": there is none, the account is asked again and again
     _brokers: list[Broker] = field(default_factory=list)
     _serial: int = 0
 
@@ -323,6 +324,8 @@ def spot(kind: str, classes: set[str], lists: set[str]) -> Iterator[Rig]:
     def opened(key: str, secret: str) -> Broker:
         broker = open_broker(kind, "PRACTICE", key, secret)
         broker.capabilities = replace(broker.capabilities, proof_window_s=PROOF_S)
+        if isinstance(broker, CcxtBroker):
+            broker.poll_s = 0.3
         return broker
 
     venue = Venue([COIN], always_open=True, is_scripted=True)

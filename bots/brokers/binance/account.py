@@ -204,9 +204,7 @@ class BinanceBroker:
             for name in sorted({self._theirs(symbol) for symbol in symbols})
             for raw in trades.since(self._client, name, first, self._now)
         ]
-        return sorted(
-            (each for each in found if each.at >= first), key=lambda each: each.at
-        )  # of one moment: as listed
+        return sorted((each for each in found if each.at >= first), key=lambda each: each.at)
 
     def activities(self, since: datetime.datetime) -> list[CashActivity]:
         """As in the contract, each in its own coin; the testnet lists none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +28,7 @@ from bots.brokers.ccxt.calls import Calls
 from bots.brokers.ccxt.stream import Polling
 
 PAGE = 500
+POLL_S = 5.0
 DAY_MS = 86_400_000
 # Exchanges that find an order by the client's id; elsewhere the lists of orders are looked through.
 BY_CLIENT_ID = ("binance", "binanceus")
@@ -43,7 +44,9 @@ class CcxtBroker:
         self._calls, self.environment, self._quote = Calls(client), environment, quote
         self._client = client
         self._account_number = f"{client.id}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+        self.poll_s = POLL_S
         self._traded: set[str] = set()
+        self._sent: dict[str, str] = {}  # the venue's id of what was sent and is not known to be over → symbol
         self._lock = threading.Lock()
         self._has_stops = bool(client.has.get("createTriggerOrder") or client.has.get("createStopOrder"))
         self.capabilities = Capabilities(
@@ -107,6 +110,8 @@ class CcxtBroker:
                 raise Refused("insufficient_qty", error.message) from None
             raise
         told = shapes.order({**raw, "symbol": raw.get("symbol") or request.symbol})
+        with self._lock:
+            self._sent[told.broker_order_id] = request.symbol
         return told if told.client_order_id else self.order(told.broker_order_id, request.symbol) or told
 
     def cancel(self, order: BrokerOrder) -> None:
@@ -174,9 +179,9 @@ class CcxtBroker:
                     begin += DAY_MS
                 else:
                     break
-        return sorted(
-            (e for e in found.values() if e.at >= since), key=lambda each: each.at
-        )  # of one moment: as listed
+        # ccxt sorts ids of one moment as texts: "10" before "9".
+        listed = (each for each in found.values() if each.at >= since)
+        return sorted(listed, key=lambda each: (each.at, len(each.execution_id), each.execution_id))
 
     def activities(self, since: datetime.datetime) -> list[CashActivity]:
         return []
@@ -194,7 +199,18 @@ class CcxtBroker:
     def stream(
         self, on_event: Callable[[BrokerEvent], None], on_up: Callable[[], None], on_down: Callable[[str], None]
     ) -> Polling:
-        return Polling(self, on_event, on_up, on_down)
+        return Polling(self, on_event, on_up, on_down, every_s=self.poll_s)
+
+    def sent(self) -> dict[str, str]:
+        """The venue's id → symbol of orders that were sent from here and are not known to be over."""
+        with self._lock:
+            return dict(self._sent)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """They are over, and that was told."""
+        with self._lock:
+            for order_id in ids:
+                self._sent.pop(order_id, None)
 
     def traded(self) -> list[str]:
         """What orders were sent for since this was opened."""
