@@ -21,7 +21,7 @@ from bots.host.patience import DOWN, patiently
 from bots.host.runner import Runner
 from bots.live import strays
 from bots.live.asks import Answer
-from bots.live.connection import Connection
+from bots.live.connection import Connection, Piece
 from bots.live.grouping import members
 from bots.live.runner import LiveRunner
 from bots.models import Order, TradingSession
@@ -59,15 +59,12 @@ class Hearing:
         runners: of this host, by session. The ids of sessions that this host has no more.
         """
         gone: set[int] = set()
-        held = [piece for session_id in runners for piece in account.held(session_id)]
-        for piece in [*held, *account.take()]:
-            runner = runners.get(piece.session_id)
-            if runner is None:
-                patiently(lambda p=piece: strays.book(account, p))
-            elif piece.session_id not in gone:
-                if isinstance(piece.news, Answer) and piece.news.ask.do == "submit":
-                    self.measures.took(piece.session_id, "ack", piece.news.took_s)
-                self._booked(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
+        for session_id in runners:
+            for piece in account.held(session_id):
+                self._hear_one(account, piece, runners, gone)
+        for piece in patiently(account.take):
+            self._hear_one(account, piece, runners, gone)
+            account.done()
         for session_id, runner in runners.items():
             if runner.is_due and session_id not in gone:
                 self._booked(runner, gone, runner.protect)
@@ -77,6 +74,18 @@ class Hearing:
         if not runners:
             patiently(lambda: strays.undo([account]))
         return gone
+
+    def _hear_one(self, account: Connection, piece: Piece, runners: Mapping[int, LiveRunner], gone: set[int]) -> None:
+        runner = runners.get(piece.session_id) if piece.session_id not in gone else None
+        if runner is None:
+            try:
+                patiently(lambda: strays.book(account, piece))
+            except Exception:
+                log.exception("account %s: news that nobody can book: %s", account.account.pk, piece.news)
+            return
+        if isinstance(piece.news, Answer) and piece.news.ask.do == "submit":
+            self.measures.took(piece.session_id, "ack", piece.news.took_s)
+        self._booked(runner, gone, lambda: runner.heard(piece.news))
 
     def _booked(self, runner: LiveRunner, gone: set[int], do: Callable[[], Done | None]) -> None:
         """Do it, and write what came of it. Where the database goes away between the two, what is in memory counts no

@@ -41,6 +41,7 @@ class Runner:
     """One leased session. `state` is the row's, kept up with each move we make."""
 
     account: Account
+    exit_words = "An exit order was placed; it meets the next bar."
 
     def __init__(self, lease: Lease, session: TradingSession) -> None:
         self.lease, self.session = lease, session
@@ -281,7 +282,7 @@ class Runner:
                 return self.between(None, [], {command.pk: "There was no such position."})
             step = portfolio.request_exit(symbol, "user")
             told = {"do": "exit", "symbol": symbol, "reason": "user"}
-            return self.between(step, [told], {command.pk: "An exit order was placed; it meets the next bar."})
+            return self.between(step, [told], {command.pk: self.exit_words})
         step = portfolio.cancel_entry(symbol)
         return self.between(step, [{"do": "cancel", "symbol": symbol}], {command.pk: "Working entries were canceled."})
 

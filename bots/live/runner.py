@@ -40,6 +40,7 @@ class LiveRunner(TellingRunner):
     """See `Runner`. known: what the venue said of the session's orders when it was taken."""
 
     account: LiveAccount
+    exit_words = "An exit order is on its way to the venue."
 
     def __init__(self, lease: Lease, session: TradingSession, connection: Connection, known: Known) -> None:
         super().__init__(lease, session)
