@@ -134,8 +134,7 @@ class Host:
     async def _hear_venues(self) -> None:
         """What brokers have told, as soon as it is there; and now and then what was not done when it was told."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), leases.HEARTBEAT_S)
+            await _wait(self._told, leases.HEARTBEAT_S)
             self._told.clear()
             for account in self.connections.all():
                 runners = self._runners_at(account)
@@ -212,8 +211,7 @@ class Host:
                 seat.runner.drained = not seat.waiting and feed is not None and feed.status == "ended"
             if runners:
                 self._leave(await self._in_trading(self.desk.look, runners, idle))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), LOOK_S)
+            await _wait(self._look, LOOK_S)
             self._look.clear()
 
     async def _hear_nudges(self) -> None:
@@ -329,6 +327,14 @@ def _end_when_frozen(connection: Any, **_: Any) -> None:
     if connection.vendor == "postgresql" and threading.current_thread().name.startswith(_THREADS):
         with connection.cursor() as cursor:
             cursor.execute("SET idle_in_transaction_session_timeout = '10s'")
+
+
+async def _wait(event: asyncio.Event, most_s: float) -> None:
+    """Until it is set, or for so long. No `wait_for`: that one loses a cancellation which comes with the event, and the
+    host would never end."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(most_s):
+            await event.wait()
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

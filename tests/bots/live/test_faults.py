@@ -62,7 +62,9 @@ def test_five_restarts_neither_flatten_nor_double(
     """F40, F25: stopped in good order and by kill -9, with positions open."""
     session = rig.session()
     for kill in (False, True, False, True, False):
-        host = start_host()
+        host, fence = start_host(), TradingSession.objects.get(pk=session.pk).fence
+        taken = TradingSession.objects.filter(pk=session.pk, fence__gt=fence, state="RUNNING")
+        until(session, taken.exists, 60)
         until(session, lambda: session.positions.filter(is_open=True).exists(), 60)
         before = list(session.trades.order_by("pk").values_list("execution_id", flat=True))
         if kill:
