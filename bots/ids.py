@@ -27,7 +27,7 @@ def closing_order_id(discrepancy_id: int, attempt: int) -> str:
 
 def session_of(client_id: str) -> int | None:
     """The session whose order has this id; None for an id that is none of this installation's."""
-    found = re.fullmatch(rf"{settings.ORDER_ID_PREFIX}([0-9a-z]{{8,12}})-\d{{12}}", client_id)
+    found = re.fullmatch(rf"{settings.ORDER_ID_PREFIX}([0-9a-z]{{8,12}})-\d{{12}}(-[a-z])?", client_id)
     return int(found.group(1), 36) if found else None
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from bots.views import brokers
+from bots.views import brokers, inbox
 
 app_name = "brokers"
 urlpatterns = [
@@ -13,5 +13,7 @@ urlpatterns = [
     path("<int:account_id>/change/", brokers.change, name="change"),
     path("<int:account_id>/keys/", brokers.keys, name="keys"),
     path("<int:account_id>/check/", brokers.check, name="check"),
+    path("<int:account_id>/move-cash/", inbox.move_cash, name="move-cash"),
+    path("<int:account_id>/hand-over/", inbox.hand_over, name="hand-over"),
     path("<int:account_id>/close/", brokers.close, name="close"),
 ]

@@ -51,6 +51,7 @@ def _environment() -> None:
         SECRET_KEY="only-for-tests-" + "k" * 40,
         SECRETS_KEYS=urlsafe_b64encode(os.urandom(32)).decode("ascii"),
         REDIS_URL=servers.start_valkey(_home),
+        PRACTICE_VENUE_URL="http://127.0.0.1:9",  # nobody's; a test that needs a venue has one of its own
     )
     # Compiled kernels are shared by all test processes, and by the next run; compiling takes longer than most tests.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "var" / "numba"))

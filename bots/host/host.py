@@ -159,10 +159,12 @@ class Host:
             await asyncio.sleep(leases.HEARTBEAT_S)
 
     async def _close_unused(self) -> None:
-        """Accounts that none of our sessions trades at any more."""
+        """Accounts that none of our sessions trades at any more, and where nothing is left of one."""
+        watched = await self._in_venues(self.connections.watch)
         used = {seat.runner.lease.account for seat in self.seats.values()}
         used |= {lease.account for lease, _ in self._opening.values()}
-        unused = [c.lease.account_id for c in self.connections.all() if c.lease not in used]
+        accounts = [c.lease.account_id for c in self.connections.all() if c.lease not in used]
+        unused = [account for account in accounts if account not in watched]
         if unused:
             await self._in_venues(functools.partial(self.connections.close, unused, release=True))
 
@@ -176,6 +178,7 @@ class Host:
             **self.desk.figures(),
             **self.newsroom.measures.figures(),
             "machine": self._machine.read(),
+            "accounts": {str(account.lease.account_id): account.figures() for account in self.connections.all()},
         }
         HostSign.objects.update_or_create(
             name=self.name,
@@ -224,10 +227,10 @@ class Host:
         except NotNow as error:
             reason = f"Its broker does not answer, and is asked again: {error}"[:500]
             await self._in_keeping(functools.partial(leases.release, lease, state_reason=reason))
-        except (Unauthorised, Conflict) as error:
+        except Exception as error:
+            if not isinstance(error, (Unauthorised, Conflict)):
+                log.exception("session %s could not be opened at its broker", lease.session_id)
             await self._in_trading(self.desk.refuse_session, lease, error)
-        except Exception:
-            log.exception("session %s could not be opened at its broker", lease.session_id)
         finally:
             self._opening.pop(lease.session_id, None)
 
@@ -266,6 +269,8 @@ class Host:
         self._look.set()
 
     def _on_tick(self, seat: Seat, tick: Tick) -> None:
+        if isinstance(seat.runner, LiveRunner) and seat.runner.price(tick.symbol, tick.px):
+            self._told.set()
         now = time.monotonic()
         if now - seat.prices.get(tick.symbol, 0.0) >= PRICE_EVERY_S:
             seat.prices[tick.symbol] = now
@@ -288,7 +293,7 @@ class Host:
         held = [seat.runner.lease for seat in self.seats.values()]
         accounts = self.connections.all()
         # First nothing is sent any more, then what was heard is booked, then the next host may begin.
-        await asyncio.gather(*(self._in_venues(account.executor.close) for account in accounts))
+        await asyncio.gather(*(self._in_venues(account.stop_sending) for account in accounts))
         with contextlib.suppress(DatabaseError):
             for account in accounts:
                 await self._in_trading(self.desk.hear, account, self._runners_at(account))

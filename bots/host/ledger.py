@@ -33,7 +33,7 @@ from bots.models import (
     TradingSession,
 )
 from bots.orders import OrderState
-from bots.states import check_move
+from bots.states import UNRUN, check_move
 from bots.venues.base import VenueOrder
 
 # What a position's row takes over at each bar; in the order of the UPDATE below.
@@ -110,6 +110,21 @@ def commit(writes: Sequence[SessionWrite]) -> set[int]:
             row.pk, row._state.adding = None, True
         raise
     return {write.lease.session_id for write in writes} - {write.lease.session_id for write in held}
+
+
+def commit_unrun(write: SessionWrite) -> bool:
+    """As `commit`, for a session at a broker that no host runs: the lease of its account says who may write. Whether it
+    was written."""
+    account = write.lease.account
+    if account is None:
+        raise ValueError("a session on paper that nobody runs changes no more")
+    idle = TradingSession.objects.filter(pk=write.lease.session_id, state__in=UNRUN)
+    held = idle.filter(broker_account__fence=account.fence, broker_account__lease_expires_at__gt=Now())
+    with transaction.atomic():
+        written = held.update(**{name: value for name, value in write.values.items() if name in _SESSION})
+        if written:
+            _insert([write])
+    return bool(written)
 
 
 def acknowledge(answers: Iterable[VenueOrder], **values: Any) -> None:

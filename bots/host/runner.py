@@ -19,7 +19,7 @@ from bots import mapping
 from bots.host import feeds, ledger, outcomes, recovery
 from bots.host.account import Absorbed, Account
 from bots.host.desk import Verdict, capped
-from bots.host.instants import Decided, Done, Instant
+from bots.host.instants import Decided, Done, Instant, instants_of
 from bots.host.lease import Lease, LostLease
 from bots.host.plans import desk_of
 from bots.host.positions import LedgerMismatch
@@ -120,19 +120,7 @@ class Runner:
     def instants(self, batch: BarBatch) -> list[Instant]:
         """The bars of a batch by their start, without those that were worked through already."""
         plan = self.desk.plan
-        matched = batch.of(plan.match_timeframe)
-        deciding = batch.of(plan.timeframe)
-        found: dict[int, Instant] = {}
-        for symbol, bar in matched.items():
-            if bar.ts_open <= self.cursor_ns:
-                continue
-            at = found.setdefault(
-                bar.ts_open, Instant(bar.ts_open, bar.ts_close, {}, {}, batch.received_ns, bar.backfilled)
-            )
-            at.bars[symbol] = bar.values()[1:]
-            if symbol in deciding:
-                at.deciding[symbol] = (deciding[symbol].ts_open, deciding[symbol].values()[1:])
-        return [found[ts] for ts in sorted(found)]
+        return instants_of(batch, plan.match_timeframe, plan.timeframe, after_ns=self.cursor_ns)
 
     def blocked(self) -> str | None:
         """Why no entry may be decided now; None: they may. Exits are never blocked."""
@@ -208,13 +196,17 @@ class Runner:
         denied: dict[str, str] = {}
         for order in absorbed.orders:
             if order.is_entry and order.state == OrderState.INTENT:
-                reason = preflight.refusal(order, self.desk.listing(order.symbol, self.settings))
+                reason = self.refusal_of(order)
                 if reason:
                     self.account.refused(order.seq, OrderState.DENIED, reason)
                     undone = self._absorb(self.desk.portfolio.cancel_entry(order.symbol), at, None, None)
                     absorbed.changed |= undone.changed
                     denied[order.symbol] = reason
         return denied
+
+    def refusal_of(self, order: Order) -> str:
+        """Why this entry must not be sent, in words; empty: it may."""
+        return preflight.refusal(order, self.desk.listing(order.symbol, self.settings))
 
     def _write(self, absorbed: Absorbed, *, cursor_ns: int, **values: Any) -> ledger.SessionWrite:
         portfolio = self.desk.portfolio
@@ -342,6 +334,10 @@ class Runner:
     def committed(self, done: Done) -> list[Order]:
         """What was decided is written: its orders may leave. Those that the desk is to send together with others'."""
         raise NotImplementedError
+
+    def protect(self) -> Done | None:
+        """What must rest at the venue so that positions are covered; None: nothing is to be asked for now."""
+        return None
 
     def tend(self) -> Done | None:
         """What is to be done beside bars and wishes, about once a second."""

@@ -10,21 +10,19 @@ import functools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from accounts.models import BrokerAccount
-from accounts.services import brokers
 from accounts.services.notifications import notify
 from bots import failpoints, mapping
 from bots.book import CrossingFill
-from bots.brokers.base import Unauthorised
 from bots.host import ending, ledger, own_chat, sending
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
+from bots.host.hearing import Hearing
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
@@ -35,7 +33,6 @@ from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
 from bots.live import strays
 from bots.live.bookings import waiting
-from bots.live.connection import Connection
 from bots.live.connections import Ready
 from bots.live.runner import LiveRunner
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
@@ -53,12 +50,7 @@ WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
 T = TypeVar("T")
 
 
-def refusal_in_words(account: BrokerAccount, reason: str) -> str:
-    """Why a session halts whose account does not let it in."""
-    return f"{account.name} refuses its keys: {reason} Check them, then start a new session."[:500]
-
-
-class TradingDesk:
+class TradingDesk(Hearing):
     """All methods run in the trading thread; those that return ids say which sessions this host has no more."""
 
     def __init__(self, newsroom: Newsroom, envelopes: Envelopes) -> None:
@@ -177,6 +169,7 @@ class TradingDesk:
         lost = self._commit(pairs)
         committed_ns = time.time_ns()
         held = [(runner, done) for runner, done in pairs if runner.session.pk not in lost]
+        lost |= self._net(held)
         intents = [order for runner, done in held for order in runner.committed(done)]
         if intents:
             on_paper = {runner.session.pk: runner for runner, _ in held if isinstance(runner, PaperRunner)}
@@ -200,6 +193,12 @@ class TradingDesk:
             own_chat.tell_trades(runner, done)
             if told := self._targets.reached(runner, done):
                 self._notify(runner, "weekly_target", "info", f"{runner.session} reached its weekly target", told)
+            for event, text in done.alarms:
+                self._notify(runner, event, "critical", f"{runner.session}: a position needs you", text)
+        for runner, _ in held:
+            more = self._guarded(runner, lost, runner.protect) if runner.session.pk not in lost else None
+            if more is not None:
+                lost |= self._settle([(runner, more)])
         return lost
 
     def _send(self, runners: Mapping[int, PaperRunner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
@@ -229,8 +228,9 @@ class TradingDesk:
             self.measures.took(session, "signal", done.signals_s)
         if orders:
             self.measures.took(session, "intent", (committed_ns - instant.received_ns) / 1e9, times=orders)
-            self.measures.took(session, "ack", (acked_ns - committed_ns) / 1e9, times=orders)
             self.measures.count("orders", orders)
+        if orders and isinstance(runner, PaperRunner):
+            self.measures.took(session, "ack", (acked_ns - committed_ns) / 1e9, times=orders)
         if fills:
             booked_s = (committed_ns - mapping.nanoseconds(cycle.decided_at)) / 1e9
             self.measures.took(session, "booked", booked_s, times=fills)
@@ -281,7 +281,7 @@ class TradingDesk:
                 todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
             todo.append(lambda r=runner: self._heed(r))
-            todo += [runner.stop, runner.rest, runner.tend]
+            todo += [runner.stop, runner.rest, runner.tend, runner.protect]
             if isinstance(runner, PaperRunner) and (doubted := runner.account.in_doubt()):
                 gone |= self._send({pk: runner}, doubted, ())
                 if pk in gone:
@@ -298,43 +298,6 @@ class TradingDesk:
                 if pk in idle:
                     self._guarded(runner, gone, functools.partial(self._end, runner, gone))
         return gone
-
-    def hear(self, connection: Connection, runners: Mapping[int, LiveRunner]) -> set[int]:
-        """What a venue has told: each piece is booked by the session that it is of, and written before the next one.
-
-        runners: of this host, by session.
-        """
-        gone: set[int] = set()
-        held = [piece for session_id in runners for piece in connection.held(session_id)]
-        for piece in [*held, *connection.take()]:
-            runner = runners.get(piece.session_id)
-            if runner is None:
-                strays.book(connection, piece)
-            elif piece.session_id not in gone:
-                done = self._guarded(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
-                if done is not None:
-                    gone |= self._settle([(runner, done)])
-        for session_id, why in strays.compare(connection).items():
-            if session_id in runners and session_id not in gone:
-                gone |= self._finish(runners[session_id], SessionState.HALTED, why)
-        return gone
-
-    def refuse(self, connection: Connection, runners: Iterable[LiveRunner]) -> set[int]:
-        """The venue refuses an account's keys: its sessions halt, and nobody else's."""
-        brokers.mark_refused(connection.account, connection.refusal)
-        gone: set[int] = set()
-        for runner in runners:
-            gone |= self._finish(runner, SessionState.HALTED, refusal_in_words(connection.account, connection.refusal))
-        return gone
-
-    def refuse_session(self, lease: Lease, error: Exception) -> None:
-        """The keys of a session's account are refused, or the account is not in use, before it could begin."""
-        session = TradingSession.objects.select_related("broker_account", "owner").get(pk=lease.session_id)
-        account = session.broker_account
-        if account is not None and isinstance(error, Unauthorised):
-            brokers.mark_refused(account, str(error))
-        reason = str(error) if account is None else refusal_in_words(account, str(error))
-        self._finish(PaperRunner(lease, session, self.venue), SessionState.HALTED, reason)
 
     def _watch_groups(self, runners: Sequence[Runner]) -> None:
         """Count what every session of ours holds, and tell of groups that hold more than their cap."""
@@ -413,6 +376,8 @@ class TradingDesk:
             log.exception("session %s: %s could not be written", runner.session.pk, state)
             connection.close()
         else:
+            if isinstance(runner, LiveRunner):
+                runner.let_go()
             self.newsroom.state(runner, reason)
             self._notify(runner, f"session_{state.lower()}", "critical", f"{runner.session} {state.lower()}", reason)
         self.envelopes.forget(runner.session.owner_id, runner.session.pk)

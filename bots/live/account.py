@@ -7,6 +7,7 @@ and ends when the venue says so; until then it may still fill, and the fill is b
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -20,7 +21,7 @@ from bots.orders import Fill, Moved, OrderState, apply
 _O = OrderState
 _ENDS = (_O.CANCELED, _O.EXPIRED, _O.REPLACED, _O.REJECTED)
 _ASKED = (_O.PENDING_CANCEL, _O.PENDING_REPLACE)
-_BEFORE = (_O.SUBMITTED, _O.ACCEPTED, _O.TRIGGERED, _O.PARTIALLY_FILLED)
+_BEFORE = (_O.SUBMITTED, _O.ACCEPTED, _O.TRIGGERED, _O.PARTIALLY_FILLED, _O.SUSPENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,12 @@ class LiveAccount(Account):
         """What the engine made of one of ours by itself, between two bars. row: of a StepLog."""
         self._finish(tracked, row, at, done)
 
+    def decided(self, row: Any, symbols: Sequence[str], at: datetime.datetime, version: int, done: Absorbed) -> Order:
+        """An order that the engine decided between two bars. row: of a StepLog, which `symbols` belong to."""
+        seq = int(row["serial"])
+        self._new_order(seq, row, symbols[row["symbol"]], at, version, {}, done)
+        return self.orders[seq].row
+
     def settle(self, tracked: Tracked, at: datetime.datetime, done: Absorbed) -> None:
         """Bring what is known of an order into its row."""
         self._settle(tracked, at, done)
@@ -128,7 +135,7 @@ class LiveAccount(Account):
         if view.state in _ASKED and state in _BEFORE:
             tracked.view = view  # from before the request, or its answer is still to come
             return
-        if state is _O.REPLACED and view.state in (_O.ACCEPTED, _O.TRIGGERED, _O.PARTIALLY_FILLED):
+        if state is _O.REPLACED and view.state in (_O.ACCEPTED, _O.TRIGGERED, _O.PARTIALLY_FILLED, _O.SUSPENDED):
             view = apply(view, Moved(_O.PENDING_REPLACE))
         elif state in (*_ASKED, _O.REPLACED) and view.state is _O.SUBMITTED:
             view = apply(view, Moved(_O.ACCEPTED))
@@ -148,6 +155,8 @@ class LiveAccount(Account):
         for step in (_O.SUBMITTED, state):
             if tracked.view.state in (_O.INTENT, _O.SUBMITTED, _O.UNKNOWN):
                 tracked.view = apply(tracked.view, Moved(step))
+        if state is _O.CANCELED and tracked.view.state is _O.PARTIALLY_FILLED and not tracked.row.broker_order_id:
+            tracked.view = apply(tracked.view, Moved(state))  # the rest of what was settled with another session
         self.unasked.discard(tracked.row.seq)
         self._settle(tracked, at, done)
 

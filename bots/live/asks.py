@@ -45,13 +45,15 @@ class Answer:
 
 
 def as_request(order: Order, rules: InstrumentRules | None) -> OrderRequest:
-    """The order as it leaves, at the venue's steps: never larger, prices to the side that risks less."""
-    qty, tif = order.qty, order.time_in_force
+    """The order as it leaves, at the venue's steps: never larger, prices to the side that risks less. What is filled
+    before it leaves was settled with another session (`bots.live.opposite`)."""
+    qty, tif = order.qty - order.filled_qty, order.time_in_force
     if rules is not None:
         step = rules.fraction_step if rules.fractionable else rules.lot
         qty = qty.quantize(step, ROUND_DOWN) if step < 1 else (qty // step) * step
         if not rules.base and qty % rules.lot and tif in _SINGLE:
             tif = "day"  # fractions of shares are good for the day only
+    limits, stops = order.kind in ("limit", "stop_limit"), order.kind in ("stop", "stop_limit")
     return OrderRequest(
         client_order_id=order.client_order_id,
         symbol=order.symbol,
@@ -59,8 +61,11 @@ def as_request(order: Order, rules: InstrumentRules | None) -> OrderRequest:
         kind=order.kind,
         time_in_force=tif,
         qty=qty.normalize() + 0,
-        limit_px=_stepped(order.limit_px, rules, up=order.side == "SELL"),
-        stop_px=_stepped(order.stop_px, rules, up=order.side == "BUY" if order.is_entry else order.side == "SELL"),
+        limit_px=_stepped(order.limit_px, rules, up=order.side == "SELL") if limits else None,
+        # Of a market or a limit order, the row's stop is that of the position.
+        stop_px=_stepped(order.stop_px, rules, up=order.side == ("BUY" if order.is_entry else "SELL"))
+        if stops
+        else None,
     )
 
 

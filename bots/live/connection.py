@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings as site
+from django.db import DatabaseError
 from django.db import connection as database
 
 from accounts.models import BrokerAccount
@@ -28,6 +29,7 @@ from bots.live import closing, flows, reconcile
 from bots.live.asks import Answer, Ask, as_broker_order
 from bots.live.lease import AccountLease, Permit
 from bots.live.leased import Leased
+from bots.live.opposite import Neighbours
 from bots.models import Order, TradingSession
 
 log = logging.getLogger(__name__)
@@ -73,16 +75,19 @@ class Connection:
         self.looked_at = -float("inf")  # monotonic, before the venue was asked
         self.truth: reconcile.Truth | None = None
         self.doubts = reconcile.Doubts()
+        self.neighbours = Neighbours(account.pk)
         self._refusal = ""
         self._found: deque[Piece] = deque()
         self._looks: deque[reconcile.Truth] = deque()
         self._held: dict[int, list[Piece]] = {}  # for sessions that are being opened
-        self._is_looking = self._is_undoing = False
+        self._is_looking = self._is_undoing = self._has_ended = False
         self._readers = ThreadPoolExecutor(2, thread_name_prefix=f"account-{account.pk}")
 
     def _may_send(self) -> bool:
         try:
             return self.permit.holds()
+        except DatabaseError:
+            return False  # nobody knows whose the account is
         finally:
             database.close()  # the threads of an executor look seldom, and keep no connection for it
 
@@ -99,6 +104,10 @@ class Connection:
         """The venue's words, where it refuses the keys; else empty."""
         state = self.link.state
         return state.why if state.is_unauthorised else self._refusal
+
+    def figures(self) -> dict[str, Any]:
+        """How it goes, JSON-ready: what orders waited for us and for the venue, and whether the link is up."""
+        return {**self.executor.figures(), "is_up": self.link.state.is_up}
 
     # --- to the venue -----------------------------------------------------------------------------------------------
 
@@ -130,6 +139,8 @@ class Connection:
     def _came(self, ask: Ask, outcome: Outcome) -> None:
         if isinstance(outcome.error, Unauthorised):
             self._refusal = str(outcome.error)
+        if self._has_ended and not outcome.sends:
+            return  # it never left, and its row says so: the next host decides what becomes of it
         refusal = None
         if outcome.kind == "refused":
             error = outcome.error
@@ -219,10 +230,7 @@ class Connection:
         while self._found:
             pieces.append(self._found.popleft())
         events = self.link.take()
-        if any(event.kind == "fill" and _session_of(event) is None for event in events):
-            owners = self._owners(events)
-        else:
-            owners = {}
+        owners = self._owners(events) if any(_session_of(event) is None for event in events) else {}
         for event in events:
             session_id = _session_of(event) or owners.get(_broker_id(event), 0)
             pieces.append(Piece(session_id, event, self))
@@ -258,9 +266,14 @@ class Connection:
         self.symbols |= set(session.symbols)
         self.rules |= self.broker.rules(session.symbols)
 
+    def stop_sending(self) -> None:
+        """What waits to be sent stays unsent; what was sent is still heard of. Returns within 3 s."""
+        self._has_ended = True
+        self.executor.close()
+
     def close(self) -> None:
         """Send and hear nothing any more; returns within 5 s."""
-        self.executor.close()
+        self.stop_sending()
         self.link.stop()
         self._readers.shutdown(wait=False, cancel_futures=True)
         self.broker.close()

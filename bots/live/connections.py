@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
 from accounts.models import BrokerAccount
 from accounts.services import brokers as services
 from bots.brokers.base import RateLimited, Refused, VenueDown
@@ -16,12 +19,16 @@ from bots.live import lease as leases
 from bots.live.connection import Connection, Piece
 from bots.live.known import Known
 from bots.live.lease import AccountLease
-from bots.models import TradingSession
+from bots.models import Discrepancy, Order, Position, TradingSession
+from bots.orders import WORKING
+from bots.states import UNRUN
+from tradingsite.lib.errors import ApiError
 
 log = logging.getLogger(__name__)
 
 __all__ = ["Connections", "NotNow", "Piece", "Ready"]
 FIRST_REST_S, LONGEST_REST_S = 1.0, 30.0
+MOST_WATCHED = 20
 
 
 class NotNow(Exception):
@@ -34,6 +41,16 @@ class Ready:
 
     connection: Connection
     known: Known
+
+
+def leftovers() -> QuerySet[BrokerAccount]:
+    """Accounts in use where a session that no host runs holds something or has orders working, or the inbox waits."""
+    unrun = {"session__broker_account": OuterRef("pk"), "session__state__in": UNRUN}
+    return BrokerAccount.objects.filter(state=BrokerAccount.State.ACTIVE, closed_at__isnull=True).filter(
+        Exists(Position.objects.filter(is_open=True, **unrun))
+        | Exists(Order.objects.filter(state__in=WORKING, **unrun))
+        | Exists(Discrepancy.objects.filter(broker_account=OuterRef("pk"), ended_at__isnull=True))
+    )
 
 
 class Connections:
@@ -52,7 +69,7 @@ class Connections:
         """
         session = TradingSession.objects.select_related("broker_account").get(pk=session_id)
         try:
-            connection = self._connect(session, lease)
+            connection = self._connect(lease, f"session {session.pk} trades with them")
             told = known.ask(connection, session)
         except (VenueDown, RateLimited, Refused) as error:
             self._rest(lease.account_id, getattr(error, "retry_after_s", 0.0))
@@ -60,7 +77,29 @@ class Connections:
         self._resting.pop(lease.account_id, None)
         return Ready(connection, told)
 
-    def _connect(self, session: TradingSession, lease: AccountLease) -> Connection:
+    def watch(self) -> set[int]:
+        """Keep an eye on accounts where something of ours is left and no session runs; their ids.
+
+        What rests there may fill, and what somebody decided in the inbox is to be done. Blocks on the database only.
+        """
+        watched = set()
+        ours = {connection.lease.account_id for connection in self.all()}
+        for account_id in list(leftovers().values_list("pk", flat=True)[:MOST_WATCHED]):
+            if account_id not in ours:
+                with transaction.atomic():
+                    lease = leases.take(self.host, account_id)
+                if lease is None:
+                    continue  # another host has it
+                try:
+                    self._connect(lease, "something that a session has left there is watched")
+                except ApiError as error:
+                    log.info("account %s is not watched: %s", account_id, error)
+                    leases.release(lease)
+                    continue
+            watched.add(account_id)
+        return watched
+
+    def _connect(self, lease: AccountLease, why: str) -> Connection:
         with self._lock:
             found = self._open.get(lease.account_id)
             if found is not None and found.lease == lease:
@@ -68,8 +107,7 @@ class Connections:
             if found is not None:
                 found.close()  # of a lease that was lost meanwhile
             account = BrokerAccount.objects.select_related("owner").get(pk=lease.account_id)
-            keys = services.keys_for(account, f"session {session.pk} trades with them")
-            opened = Connection(account, keys, self.host, lease, self._wake)
+            opened = Connection(account, services.keys_for(account, why), self.host, lease, self._wake)
             self._open[lease.account_id] = opened
         opened.start()
         return opened

@@ -182,7 +182,7 @@ def _tell(account: BrokerAccount, row: Discrepancy) -> None:
         text=f"{row.text}." + (" The sessions that it concerns are halted." if broken else ""),
         link=f"/inbox/?account={account.pk}",
         session_id=row.session_id or "",
-        dedup=f"reconciliation:{account.pk}:{row.key}",
+        dedup=f"reconciliation:{row.pk}",
     )
 
 
@@ -213,11 +213,7 @@ def _paid(account: BrokerAccount, symbols: set[str]) -> dict[str, Decimal]:
     return found
 
 
-def record_external(account: BrokerAccount, executions: Iterable[BrokerExecution]) -> int:
-    """Keep executions that no session ordered, each once by its id; how many were new."""
-    rows = list(executions)
-    before = account.executions.count()
-    for row in rows:
-        row.broker_account, row.session, row.order = account, None, None
-    BrokerExecution.objects.bulk_create(rows, ignore_conflicts=True)
-    return account.executions.count() - before
+def keep_executions(rows: Iterable[BrokerExecution]) -> None:
+    """Keep executions that no running session has booked, each once by its id."""
+    with transaction.atomic():
+        BrokerExecution.objects.bulk_create(list(rows), ignore_conflicts=True)

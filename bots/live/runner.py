@@ -7,11 +7,9 @@ asked, what became of an order, an execution. Nothing here waits for the venue.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
-
-from django.utils import timezone
 
 from bots import failpoints, mapping
 from bots.brokers.base import BrokerEvent, BrokerOrder, Execution
@@ -20,27 +18,25 @@ from bots.host.account import Absorbed, Tracked
 from bots.host.instants import Done, Instant
 from bots.host.lease import Lease
 from bots.host.positions import LedgerMismatch
-from bots.host.runner import Runner
-from bots.live import asks, posting
+from bots.live import grouping, posting
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
 from bots.live.known import Known
-from bots.models import BookingRequest, Order, OrderRole, Trade, TradingSession
+from bots.live.protector import Protector
+from bots.live.telling import TellingRunner
+from bots.models import BookingRequest, Order, OrderRole, TradingSession
 from bots.orders import OrderState
+from bots.states import SessionState
 from engine import InputError
-from engine.portfolio import StepLog
-from engine.types import BUY, REQUEST_REASONS, SELL
 from marketdata.columns import TIMEFRAME_NS
 
 _O = OrderState
-_ENGINE_WORDS = {_O.CANCELED: "cancelled", _O.EXPIRED: "expired", _O.REJECTED: "denied", _O.DENIED: "denied"}
-AGAIN_S = (1.0, 2.0, 5.0, 15.0, 60.0)  # an exit that the venue refuses is tried again after so long
 LEAST = Decimal("0.999999999")  # of a position: what is smaller than that is missing units, not a rounded figure
 ASK_AGAIN_S = 5.0  # a cancel that nothing is heard of
 
 
-class LiveRunner(Runner):
+class LiveRunner(TellingRunner):
     """See `Runner`. known: what the venue said of the session's orders when it was taken."""
 
     account: LiveAccount
@@ -48,15 +44,19 @@ class LiveRunner(Runner):
     def __init__(self, lease: Lease, session: TradingSession, connection: Connection, known: Known) -> None:
         super().__init__(lease, session)
         self.connection, self.known = connection, known
-        self._again: dict[str, tuple[str, int, float]] = {}  # symbol → reason, tries, when an exit is due again
-        self._asked: dict[int, float] = {}  # order → when its end was asked for last
+        self._again, self._asked = {}, {}
         self._quiet_since: float | None = None
+        self._waiting = set()
+        self._built_at = 0.0
+        self._told_trouble: str | None = None
         self.troubled = True  # as it was known when its owner's wish was last heeded
 
     # --- start ------------------------------------------------------------------------------------------------------
 
     def reconcile(self) -> None:
         self.account = LiveAccount.load(self.session)
+        self.connection.neighbours.join(self.account)
+        self.protector = Protector(self.account, self.connection.rules, self.connection.broker.capabilities)
 
     def compare_orders(self, working: set[int]) -> None:
         unknown = working - set(self.account.orders)
@@ -75,22 +75,39 @@ class LiveRunner(Runner):
         for tracked in list(self.account.orders.values()):
             if tracked.row.client_order_id not in self.known.orders:
                 continue  # it was decided since
-            theirs = self.known.orders[tracked.row.client_order_id]
-            yield self._absent(tracked) if theirs is None else self._told(tracked, theirs)
+            theirs = self.known.orders[tracked.row.client_order_id] or self._as_leg(tracked.row)
+            if theirs is not None:
+                yield self._told(tracked, theirs)
+            elif not self._goes_with_another(tracked.row):
+                yield self._absent(tracked)
         self._compare_positions()
         done = self._let_go_of_unwanted()
         if done is not None:
             yield done
 
+    def _as_leg(self, order: Order) -> BrokerOrder | None:
+        """What the venue says of an order that it knows as a leg of another, under a name of its own."""
+        first = self.known.orders.get(order.sent_with)
+        return None if first is None else grouping.as_leg(order, first)
+
+    def _goes_with_another(self, order: Order) -> bool:
+        """Whether it is sent, or ends, together with one that is not over."""
+        firsts = [tracked.row for tracked in self.account.orders.values()]
+        return any(order in grouping.members(first, [order]) for first in firsts)
+
     def _absent(self, tracked: Tracked) -> Done:
         """The venue has proven not to have it: it is sent if it still means something, else it has never been."""
         order = tracked.row
-        if tracked.view.state not in (_O.INTENT, _O.SUBMITTED, _O.UNKNOWN):
+        is_rest = tracked.view.state is _O.PARTIALLY_FILLED and not order.broker_order_id  # of what was netted
+        if tracked.view.state not in (_O.INTENT, _O.SUBMITTED, _O.UNKNOWN) and not is_rest:
             raise LedgerMismatch(f"the venue does not know order {order.client_order_id}, which it had accepted")
         absorbed = Absorbed()
-        age_ns = time.time_ns() - mapping.nanoseconds(order.decided_at)
-        if order.is_entry and age_ns > TIMEFRAME_NS[self.session.timeframe]:
-            order.state_reason = "It never left, and its bar is long past"
+        age_ns = time.time_ns() - mapping.nanoseconds(order.created_at)
+        is_late = order.is_entry and age_ns > TIMEFRAME_NS[self.session.timeframe]
+        # An id that is free again once its order has ended is never sent twice: what is still wanted is decided anew.
+        is_once = self.connection.broker.capabilities.ids_stay_used
+        if order.role != OrderRole.PLAIN or is_late or not is_once:
+            order.state_reason = "It never left, and its bar is long past" if is_late else "It never left"
             self.account.on_its_way(tracked, _O.CANCELED, feeds.wall_time(), absorbed)
             return self._written(absorbed, [self._end_in_engine(order, "cancelled", absorbed)])
         return self._written(absorbed, [], again=[order])
@@ -125,27 +142,40 @@ class LiveRunner(Runner):
         self.troubled = trouble is not None
         return super().trouble() or trouble
 
+    def heed(self) -> None:
+        """As `Runner.heed`; why a session waits stands in its row, also where the reason changes while it does."""
+        super().heed()
+        trouble = self.trouble() if self.state == SessionState.DEGRADED else None
+        if trouble is not None and trouble != self._told_trouble:
+            self.lease.rows().update(state_reason=trouble[:500])
+        self._told_trouble = trouble
+
     def _preflight(self, absorbed: Absorbed, at: Any) -> dict[str, str]:
         for order in absorbed.orders:
             if order.state == _O.INTENT:
                 self._fit(order)
-        return super()._preflight(absorbed, at)
-
-    def _fit(self, order: Order) -> None:
-        """Bring an order to the venue's steps before its row is written: what is sent is what the ledger says."""
-        request = asks.as_request(order, self.connection.rules.get(order.symbol))
-        order.qty, order.time_in_force = mapping.quantity(request.qty), request.time_in_force
-        order.limit_px = None if request.limit_px is None else mapping.price(request.limit_px)
-        order.stop_px = None if request.stop_px is None else mapping.price(request.stop_px)
-        self.account.resize(order)
+        denied = super()._preflight(absorbed, at)
+        self._add_exits(absorbed)
+        return denied
 
     def committed(self, done: Done) -> list[Order]:
-        intents = [order for order in done.write.orders if order.state == _O.INTENT] + done.again
+        self.connection.permit.seen(self._built_at)  # the rows were written under the account's lease after that
+        # What was filled before it left was settled with another session; the rest goes to the venue.
+        intents = [order for order in done.write.orders if order.state in (_O.INTENT, _O.PARTIALLY_FILLED)]
+        intents += done.again
         if intents:
             failpoints.pass_by("after_intent")
         for order in sorted(intents, key=lambda order: order.is_entry):
-            request = asks.as_request(order, self.connection.rules.get(order.symbol))
-            self.connection.send(Ask("submit", order, not order.is_entry, request))
+            if order.role != OrderRole.PLAIN:
+                continue  # asked for below, with its group
+            if not order.is_entry and self.must_wait(order):
+                self._waiting.add(order.seq)
+                continue
+            self.connection.send(Ask("submit", order, not order.is_entry, self.request_of(order)))
+        for ask in done.asks:
+            if ask.order.replaces is not None:
+                self._asked[ask.order.replaces.seq] = time.monotonic()
+            self.connection.send(ask)
         for order in done.absorbed.unwanted:
             self._asked[order.seq] = time.monotonic()
             self.connection.send(Ask("cancel", order, True))
@@ -171,7 +201,9 @@ class LiveRunner(Runner):
         tracked = self.account.find(order.client_order_id)
         if tracked is None:
             return None
-        if answer.ask.do != "submit":
+        if order.role != OrderRole.PLAIN:
+            self.protector.answered(answer)
+        if answer.ask.do == "cancel" or (answer.ask.do == "replace" and answer.refusal is None):
             return self._request_answered(answer, tracked)
         failpoints.pass_by("after_ack")
         row = tracked.row
@@ -187,12 +219,15 @@ class LiveRunner(Runner):
             return self._written(absorbed, [])
         row.state_reason = str(answer.refusal)[:300]
         self.account.on_its_way(tracked, _O.REJECTED, at, absorbed)
+        self._with_its_group(tracked, absorbed)
         self.event("order", f"The venue rejected {row}: {answer.refusal}", level="warning", code=answer.refusal.code)
         return self._written(absorbed, [self._end_in_engine(row, "denied", absorbed)])
 
     def _request_answered(self, answer: Answer, tracked: Tracked) -> Done | None:
         """A cancel or a replacement: refused where the order has ended or goes on."""
         if answer.refusal is None:
+            if answer.order is None and answer.ask.do == "replace":
+                self._asked[tracked.row.seq] = time.monotonic()  # nobody knows yet
             return None if answer.order is None else self._told(tracked, answer.order)
         if answer.refusal.code in ("is_over", "no_order"):
             self.connection.ask_about(tracked.row)
@@ -204,9 +239,11 @@ class LiveRunner(Runner):
 
     def _told(self, tracked: Tracked, order: BrokerOrder) -> Done:
         """The venue's word of one of ours."""
-        absorbed, row = Absorbed(), tracked.row
+        absorbed, row, at = Absorbed(), tracked.row, order.updated_at or feeds.wall_time()
         was_over = tracked.view.state.is_over
-        self.account.told(tracked, order, order.updated_at or feeds.wall_time(), absorbed)
+        self.account.told(tracked, order, at, absorbed)
+        for leg, told in grouping.pairs(row, order, [each.row for each in self.account.orders.values()]):
+            self.account.told(self.account.orders[leg.seq], told, at, absorbed)
         if was_over and tracked.view.filled == 0 and order.state.group == "active":
             # Ended in our books before it was known to have arrived: it must not live on there.
             absorbed.unwanted.append(row)
@@ -249,68 +286,7 @@ class LiveRunner(Runner):
         self.connection.look()  # what waited for it in the inbox is done then
         return done
 
-    # --- the engine -------------------------------------------------------------------------------------------------
-
-    def _in_engine(self) -> set[int]:
-        return {order.serial for order in self.desk.portfolio.working_orders()}
-
-    def _book_in_engine(self, order: Order, executed: Execution, trade: Trade, absorbed: Absorbed) -> Mapping[str, Any]:
-        """Tell the engine of a booked execution; what the tape keeps of it. Raises LedgerMismatch."""
-        portfolio = self.desk.portfolio
-        kept = executed.qty - trade.qty if trade.side == "BUY" else Decimal(0)  # commission taken in the coin
-        facts = {
-            "qty": float(trade.qty + kept),
-            "px": float(trade.px),
-            "commission": 0.0 if kept else float(trade.commission),
-            "ts": mapping.nanoseconds(trade.executed_at),
-        }
-        try:
-            if order.role != OrderRole.PLAIN:
-                told = {"do": "fill_exit", "symbol": order.symbol, "reason": order.reason, **facts}
-                step = portfolio.fill_exit(order.symbol, reason=order.reason, **facts)
-            elif order.seq in self._in_engine():
-                told = {"do": "fill", "serial": order.seq, **facts, "kept": float(kept)}
-                step = portfolio.fill(order.seq, **facts, kept=float(kept))
-            else:
-                side = BUY if trade.side == "BUY" else SELL
-                told = {"do": "book_execution", "symbol": order.symbol, "side": side, **facts, "kept": float(kept)}
-                step = portfolio.book_execution(order.symbol, side, **facts, kept=float(kept))
-        except InputError as error:
-            raise LedgerMismatch(f"the engine cannot book {trade}: {error}") from error
-        self._follow(step, absorbed)
-        return told
-
-    def _after(self, tracked: Tracked, absorbed: Absorbed, was_over: bool) -> Mapping[str, Any] | None:
-        """Where an order has ended, the engine must have done with it, too."""
-        row, state = tracked.row, tracked.view.state
-        if was_over or not state.is_over:
-            return None
-        self._asked.pop(row.seq, None)
-        if state is _O.REJECTED:
-            self.event("order", f"The venue rejected {row}: {row.state_reason}", level="warning")
-        return self._end_in_engine(row, _ENGINE_WORDS.get(state, "cancelled"), absorbed)
-
-    def _end_in_engine(self, order: Order, word: str, absorbed: Absorbed) -> Mapping[str, Any] | None:
-        if order.role != OrderRole.PLAIN or order.seq not in self._in_engine():
-            return None
-        if not order.is_entry and order.state != _O.FILLED:
-            self._try_again(order)
-        self._follow(self.desk.portfolio.end_order(order.seq, word), absorbed)
-        return {"do": "end_order", "serial": order.seq, "status": word}
-
-    def _follow(self, step: StepLog, absorbed: Absorbed) -> None:
-        """What the engine changed among our orders by itself: an exit that has nothing left to close, for one."""
-        at = feeds.wall_time()
-        for row in step.changed:
-            tracked = self.account.orders.get(int(row["serial"]))
-            if tracked is not None:
-                self.account.follow(tracked, row, at, absorbed)
-
-    def _try_again(self, order: Order) -> None:
-        """An exit that did not close its position is due again, less often each time."""
-        reason = order.reason if order.reason in REQUEST_REASONS else "watchdog"
-        tries = self._again.get(order.symbol, ("", 0, 0.0))[1] + 1
-        self._again[order.symbol] = (reason, tries, time.monotonic() + AGAIN_S[min(tries, len(AGAIN_S)) - 1])
+    # --- beside the bars --------------------------------------------------------------------------------------------
 
     def tend(self) -> Done | None:
         for seq, asked in list(self._asked.items()):
@@ -336,22 +312,9 @@ class LiveRunner(Runner):
         if tracked.view.state is not _O.UNKNOWN:
             self.connection.ask_about(order)
             return
-        request = asks.as_request(order, self.connection.rules.get(order.symbol))
+        request = self.request_of(order)
         sent_at = order.submitted_at or order.created_at
         self.connection.settle(Ask("submit", order, not order.is_entry, request), sent_at)
-
-    # --- rows -------------------------------------------------------------------------------------------------------
-
-    def _written(self, absorbed: Absorbed, told: list[Mapping[str, Any] | None], again: Sequence[Order] = ()) -> Done:
-        """The rows of what was booked, with what the engine was told for the tape. again: orders to be sent again."""
-        write = self._write(absorbed, cursor_ns=self.cursor_ns)
-        write.interventions = [dict(each) for each in told if each is not None]
-        if absorbed.trades:
-            before, self.equity = self.equity, write.values["equity"]
-            day = self._day(mapping.nanoseconds(absorbed.trades[-1].executed_at))
-            write.daily = self.account.day(day, before, self.equity, absorbed)
-            write.snapshot = self._snapshot(write, timezone.now())
-        return Done(write, absorbed, again=list(again))
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
@@ -381,6 +344,12 @@ class LiveRunner(Runner):
             return False
         staying = {t.row.client_order_id for t in self.account.orders.values()}
         return not self.at_venue() - staying
+
+    def let_go(self) -> None:
+        """Nobody decides for this session any more: what would open a position is taken back. What protects stays."""
+        for tracked in self.account.orders.values():
+            if tracked.row.is_entry and tracked.row.pk:
+                self.connection.send(Ask("cancel", tracked.row, True))
 
     def give_up_orders(self) -> Done | None:
         return None  # the venue works them still: they end there, or they fill

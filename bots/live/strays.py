@@ -5,42 +5,34 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from django.db import transaction
-
 from bots.brokers.base import BrokerEvent
-from bots.live import closing, flows, reconcile
-from bots.live.account import execution_row
+from bots.live import absent, closing, flows, reconcile
 from bots.live.connection import Connection, Piece
-from bots.models import BrokerExecution, Order, TradingSession
+from bots.models import TradingSession
 from bots.states import ACTIVE
 
 log = logging.getLogger(__name__)
 
 
 def book(connection: Connection, piece: Piece) -> None:
-    """Keep an execution that none of our running sessions has, of a session that is over or of nobody, and money that
-    moved by another way than trades.
+    """Book what is of none of our running sessions: of one that is over, or of nobody, and money that moved by another
+    way than trades.
 
     What is of a session that is being opened waits for it.
     """
     news = piece.news
-    if piece.session_id and TradingSession.objects.filter(pk=piece.session_id, state__in=ACTIVE).exists():
+    session = TradingSession.objects.filter(pk=piece.session_id).first() if piece.session_id else None
+    if session is not None and session.state in ACTIVE:
         connection.hold(piece)
         return
-    if isinstance(news, BrokerEvent) and news.activity is not None:
-        flows.keep(connection.account, news.activity)
-    if not isinstance(news, BrokerEvent) or news.execution is None:
+    if not isinstance(news, BrokerEvent):
         return
-    execution = news.execution
-    order = None
-    if piece.session_id:
-        rows = Order.objects.filter(session=piece.session_id, broker_account=connection.account)
-        order = rows.filter(client_order_id=execution.client_order_id).first()
-        order = order or rows.filter(broker_order_id=execution.broker_order_id).first()
-    row = execution_row(connection.account.pk, execution, order)
-    with transaction.atomic():
-        BrokerExecution.objects.bulk_create([row], ignore_conflicts=True)
-    if order is None:
+    if news.activity is not None:
+        flows.keep(connection.account, news.activity)
+    if session is not None and session.broker_account_id == connection.account.pk:
+        absent.book(connection.lease, session, news)
+    elif news.execution is not None:
+        absent.keep(connection.lease, news.execution, "no order of ours")
         connection.look()
 
 

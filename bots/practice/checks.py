@@ -32,7 +32,11 @@ def check(
         raise Refusal("would_match", "a post-only order would fill at once")
     if request.order_class != "oco" and request.house == "alpaca":
         _wash(request, others, quote)
-    _means(account, instrument, request, qty, quote, [o for o in account.working() if o is not replacing])
+    working = account.working()
+    if replacing is not None:  # the exits of its group are for the same units
+        group = replacing.parent or replacing.id
+        working = [order for order in working if group not in (order.id, order.parent)]
+    _means(account, instrument, request, qty, quote, working)
     return qty
 
 

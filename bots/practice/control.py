@@ -6,8 +6,13 @@ POST /practice/faults           one fault of `bots.practice.faults`; DELETE clea
 POST /practice/clock            {"go_to": ISO time} | {"speed": number}
 POST /practice/prices           {"symbol", "bid", "ask", "last", "bid_size"?, "ask_size"?}
 POST /practice/splits           {"symbol", "new", "old"}
+POST /practice/dividends        {"symbol", "amount"}: money for each unit held
+POST /practice/orders           {"key", …}: an order by hand on that account, in Alpaca's words
 POST /practice/transfers        {"key", "amount", "kind"?, "symbol"?}: kind is Alpaca's word (DIV, FEE, INT, …)
 POST /practice/rejections       {"client_order_id", "reason"}: rejected after it was taken
+POST /practice/corrections      {"symbol", "at": ISO start of a minute that is over, "high": number, …}: late trades
+POST /practice/halts            {"symbol", "halted": true | false}: orders rest meanwhile, and the data stream says so
+POST /practice/shutdowns        {}: Binance's streams say that their server goes down
 """
 
 from __future__ import annotations
@@ -17,7 +22,8 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from bots.practice.alpaca import shapes
+from bots.mapping import nanoseconds
+from bots.practice.alpaca import reading, shapes
 from bots.practice.orders import Account, Quote, Refusal
 from bots.practice.web import Answer, Request, Routes
 from engine.errors import InputError
@@ -35,7 +41,8 @@ class Control:
     def add_to(self, routes: Routes) -> None:
         routes.add("GET", "/practice/ledger", self.ledger)
         routes.add("DELETE", "/practice/faults", self.clear_faults)
-        for name in ("accounts", "faults", "clock", "prices", "splits", "transfers", "rejections"):
+        for name in ("accounts", "faults", "clock", "prices", "splits", "dividends", "transfers", "orders",
+                     "rejections", "corrections", "halts", "shutdowns"):  # fmt: skip
             routes.add("POST", f"/practice/{name}", _guarded(getattr(self, name)))
 
     def ledger(self, request: Request) -> Answer:
@@ -69,18 +76,48 @@ class Control:
         return {"symbol": body["symbol"]}
 
     def splits(self, body: dict[str, Any]) -> Any:
-        self.venue.exchange.split(body["symbol"], int(body["new"]), int(body["old"]))
+        new, old = int(body["new"]), int(body["old"])
+        if not (new > 0 and old > 0):
+            raise ValueError("new and old are above 0")
+        self.venue.exchange.instrument(body["symbol"])
+        self.venue.exchange.split(body["symbol"], new, old)
         return {"symbol": body["symbol"]}
+
+    def dividends(self, body: dict[str, Any]) -> Any:
+        self.venue.exchange.instrument(body["symbol"])
+        return {"accounts": self.venue.exchange.dividend(body["symbol"], _finite(body["amount"]))}
+
+    def orders(self, body: dict[str, Any]) -> Any:
+        account = self.venue.exchange.accounts[body["key"]]
+        row = self.venue.exchange.submit(account, reading.order_of(body))
+        return shapes.order(account, row, self.venue.exchange.instruments[row.request.symbol])
 
     def transfers(self, body: dict[str, Any]) -> Any:
         account = self.venue.exchange.accounts[body["key"]]
         given = {"what": str(body.get("kind", "")), "symbol": str(body.get("symbol", ""))}
-        self.venue.exchange.transfer(account, Decimal(str(body["amount"])), **given)
+        self.venue.exchange.transfer(account, _finite(body["amount"]), **given)
         return {"cash": str(account.cash)}
 
     def rejections(self, body: dict[str, Any]) -> Any:
         self.venue.exchange.refuses_later[body["client_order_id"]] = str(body.get("reason", "rejected"))
         return {"waiting": len(self.venue.exchange.refuses_later)}
+
+    def corrections(self, body: dict[str, Any]) -> Any:
+        at = datetime.datetime.fromisoformat(body["at"])
+        values = {name: float(value) for name, value in body.items() if name not in ("symbol", "at")}
+        self.venue.minutes.correct(body["symbol"], nanoseconds(at), **values)
+        return {"symbol": body["symbol"]}
+
+    def halts(self, body: dict[str, Any]) -> Any:
+        halted = bool(body["halted"])
+        self.venue.exchange.instrument(body["symbol"])
+        self.venue.stream.status(body["symbol"], halted=halted, at=self.venue.clock.now())
+        self.venue.exchange.halt(body["symbol"], halted)
+        return {"symbol": body["symbol"]}
+
+    def shutdowns(self, body: dict[str, Any]) -> Any:
+        self.venue.pairs.shut_down()
+        return {"told": len(self.venue.pairs.clients)}
 
     def _account(self, account: Account) -> dict[str, Any]:
         instruments = self.venue.exchange.instruments
@@ -99,6 +136,14 @@ class Control:
         }
 
 
+def _finite(value: Any) -> Decimal:
+    """Raises ValueError, InvalidOperation."""
+    figure = Decimal(str(value))
+    if not figure.is_finite():
+        raise ValueError(f"{value} is not an amount")
+    return figure
+
+
 def _guarded(handler: Callable[[dict[str, Any]], Any]) -> Callable[[Request], Answer]:
     """Bad input is told, whatever it is: this address is for people and tests."""
 
@@ -109,7 +154,7 @@ def _guarded(handler: Callable[[dict[str, Any]], Any]) -> Callable[[Request], An
             return Answer.of({"message": str(error)}, 400)
         except Refusal as error:
             return Answer.of({"message": error.message}, 409)
-        except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation, RecursionError) as error:
             return Answer.of({"message": f"{type(error).__name__}: {error}"}, 400)
 
     return answer

@@ -16,12 +16,12 @@ from decimal import Decimal
 from typing import Protocol
 
 from bots.practice.checks import check
+from bots.practice.flows import Flows
 from bots.practice.orders import (
     ZERO,
     Account,
     Event,
     Execution,
-    Flow,
     Instrument,
     Quote,
     Refusal,
@@ -53,7 +53,7 @@ class AlwaysOpen:
         return None
 
 
-class Exchange:
+class Exchange(Flows):
     """now: gives the exchange's time, aware UTC. Ids follow from a counter and `seed`: a run can be repeated."""
 
     def __init__(
@@ -67,10 +67,10 @@ class Exchange:
         self.accounts: dict[str, Account] = {}
         self.quotes: dict[str, Quote] = {}
         self.now, self.hours = now, hours or AlwaysOpen()
-        self._seed, self._serial = uuid.uuid5(uuid.NAMESPACE_OID, seed), 0
+        self._seed, self.serial = uuid.uuid5(uuid.NAMESPACE_OID, seed), 0
         self._listeners: list[Listener] = []
-        self.history: list[Event] = []
         self.splits: list[Split] = []
+        self.halted: set[str] = set()
         self.refuses_later: dict[str, str] = {}  # client id → why it is rejected after it was taken
 
     # --- accounts ---------------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ class Exchange:
         """A new customer. Raises ValueError where the key is taken."""
         if key in self.accounts:
             raise ValueError(f"there is an account with the key {key!r}")
-        self.accounts[key] = Account(self._new_id(), key, secret, cash, may_short)
+        self.accounts[key] = Account(self.new_id(), key, secret, cash, may_short)
         return self.accounts[key]
 
     def listen(self, listener: Listener) -> None:
@@ -118,6 +118,8 @@ class Exchange:
         else:
             order.status = "accepted"
             self._tell(account, order, "accepted")
+            if request.symbol in self.halted and request.tif in ("ioc", "fok"):
+                self._end(account, order, "canceled")
         return order
 
     def cancel(self, account: Account, order_id: str) -> VenueOrder:
@@ -155,7 +157,7 @@ class Exchange:
             parent = account.orders[old.parent]
             parent.legs = [new.id if leg == old.id else leg for leg in parent.legs]
         self._end(account, old, "replaced", group=False)
-        if new.status == "new":
+        if new.status == "new" and self._is_open(self.instrument(request.symbol)):
             self._start(account, new)
         else:
             self._tell(account, new, new.status)
@@ -190,46 +192,34 @@ class Exchange:
 
     def session_ends(self, symbol: str) -> None:
         """The exchange closes: CLS orders fill at the last price, DAY and OPG orders end."""
-        quote = self.quotes[symbol]
+        auctioned = symbol in self.quotes and symbol not in self.halted
         for account in self.accounts.values():
             for order in account.working(symbol):
-                if order.request.tif == "cls":
-                    self._fill(account, order, order.left, quote.last)
+                if order.request.tif == "cls" and auctioned:
+                    self._fill(account, order, order.left, self.quotes[symbol].last)
                 if not order.is_over and order.request.tif in ("day", "opg", "cls") and order.parent is None:
                     self._end(account, order, "expired")
 
-    def transfer(self, account: Account, amount: Decimal, what: str = "", symbol: str = "") -> None:
-        """Money that comes or goes by another way than trades. what: Alpaca's word; a deposit or a withdrawal else."""
-        account.cash += amount
-        what = what or ("CSD" if amount > 0 else "CSW")
-        account.flows.append(Flow(self._new_id(), self.now(), what, amount, symbol))
-
-    def split(self, symbol: str, new: int, old: int) -> None:
-        """`new` units for each `old`: positions and working orders follow."""
-        ratio = Decimal(new) / Decimal(old)
-        self.splits.append(Split(self._new_id(), self.now(), symbol, new, old))
-        for account in self.accounts.values():
-            position = account.position(symbol)
-            if position.qty:
-                came = position.qty * ratio - position.qty
-                account.flows.append(Flow(self._new_id(), self.now(), "SPLIT", symbol=symbol, qty=came))
-            position.qty *= ratio
-            for order in account.working(symbol):
-                order.qty, order.filled = order.qty * ratio, order.filled * ratio
-                order.limit_px = order.limit_px and order.limit_px / ratio
-                order.stop_px = order.stop_px and order.stop_px / ratio
+    def halt(self, symbol: str, halted: bool) -> None:
+        """Nothing trades until the halt ends: orders are taken and rest, those that cannot wait end. Then what rests
+        meets the quote of that moment."""
+        if halted:
+            self.halted.add(symbol)
+        elif symbol in self.halted:
+            self.halted.remove(symbol)
+            self.quote(symbol, self.quotes[symbol])
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _new_id(self) -> str:
-        self._serial += 1
-        return str(uuid.uuid5(self._seed, str(self._serial)))
+    def new_id(self) -> str:
+        self.serial += 1
+        return str(uuid.uuid5(self._seed, str(self.serial)))
 
     def _is_open(self, instrument: Instrument) -> bool:
-        return self.hours.is_open(instrument, self.now())
+        return instrument.symbol not in self.halted and self.hours.is_open(instrument, self.now())
 
     def _take(self, account: Account, request: Request, qty: Decimal) -> VenueOrder:
-        order = VenueOrder(self._new_id(), self._serial, request, qty, self.now())
+        order = VenueOrder(self.new_id(), self.serial, request, qty, self.now())
         order.limit_px, order.stop_px = request.limit_px, request.stop_px
         account.orders[order.id] = order
         account.by_client_id[request.client_id] = order.id
@@ -251,7 +241,7 @@ class Exchange:
         if request.order_class == "oco":
             order.limit_px = request.take_profit
         for leg in exits:
-            taken = self._take(account, replace(leg, client_id=request.leg_client_id or self._new_id()), order.qty)
+            taken = self._take(account, replace(leg, client_id=request.leg_client_id or self.new_id()), order.qty)
             taken.parent, taken.status, taken.is_armed = order.id, "held", request.order_class == "oco"
             order.legs.append(taken.id)
 
@@ -308,9 +298,7 @@ class Exchange:
         order.filled, order.paid = order.filled + qty, order.paid + qty * px
         order.status = "filled" if order.left == 0 else "partially_filled"
         at = self.now()
-        execution = Execution(
-            self._new_id(), order.id, at, qty, px, position.qty, fee, asset, self._serial, order.filled
-        )
+        execution = Execution(self.new_id(), order.id, at, qty, px, position.qty, fee, asset, self.serial, order.filled)
         order.executions.append(execution)
         order.ended_at = at if order.is_over else None
         self._tell(account, order, "fill" if order.is_over else "partial_fill", execution)
@@ -384,6 +372,5 @@ class Exchange:
     def _tell(self, account: Account, order: VenueOrder, what: str, execution: Execution | None = None) -> None:
         order.updated_at = execution.at if execution else self.now()
         event = Event(account, order, what, order.updated_at, execution)
-        self.history.append(event)
         for listener in self._listeners:
             listener(event)

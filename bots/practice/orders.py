@@ -120,7 +120,7 @@ class Flow:
     what: str
     amount: Decimal = ZERO
     symbol: str = ""
-    qty: Decimal = ZERO  # units that came (or went) by a split
+    qty: Decimal = ZERO  # units that came (or went) by a split, or that a dividend was paid for
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from accounts.models import BrokerAccount, User
 from bots.models import BrokerExecution, CashFlow, Discrepancy, TradingSession
@@ -30,9 +30,11 @@ def discrepancy(user: User, discrepancy_id: int) -> Discrepancy:
     return found
 
 
-def waiting_in_inbox(user: User) -> int:
-    """How many rows wait for a decision; one query."""
-    return Discrepancy.objects.filter(broker_account__owner=user, state=Discrepancy.State.OPEN).count()
+def waiting_in_inbox(user: User) -> int | None:
+    """How many rows wait for a decision; None: the user has no account at a broker. One query."""
+    waiting = Count("discrepancies", filter=Q(discrepancies__state=Discrepancy.State.OPEN))
+    counts = list(BrokerAccount.objects.filter(owner=user).annotate(waiting=waiting).values_list("waiting", flat=True))
+    return sum(counts) if counts else None
 
 
 def adopters(row: Discrepancy) -> list[TradingSession]:
@@ -54,4 +56,4 @@ def executions(account: BrokerAccount, *, external: bool | None = None) -> Query
 def cash_flows(account: BrokerAccount, *, kind: str = "") -> QuerySet[CashFlow]:
     """Money that moved on an account by another way than trades, the last first."""
     rows = account.cash_flows.prefetch_related("adjustments__session__bot")
-    return rows.filter(Q(kind=kind)) if kind else rows
+    return rows.filter(kind=kind) if kind else rows

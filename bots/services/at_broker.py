@@ -12,11 +12,19 @@ from accounts.models import BrokerAccount, User
 from accounts.services import brokers
 from bots.brokers.base import RateLimited, Refused, Unauthorised, VenueDown
 from bots.models import Mode
+from bots.services.feeds import REPLAY
 from engine.errors import Fault, InputError
 from strategies import readers
 from tradingsite.lib.errors import Conflict, NotFound, Unavailable, Unprocessable
 
 _MAX_ID = 2**63 - 1
+QUOTING = ("market_making",)
+# setting → (value that needs a simulated venue, what to choose instead)
+MATCHED = {
+    "fill_at": ("this_close", "next_open"),
+    "size_at": ("fill", "decision: an order needs its size before it is sent"),
+    "close_at_end": (True, "false, and stop the session with the policy to flatten"),
+}
 
 
 def read_mode(user: User, raw: Mapping[str, Any]) -> tuple[str, BrokerAccount | None]:
@@ -49,6 +57,23 @@ def read_mode(user: User, raw: Mapping[str, Any]) -> tuple[str, BrokerAccount | 
         hint = "Its operator switches it on (LIVE_TRADING). Practice and paper accounts need no switch"
         raise Unprocessable(text, code="live_trading_off", faults=[Fault("mode", "live_trading_off", text, hint)])
     return mode, account
+
+
+def refuse_what_needs_matching(feed: str, strategy: str, settings: Mapping[str, Any]) -> None:
+    """Raises InputError for what only a simulated venue can do: the past, a price or a size known at the fill."""
+    faults = []
+    if feed == REPLAY:
+        text = "A LIVE session needs prices of this moment; a replay's are of the past"
+        faults.append(Fault("feed", "conflict", text, "Choose a live feed, or send mode: PAPER"))
+    if strategy in QUOTING:
+        text = "Two-sided quotes need a simulated venue"
+        faults.append(Fault("strategy", "conflict", text, "Choose another strategy, or send mode: PAPER"))
+    for name, (value, hint) in MATCHED.items():
+        if settings.get(name) == value:
+            text = f"{value!r} needs a simulated venue, and a broker fills here"
+            faults.append(Fault(f"settings.{name}", "needs_matching", text, hint))
+    if faults:
+        raise InputError(faults)
 
 
 def refuse_unknown_symbols(account: BrokerAccount, symbols: Sequence[str]) -> None:

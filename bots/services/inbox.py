@@ -6,12 +6,14 @@ holds the account (`bots.live`): the request never waits for it.
 
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import selectors as account_selectors
 from accounts.models import BrokerAccount, User
 from accounts.services import audit
 from bots import ids, selectors
@@ -144,7 +146,8 @@ def move_cash(user: User, session_id: int, amount: Decimal, *, key: str = "") ->
     amount = amount.quantize(Decimal("1E-8"))
     with transaction.atomic():
         account = BrokerAccount.objects.select_for_update().get(pk=session.broker_account_id)
-        ref = f"cash-{key}" if key else f"cash-{session.booking_requests.count() + 1}"
+        drawn = hashlib.sha256(key.encode()).hexdigest()[:32] if key else session.booking_requests.count() + 1
+        ref = f"cash-{drawn}"
         before = session.booking_requests.filter(ref=ref).first()
         if before is not None:
             if before.amount != amount:
@@ -171,14 +174,33 @@ def move_cash(user: User, session_id: int, amount: Decimal, *, key: str = "") ->
     return request
 
 
+def look_now(user: User, account_id: int) -> BrokerAccount:
+    """Have the account compared with the venue now. Raises NotFound, Conflict for one that is not in use."""
+    account = account_selectors.broker_account(user, account_id)
+    if account.state != BrokerAccount.State.ACTIVE:
+        text = f"“{account.name}” is not in use: {account.state_reason or 'it is closed'}"
+        raise Conflict(text, code="not_active")
+    with transaction.atomic():
+        nudge_account(account)
+    return account
+
+
 def nudge_account(account: BrokerAccount) -> None:
-    """Have the host look at the account now, and open pages at the inbox, once the transaction commits."""
+    """Have whoever holds the account look at it now, and open pages at the inbox, once the transaction commits."""
     session = TradingSession.objects.filter(broker_account=account, state__in=TradingSession.ACTIVE).first()
     if session is not None:
         nudge(session.pk)
+    else:
+        transaction.on_commit(lambda: _visit(account.pk), robust=True)
     count = account.discrepancies.filter(state=_State.OPEN).count()
     payload = {"account": account.pk, "open": count}
     transaction.on_commit(lambda: realtime.publish(account.topic, "inbox_changed", payload), robust=True)
+
+
+def _visit(account_id: int) -> None:
+    from bots import tasks
+
+    tasks.visit_account.delay(account_id)
 
 
 def _takeover(row: Discrepancy, session: TradingSession) -> BookingRequest:

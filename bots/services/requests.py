@@ -90,10 +90,9 @@ def clean(user: User, payload: Any) -> SessionRequest:
             gate.refuse_unfit(custom, bot.strategy_parameters)
     elif saved is not None:
         raw = with_saved(raw, saved)
-    request = replace(_read(user, raw, bot, saved, custom), mode=mode, account=account)
-    if account is not None and request.feed == feeds.REPLAY:
-        text = "A LIVE session needs prices of this moment; a replay's are of the past"
-        raise InputError(Fault("feed", "conflict", text, "Choose a live feed, or send mode: PAPER"))
+    request = replace(_read(user, raw, bot, saved, custom, account), mode=mode, account=account)
+    if account is not None:
+        at_broker.refuse_what_needs_matching(request.feed, request.strategy, request.settings)
     if not (as_bot and bot is not None and bot.indicators):
         gate.check_tier(user, request.strategy, request.strategy_parameters)
     return request
@@ -139,7 +138,12 @@ def refuse_unavailable(raw: Mapping[str, Any]) -> None:
 
 
 def _read(
-    user: User, raw: dict[str, Any], bot: Bot | None, saved: UserStrategy | None, custom: CustomStrategy | None
+    user: User,
+    raw: dict[str, Any],
+    bot: Bot | None,
+    saved: UserStrategy | None,
+    custom: CustomStrategy | None,
+    account: BrokerAccount | None,
 ) -> SessionRequest:
     reader = readers.Reader(raw)
     reader.refuse_unknown(FIELDS)
@@ -157,7 +161,7 @@ def _read(
     settings = reader.attempt({}, readers.settings, preset, {} if sent is None else sent)
     if strategy and settings:
         reader.attempt(None, reading.refuse_settings, catalogue.get(strategy), parameters, settings)
-    feed, options = read_feed(user, reader, symbols, match_timeframe or timeframe)
+    feed, options = read_feed(user, reader, symbols, match_timeframe or timeframe, account)
     now = timezone.now()
     cash = reader.read("initial_cash", Decimal(100_000), readers.money, low=MIN_CASH, high=MAX_CASH)
     ends = reader.read("scheduled_end_time", None, readers.moment, low=now, high=now + LONGEST)
@@ -219,16 +223,25 @@ def read_timeframes(reader: readers.Reader) -> tuple[str, str]:
 
 
 def read_feed(
-    user: User, reader: readers.Reader, symbols: tuple[str, ...], timeframe: str
+    user: User,
+    reader: readers.Reader,
+    symbols: tuple[str, ...],
+    timeframe: str,
+    account: BrokerAccount | None = None,
 ) -> tuple[str, dict[str, Any]]:
-    """(feed, its options) of a request whose finest timeframe is `timeframe`; faults are kept by the reader."""
+    """(feed, its options) of a request whose finest timeframe is `timeframe`; faults are kept by the reader.
+
+    account: that of a LIVE session.
+    """
     named = reader.raw.get("feed") is not None
     feed = reader.read("feed", "", readers.choice, choices=feeds.FEEDS)
     options = reader.read("feed_options", {}, readers.mapping)
     if not symbols or (named and not feed):
         return feed, {}
-    feed = feed or reader.attempt("", feeds.default, symbols)
-    return feed, reader.attempt({}, feeds.clean_options, user, feed, options, symbols, timeframe) if feed else {}
+    feed = feed or reader.attempt("", feeds.default, symbols, timeframe, account)
+    if not feed:
+        return feed, {}
+    return feed, reader.attempt({}, feeds.clean_options, user, feed, options, symbols, timeframe, account)
 
 
 def _bot(user: User, raw: Mapping[str, Any]) -> Bot | None:

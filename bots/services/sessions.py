@@ -312,7 +312,7 @@ def _is_of(session: TradingSession, request: SessionRequest) -> bool:
         and session.strategy == request.strategy
         and session.strategy_parameters == request.strategy_parameters
         and (session.timeframe, session.match_timeframe) == (request.timeframe, request.match_timeframe)
-        and (session.feed, feeds.unsealed(session.feed_options)) == (request.feed, request.feed_options)
+        and (session.feed, feeds.unsealed(session.feed_options)) == (request.feed, feeds.unsealed(request.feed_options))
         and session.scheduled_end_time == request.scheduled_end_time
         and session.bot_id == (bot.pk if bot else None)
         and session.name == request.name

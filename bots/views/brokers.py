@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from bots.forms.brokers import KINDS, BrokerAccountForm, ChangeForm, PracticeFor
 from bots.live import reserve
 from bots.models import TradingSession
 from bots.presenters import heads
+from bots.presenters.account_tabs import TABS as OWN_TABS
 from bots.selectors.brokers import account_lines
 from engine.errors import InputError
 from tradingsite.lib.clients import client_ip
@@ -32,7 +34,7 @@ from tradingsite.lib.errors import ApiError, NotFound
 
 SESSIONS_SHOWN = 20
 # What the page of an account has beside its head; each is templates/brokers/tabs/<name>.html.
-TABS = (("overview", "Overview"), ("sessions", "Sessions"))
+TABS = (("overview", "Overview"), ("sessions", "Sessions"), *((name, label) for name, (label, _) in OWN_TABS.items()))
 SECRETS = ("api_key", "api_secret", "password")
 
 
@@ -125,6 +127,8 @@ def _detail(request: HttpRequest, account_id: int, change: ChangeForm | None = N
         page = Paginator(ran, SESSIONS_SHOWN).get_page(request.GET.get("page"))
         rows: list[TradingSession] = list(page.object_list)
         shown |= {"page": page, "heads": heads(rows)}
+    else:
+        shown |= OWN_TABS[tab][1](account, request.GET) | {"key": uuid.uuid4()}
     return render(request, "brokers/detail.html", shown, status=status)
 
 

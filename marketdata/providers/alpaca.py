@@ -14,6 +14,7 @@ from marketdata.columns import SECOND, BarColumns
 from marketdata.providers.bars import SessionsOf, days_from_hours, days_of, in_regular_hours, of_rows, relabelled
 from marketdata.providers.base import Capabilities, Listing, Provider, ProviderError
 from marketdata.providers.http import CONNECT_S, READ_S, refuse_status
+from marketdata.symbols import is_made
 from marketdata.zones import from_ns
 
 NAME = "Alpaca"
@@ -37,7 +38,7 @@ class AlpacaProvider(Provider):
         self.check_timeframe(timeframe)
         if start_ns >= end_ns:
             return BarColumns.empty()
-        is_coin = "-" in symbol
+        is_coin = "-" in symbol and not is_made(symbol)
         if not is_coin and not (self._key and self._secret):
             raise ProviderError("Alpaca's prices of stocks need ALPACA_API_KEY and ALPACA_API_SECRET", retryable=False)
         if is_coin and timeframe == "1d":  # its days of coins do not begin at midnight UTC: they are made of hours
@@ -46,7 +47,7 @@ class AlpacaProvider(Provider):
             bars = of_rows(NAME, self._ask(symbol, timeframe, start_ns, end_ns, is_coin=is_coin))
             if timeframe == "1d":
                 bars = relabelled(bars, days_of(bars.ts))
-            elif not is_coin:
+            elif not is_coin and not is_made(symbol):  # the practice venue's trade round the clock
                 bars = in_regular_hours(bars, self._sessions_of)
         return bars.between(start_ns, end_ns)
 

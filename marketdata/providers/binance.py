@@ -14,7 +14,7 @@ from marketdata.providers.http import get_json
 NAME = "Binance"
 MILLISECOND = 1_000_000
 PAGE = 1_000
-_INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "4h": "4h", "1d": "1d"}
+_INTERVALS = {"1s": "1s", "1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "4h": "4h", "1d": "1d"}
 _PAIR = re.compile(r"[A-Z0-9]{5,20}")
 
 
@@ -22,7 +22,7 @@ class BinanceProvider(Provider):
     """base_url: of the REST service. now: the clock, so that tests can hold it."""
 
     source = "binance"
-    capabilities = Capabilities(timeframes=tuple(_INTERVALS), network=True)
+    capabilities = Capabilities(timeframes=tuple(_INTERVALS), unstored=("1s",), network=True)
 
     def __init__(self, base_url: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._base_url, self._now = base_url.rstrip("/"), now

@@ -11,6 +11,7 @@ from marketdata.columns import BarColumns
 from marketdata.providers.bars import SessionsOf, days_of, in_regular_hours, of_rows, relabelled
 from marketdata.providers.base import Capabilities, Listing, Provider, ProviderError
 from marketdata.providers.http import CONNECT_S, READ_S
+from marketdata.symbols import is_made
 
 NAME = "Polygon"
 MILLISECOND = 1_000_000
@@ -38,7 +39,7 @@ class PolygonProvider(Provider):
         bars = of_rows(NAME, self._ask(symbol, timeframe, start_ns, end_ns))
         if timeframe == "1d":
             bars = relabelled(bars, days_of(bars.ts)) if len(bars) else bars
-        else:
+        elif not is_made(symbol):  # the practice venue's trade round the clock
             bars = in_regular_hours(bars, self._sessions_of)
         return bars.between(start_ns, end_ns)
 

@@ -253,7 +253,7 @@ def test_the_number_of_queries_does_not_grow(
     for number in range(3):
         fill_session(make_session(alice, bot=make_bot(alice)), bars=40, seed=number)
     # login 2, bell, envelope, platform; exposure 2, on order, active; limits 4; correlation 2; events, changes, topics
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         browser.get(RISK)
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.utils import timezone
 
 from accounts.models import BrokerAccount, Notification, User
 from accounts.services import notifications
 from backtests import job
 from backtests import services as backtest_services
 from backtests.models import Backtest, PerformanceRecord
-from bots.models import Bot, BotTemplate, TradingSession
+from bots.models import Bot, BotTemplate, Discrepancy, TradingSession
 from bots.selectors.templates import key_of
 from bots.services import templates
 from marketdata.models import DataImport, Instrument
@@ -76,6 +77,7 @@ class World:
             "version": 1,
             "broker_kind": "alpaca",
             "account_id": self.broker_account.pk,
+            "discrepancy_id": self.broker_account.discrepancies.get().pk,
         }
 
 
@@ -118,5 +120,15 @@ def build(owner: User) -> World:
         session=fill_session(make_session(owner, symbols=["AAPL"], bot=bot), bars=20),
         bot=bot,
         template=templates.save(owner, bot.pk, {"name": "Her template"}),
-        broker_account=BrokerAccountFactory(owner=owner),
+        broker_account=_account(owner),
     )
+
+
+def _account(owner: User) -> BrokerAccount:
+    """Hers at a broker, with something in the inbox."""
+    account: BrokerAccount = BrokerAccountFactory(owner=owner)
+    Discrepancy.objects.create(
+        broker_account=account, kind="position", key="position:AAPL", symbol="AAPL", theirs=5, px=100,
+        text="AAPL: the account has 5, our books say 0", seen_at=timezone.now(),
+    )  # fmt: skip
+    return account

@@ -56,6 +56,11 @@ def beat(python: str = sys.executable) -> list[str]:
     return [python, *CELERY, "beat", "--pidfile="]
 
 
+def practice_venue(port: int, python: str = sys.executable) -> list[str]:
+    """The exchange to rehearse on. The site opens accounts there, so it opens none and prints no keys."""
+    return [python, "manage.py", "venue", "--no-account", "--port", str(port)]
+
+
 def redis(socket: Path, directory: Path) -> list[str]:
     """A private Redis-protocol server on a unix socket, with an append-only file in `directory`.
 

@@ -37,18 +37,19 @@ def sessions_of(account: BrokerAccount) -> int:
     return _sessions[0](account) if _sessions else 0
 
 
-def add(user: User, values: Mapping[str, Any], *, ip: str = "") -> BrokerAccount:
+def add(user: User, values: Mapping[str, Any], *, ip: str = "", is_new: bool = False) -> BrokerAccount:
     """Try a pair of keys at its venue and, where they are good, keep them encrypted.
 
     values: name, kind, environment, api_key, api_secret; options ({"exchange": …} for ccxt), opposite_orders ("block"
-    or "net"). Not inside a transaction. Raises InputError, Conflict (409: this account is here already), what
+    or "net"). is_new: opened just now: no row can be the same account, whatever its number.
+    Not inside a transaction. Raises InputError, Conflict (409: this account is here already), what
     `checking.try_new` raises, SecretsLocked.
     """
     clean = cleaning.read(values)
     room(user, clean["name"])
     key, secret = clean.pop("api_key"), clean.pop("api_secret")
     found = checking.try_new(user, clean["kind"], clean["environment"], key, secret, clean["options"], ip)
-    return _keep(user, clean, key, secret, found)
+    return _keep(user, clean, key, secret, found, is_new)
 
 
 def rename(user: User, account_id: int, name: str) -> BrokerAccount:
@@ -167,7 +168,7 @@ def _refuse_name(user: User, name: str, but: BrokerAccount | None = None) -> Non
         raise InputError(Fault("name", "already_taken", "You have an account of this name.", "Choose another one."))
 
 
-def _keep(user: User, clean: Mapping[str, Any], key: str, secret: str, found: Checked) -> BrokerAccount:
+def _keep(user: User, clean: Mapping[str, Any], key: str, secret: str, found: Checked, is_new: bool) -> BrokerAccount:
     with transaction.atomic():
         quotas.lock(user)
         room(user, clean["name"])
@@ -175,7 +176,7 @@ def _keep(user: User, clean: Mapping[str, Any], key: str, secret: str, found: Ch
             kind=clean["kind"], environment=clean["environment"], account_number=found.account_number
         )
         before = same.exclude(account_number="").first()
-        if before is not None and before.options == clean["options"]:
+        if not is_new and before is not None and before.options == clean["options"]:
             text = f"This account is here already, as “{before.name}”. To change its keys, replace them there."
             raise Conflict(text, code="already_added", broker_account_id=before.pk)
         account = BrokerAccount(owner=user, api_key=key, api_secret=secret, **clean)

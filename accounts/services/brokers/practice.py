@@ -39,7 +39,7 @@ def add_practice(
     values = {"name": name, "kind": kind, "environment": Environment.PRACTICE, "api_key": key, "api_secret": secret}
     room(user, cleaning.read(values)["name"])
     _open_at_practice_venue(key, secret, cash)
-    return add(user, values, ip=ip)
+    return add(user, values, ip=ip, is_new=True)
 
 
 def _free_name(user: User) -> str:

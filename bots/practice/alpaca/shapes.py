@@ -20,6 +20,7 @@ REFUSALS: dict[str, tuple[int, int]] = {
     "not_fractionable": (403, 40310000),
     "no_order": (404, 40410000),
     "no_position": (404, 40410000),
+    "malformed": (400, 40010000),
     "duplicate_client_id": (422, 40010001),
     "invalid": (422, 40010001),
     "no_asset": (422, 42210000),
@@ -221,7 +222,7 @@ def flow(row: Flow) -> dict[str, Any]:
         "description": "",
         "symbol": row.symbol or None,
         "qty": plain(row.qty) if row.qty else None,
-        "per_share_amount": None,
+        "per_share_amount": plain(row.amount / row.qty) if row.what == "DIV" and row.qty else None,
         "status": "executed",
     }
 

@@ -20,9 +20,11 @@ def check(rig: Rig, *sessions: TradingSession, external: bool = False) -> None:
     truth = rig.ledger()
     ours = {order.client_order_id: order for order in Order.objects.filter(broker_account=rig.account)}
     theirs: dict[str, Any] = {}
+    legs = {order.broker_order_id: name for name, order in ours.items() if order.broker_order_id}
     for order in truth["orders"]:
         assert order["client_order_id"] not in theirs, "one id, two orders at the venue"
-        theirs[order["client_order_id"]] = order
+        # A leg of a group has an id of the venue's own: it is ours by the other one.
+        theirs[legs.get(order["id"], order["client_order_id"])] = order
     if not external:
         assert set(theirs) <= set(ours), "the venue has orders that nobody decided"
     for name, order in ours.items():

@@ -11,12 +11,9 @@ from accounts.models import User
 from bots.practice.server import Venue
 from bots.practice.serving import in_thread
 from tests import servers
-from tests.bots.host.conftest import moment, pytest_generate_tests
 from tests.bots.host.processes import HostProcess, Zygote
 from tests.bots.live.rig import SEED, Rig, instruments, rig_of
 from tests.conftest import _service_env
-
-__all__ = ["moment", "pytest_generate_tests"]
 
 SWEEP_S = 2.0
 

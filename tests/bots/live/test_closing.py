@@ -12,11 +12,13 @@ import pytest
 from alpaca.trading.client import TradingClient
 from alpaca.trading.enums import OrderSide, TimeInForce
 from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest
+from django.db import transaction
 
 from accounts.models import BrokerAccount, Notification, User
 from bots.brokers.base import Broker
 from bots.brokers.registry import open_broker
-from bots.live import closing
+from bots.live import closing, visit
+from bots.live import lease as leases
 from bots.live.reconcile import look, take_down
 from bots.models import Discrepancy
 from bots.practice.orders import Instrument
@@ -166,3 +168,39 @@ def test_nothing_is_sent_without_the_lease(desk: Desk, alice: User) -> None:
     inbox.close(alice, only(desk.compare()).pk)
     closing.carry_out(desk.account, desk.broker, lambda: False)
     assert len(desk.ledger()["orders"]) == 1
+
+
+@pytest.mark.row("W3", "F39")
+def test_an_account_without_sessions_is_visited(desk: Desk, alice: User) -> None:
+    """Nothing trades on it, so no host looks: a visit finds what was bought by hand, and sells it when asked to."""
+    assert visit.due() == []
+    desk.buy(10)
+    found = visit.visit(desk.account.pk)
+    assert found is not None
+    row = only(found.opened)
+    assert (row.theirs, row.px) == (10, 101)
+    execution = desk.account.executions.get()
+    assert (execution.session, execution.qty, execution.px) == (None, 10, 101)
+    inbox.close(alice, row.pk)
+    assert visit.due() == [desk.account.pk]
+    visit.visit(desk.account.pk)
+    row.refresh_from_db()
+    assert row.state == "CLOSED"
+    assert desk.ledger()["positions"] == {}
+    desk.account.refresh_from_db()
+    assert (desk.account.lease_expires_at, desk.account.discrepancies.filter(state="OPEN").count()) == (None, 0)
+
+
+def test_no_visit_while_a_host_has_the_account(desk: Desk) -> None:
+    with transaction.atomic():
+        assert leases.take("host-1", desk.account.pk) is not None
+    assert visit.visit(desk.account.pk) is None
+    assert visit.due() == []
+
+
+def test_a_visit_with_keys_that_are_refused(desk: Desk) -> None:
+    desk.control("faults", kind="status", method="GET", path="/v2/account/activities", status=401, when="before")
+    assert visit.visit(desk.account.pk) is None
+    desk.account.refresh_from_db()
+    assert desk.account.state == "REFUSED"
+    assert visit.visit(desk.account.pk) is None

@@ -40,8 +40,8 @@ def flatten(user: User, session: TradingSession) -> None:
 def test_a_host_that_dies_around_an_order(
     fault: str, alice: User, moment: random.Random, rig: Rig, start_host: Start
 ) -> None:
-    """F1 to F4 at a broker: before the order leaves, before its answer is read, before it is written, and between a fill
-    and the ledger. One order at the venue each time, and in the end the same ledger."""
+    """F1 to F4 at a broker: before the order leaves, before its answer is read, before it is written, and between a
+    fill and the ledger. One order at the venue each time, and in the end the same ledger."""
     session = rig.session()
     for _ in range(3):
         host = start_host(failpoints={fault: moment.randint(1, 3)})

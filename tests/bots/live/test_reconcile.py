@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import BrokerAccount, Notification, User
 from bots.brokers.base import BrokerOrder, BrokerPosition, Money
 from bots.live.differences import Doubts, Truth
-from bots.live.reconcile import Found, record_external, take_down
+from bots.live.reconcile import Found, keep_executions, take_down
 from bots.live.reserve import sums
 from bots.models import BrokerExecution, CashFlow, Discrepancy, Order
 from bots.orders import OrderState
@@ -153,10 +153,12 @@ def test_executions_of_others_are_kept_once_and_price_what_they_brought(account:
     now = timezone.now()
 
     def rows() -> list[BrokerExecution]:
-        return [BrokerExecution(execution_id=str(n), symbol="AAPL", side="BUY", qty=D(1), px=D(px), executed_at=now)
-                for n, px in enumerate((90, 92, 94))]  # fmt: skip
+        same = {"broker_account": account, "symbol": "AAPL", "side": "BUY", "qty": D(1), "executed_at": now}
+        return [BrokerExecution(execution_id=str(n), px=D(px), **same) for n, px in enumerate((90, 92, 94))]
 
-    assert (record_external(account, rows()), record_external(account, rows())) == (3, 0)
+    keep_executions(rows())
+    keep_executions(rows())
+    assert account.executions.count() == 3
     assert set(account.executions.values_list("session", flat=True)) == {None}
     found = take_down(
         account, Truth(now, Money("1", "USD", D(99_724), D(1), D(1)), (BrokerPosition("AAPL", D(3), D(1)),))

@@ -26,4 +26,5 @@ def test_a_session_enters_and_exits_at_the_venue(alice: User, rig: Rig) -> None:
     assert session.open_positions == 0
     assert not rig.ledger()["positions"]
     fill = session.trades.order_by("pk")[0]
-    assert fill.broker_order_id and fill.order.ack_ms is not None and fill.order.attempts == 1
+    assert fill.broker_order_id
+    assert (fill.order.ack_ms is not None, fill.order.attempts) == (True, 1)

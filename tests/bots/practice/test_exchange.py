@@ -167,6 +167,8 @@ def test_the_command_opens_a_venue_and_says_how_to_reach_it() -> None:
         "S",
         "--symbols",
         "SIM-ALPHA",
+        "--ledger",
+        "",
     ]
     with subprocess.Popen(argv, cwd=root, stdout=subprocess.PIPE, text=True) as venue:
         try:
