@@ -87,11 +87,11 @@ class Polling:
         pairs = {order.symbol for order in (*found.values(), *self._open.values())}
         pairs |= {position.symbol for position in self._broker.positions()} | set(self._broker.traded())
         fresh = [e for e in self._broker.executions(since, pairs) if e.execution_id not in self._booked]
-        gone = {key: order.symbol for key, order in self._open.items() if key not in found}
-        gone |= {key: symbol for key, symbol in self._broker.sent().items() if key not in found}
-        gone |= {each.broker_order_id: each.symbol for each in fresh if each.broker_order_id not in found}
-        ended = {key: self._broker.order(key, symbol) for key, symbol in gone.items()}
-        known = found | {key: order for key, order in ended.items() if order is not None}
+        stale = {key: order.symbol for key, order in self._open.items() if key not in found}
+        stale |= {key: symbol for key, symbol in self._broker.sent().items() if key not in found}
+        stale |= {each.broker_order_id: each.symbol for each in fresh}  # they may have filled since the list was made
+        asked = {key: self._broker.order(key, symbol) for key, symbol in stale.items()}
+        known = found | {key: order for key, order in asked.items() if order is not None}
         events = [_fill(each, known.get(each.broker_order_id)) for each in fresh]
         for key, order in known.items():
             if order != self._open.get(key) and not (is_first and key in found):
