@@ -11,6 +11,7 @@ from bots import mapping
 from bots.brokers import preflight
 from bots.brokers.base import OrderRequest
 from bots.host.account import Absorbed
+from bots.host.feeds import wall_time
 from bots.host.instants import Decided, Done, Instant
 from bots.host.runner import LIVE_STATES, Runner
 from bots.live import asks, grouping
@@ -37,6 +38,9 @@ class ProtectedRunner(Runner):
     def _written(self, absorbed: Absorbed, told: list[Mapping[str, Any] | None], again: Sequence[Order] = ()) -> Done:
         raise NotImplementedError
 
+    def _end_in_engine(self, order: Order, word: str, absorbed: Absorbed) -> Mapping[str, Any] | None:
+        raise NotImplementedError
+
     # --- protective orders ------------------------------------------------------------------------------------------
 
     def protect(self) -> Done | None:
@@ -45,7 +49,7 @@ class ProtectedRunner(Runner):
         if self.state not in LIVE_STATES:
             return None  # what happened while nobody was there comes first
         absorbed, again = Absorbed(), []
-        sent, alarms = [], []
+        sent, alarms, told = [], [], []
         held = {position.symbol: position for position in self.desk.portfolio.positions()}
         guarded = {t.row.symbol for t in self.account.orders.values() if t.row.role != OrderRole.PLAIN}
         is_watched = self.feed is not None and self.feed.status == "live"
@@ -59,8 +63,19 @@ class ProtectedRunner(Runner):
             tracked = self.account.orders.get(seq)
             if tracked is None or tracked.view.state is not _O.INTENT:
                 self._waiting.discard(seq)
+            elif seq in self.account.unasked or tracked.row.symbol not in self.account.book.holdings:
+                # A stop was quicker: sent now, it would open a position of the other side.
+                self._waiting.discard(seq)
+                tracked.row.state_reason = "What it should close has gone"
+                self.account.on_its_way(tracked, _O.CANCELED, wall_time(), absorbed)
+                told.append(self._end_in_engine(tracked.row, "cancelled", absorbed))
             elif not self.must_wait(tracked.row):
                 self._waiting.discard(seq)
+                left = self.account.book.holdings[tracked.row.symbol].qty
+                if tracked.view.filled == 0 and tracked.row.qty > left:
+                    tracked.row.qty = left
+                    self.account.resize(tracked.row)
+                    self.account.settle(tracked, wall_time(), absorbed)
                 again.append(tracked.row)
             else:
                 self._end_entries(tracked.row.symbol, absorbed)
@@ -68,7 +83,7 @@ class ProtectedRunner(Runner):
             return None
         for code, text in alarms:
             self.event("guard", text, level="error", code=code)
-        done = self._written(absorbed, [], again)
+        done = self._written(absorbed, told, again)
         done.asks, done.alarms = sent, alarms
         return done
 
@@ -84,7 +99,7 @@ class ProtectedRunner(Runner):
             row = tracked.row
             if row.is_entry and row.symbol == symbol and tracked.view.state not in (_O.INTENT, _O.PENDING_CANCEL):
                 self.account.unwant(seq, absorbed)
-                self.account.settle(tracked, mapping.moment(time.time_ns()), absorbed)
+                self.account.settle(tracked, wall_time(), absorbed)
 
     def price(self, symbol: str, px: float) -> bool:
         """A trade, in any thread; True: a level that nobody at the venue watches is reached, `protect` is due."""
@@ -130,6 +145,11 @@ class ProtectedRunner(Runner):
         return preflight.Known(rules, capabilities, truth.money, held, truth.open_orders, last, is_open=is_open)
 
     def refusal_of(self, order: Order) -> str:
+        """As in `Runner`; also while an earlier entry, which the engine has done with, may still fill at the venue."""
+        for tracked in self.account.orders.values():
+            row = tracked.row
+            if row is not order and row.is_entry and row.symbol == order.symbol and row.state != _O.INTENT:
+                return f"An earlier entry of {order.symbol} is not over at the venue yet."
         found = preflight.check(
             asks.as_request(order, self.connection.rules.get(order.symbol)), self.facts_of(order.symbol)
         )

@@ -148,6 +148,7 @@ class Exchange(Flows):
         qty = check(account, self.instrument(request.symbol), left, self.quotes[request.symbol], replacing=old)
         new = self._take(account, left, qty)
         new.replaces, new.parent, new.legs, new.status = old.id, old.parent, old.legs, old.status
+        new.is_armed = old.is_armed
         if new.status == "partially_filled":
             new.status = "new"
         old.legs, old.replaced_by = [], new.id

@@ -191,15 +191,17 @@ def test_what_no_stop_covers_is_watched_and_sold(alice: User, rig: Rig) -> None:
     """The venue takes no stop, because others hold the shares; the made market soon falls through the level."""
     session = rig.session(settings={"allow_fractional": False, "trailing_stop_pct": 0.3}, **HOLD)
     refusal = '{"code": 40310000, "message": "insufficient qty available for order (requested: 1, available: 0)"}'
-    with host():
+    with host() as running:
         until(session, lambda: held(rig) > 0 and working(rig, "stop"))
         until(session, lambda: not session.orders.filter(state__in=("PENDING_REPLACE", "INTENT")).exists())
         body = {"path": "/v2/orders", "status": 403, "body": refusal}
-        rig.fault(kind="status", method="POST", times=3, **body)
+        rig.fault(kind="status", method="POST", times=99, **body)
         for order in working(rig, "stop"):
             rig.venue.exchange.cancel(rig.customer, order["id"])
         sessions.pause(alice, session.pk)
-        until(session, lambda: session.positions.filter(is_open=False).exists(), 90)
+        until(session, lambda: running.seats[session.pk].runner.protector.watch("SIM-ALPHA").emergency, 90)
+        httpx.delete(f"http://{rig.address}/practice/faults")
+        until(session, lambda: session.positions.filter(is_open=False).exists())
         sessions.stop(alice, session.pk, "flatten")
         until(session, lambda: state_of(session) == "STOPPED")
     check(rig, session)
@@ -230,3 +232,21 @@ def test_a_position_that_nobody_guards_is_closed_and_told_of(alice: User, rig: R
         until(session, lambda: state_of(session) == "STOPPED")
     check(rig, session)
     assert session.orders.get(role=OrderRole.STOP, kind="market", state="FILLED").reason == "watchdog"
+
+
+@pytest.mark.fault(41)
+def test_an_exit_that_waits_is_not_sent_where_the_stop_was_quicker(alice: User, rig: Rig) -> None:
+    session = rig.session(settings=PROTECTED, **HOLD)
+    with host():
+        until(session, lambda: held(rig) > 0 and working(rig, "stop"))
+        until(session, lambda: not session.orders.filter(state="PENDING_REPLACE").exists())
+        stop = Decimal(working(rig, "stop")[0]["stop_price"])
+        rig.fault(kind="status", method="DELETE", path="/v2/orders/.*", status=503, delay_s=1.0, times=1)
+        sessions.stop(alice, session.pk, "flatten")
+        until(session, lambda: session.orders.filter(state="PENDING_CANCEL").exists())
+        rig.price(str(stop - Decimal("0.5")))
+        until(session, lambda: state_of(session) == "STOPPED")
+    check(rig, session)
+    assert not rig.ledger()["positions"], "nothing was sold twice"
+    out = session.orders.get(role=OrderRole.PLAIN, is_entry=False)
+    assert (out.state, out.attempts) == ("CANCELED", 0)

@@ -58,7 +58,7 @@ class Protection(RuleBasedStateMachine):
 
     @rule(n=st.integers(1, 9))
     def enter(self, n: int) -> None:
-        if self.leaving or self.emergency:
+        if self.leaving or self.emergency or not self.hours.is_up:
             return
         try:
             self._send(Request("AAPL", "buy", "market", "day", self._id("e"), n * self.step))
@@ -173,8 +173,10 @@ class Protection(RuleBasedStateMachine):
         guard = next((action for action in plan(now) if isinstance(action, Guard)), None)
         guarded = guard.qty if guard is not None and guard.stop is not None else ZERO
         stops = [o for o in self.account.working("AAPL") if o.request.kind == "stop"]
-        resting = sum((o.left for o in stops if o.status == "new" or o.is_armed), ZERO)
+        resting = sum((o.left for o in stops if o.status != "held" or o.is_armed), ZERO)
         known_at_market = sum((o.left for o in self.account.working("AAPL") if o.request.kind == "market"), ZERO)
+        # Of what is being asked for again it is not known yet whether it sells.
+        known_at_market += sum((k["qty"] for k in self.refs.values() if k["kind"] == "market" and not k["id"]), ZERO)
         assert guarded + min(resting, now.held) + now.leaving + known_at_market >= now.held or self._is_blind()
 
     def teardown(self) -> None:
@@ -273,9 +275,10 @@ class Protection(RuleBasedStateMachine):
 
     def _send_exit(self) -> None:
         """The engine's own exit, once its shares are free."""
-        if self.leaving and may_exit(self.situation, self.leaving) and not self.situation.at_market:
+        left = min(self.leaving, self.position)  # the engine makes it as small as what is held
+        if left and may_exit(self.situation, left) and not self.situation.at_market:
             try:
-                self._send(Request("AAPL", "sell", "market", "day", self._id("x"), min(self.leaving, self.position)))
+                self._send(Request("AAPL", "sell", "market", "day", self._id("x"), left))
             except Refusal as error:
                 self._expect(error, "insufficient_qty")
 
@@ -297,6 +300,6 @@ class Protection(RuleBasedStateMachine):
 
 
 Protection.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=200, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
 test_protection = Protection.TestCase
