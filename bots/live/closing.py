@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Callable, Iterable
 from decimal import ROUND_DOWN, Decimal
 
+from django.db.models import Max
 from django.utils import timezone
 
 from accounts.models import BrokerAccount
@@ -23,13 +24,13 @@ _State = Discrepancy.State
 LISTED_SLOWLY = datetime.timedelta(seconds=10)
 
 
-def waiting(account_ids: Iterable[int]) -> set[int]:
-    """Of these accounts, those that have something to close; one query."""
+def waiting(account_ids: Iterable[int]) -> dict[int, datetime.datetime]:
+    """Of these accounts, those that have something to close, and when that was last decided; one query."""
     ids = list(account_ids)
     if not ids:
-        return set()
+        return {}
     rows = Discrepancy.objects.filter(broker_account__in=ids, state=_State.CLOSING, ended_at__isnull=True)
-    return set(rows.values_list("broker_account_id", flat=True))
+    return dict(rows.values("broker_account").annotate(last=Max("decided_at")).values_list("broker_account", "last"))
 
 
 def carry_out(account: BrokerAccount, broker: Broker, may_send: Callable[[], bool] = lambda: True) -> int:

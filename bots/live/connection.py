@@ -34,6 +34,7 @@ from bots.models import Order, TradingSession
 
 log = logging.getLogger(__name__)
 SOON_S = 2.5  # until the second look at what is in doubt
+UNDO_MOST_S = 30.0
 _BLIND_S = 60.0  # a look older than this says nothing any more
 
 
@@ -84,6 +85,8 @@ class Connection:
         self._looks: deque[reconcile.Truth] = deque()
         self._held: dict[int, list[Piece]] = {}  # for sessions that are being opened
         self._is_looking = self._is_undoing = self._has_ended = False
+        self._undo_for: datetime.datetime | None = None
+        self._undo_at, self._undo_wait_s = 0.0, 1.0
         self._readers = ThreadPoolExecutor(2, thread_name_prefix=f"account-{account.pk}")
 
     def _may_send(self) -> bool:
@@ -192,11 +195,16 @@ class Connection:
         if self.link.state.is_up and time.monotonic() - self.looked_at > every_s:
             self.look()
 
-    def undo(self) -> None:
-        """Have the venue undo what its owner asked for in the inbox."""
-        if self._is_undoing:
+    def undo(self, decided_at: datetime.datetime) -> None:
+        """Have the venue undo what its owner asked for in the inbox, last at `decided_at`: at once, then less and less
+        often, for an order may wait until its market opens."""
+        now = time.monotonic()
+        if decided_at != self._undo_for:
+            self._undo_for, self._undo_wait_s, self._undo_at = decided_at, 1.0, now
+        if self._is_undoing or now < self._undo_at:
             return
-        self._is_undoing = True
+        self._is_undoing, self._undo_at = True, now + self._undo_wait_s
+        self._undo_wait_s = min(self._undo_wait_s * 1.5, UNDO_MOST_S)
 
         def carry_out() -> None:
             try:

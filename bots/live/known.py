@@ -11,7 +11,7 @@ from django.utils import timezone
 from bots import ids
 from bots.brokers.base import BrokerOrder, Execution
 from bots.brokers.link import OVERLAP
-from bots.live import flows
+from bots.live import flows, reconcile
 from bots.live.connection import Connection
 from bots.models import Order, TradingSession
 from bots.orders import WORKING
@@ -38,6 +38,7 @@ def ask(connection: Connection, session: TradingSession) -> Known:
     known = Known()
     broker = connection.broker
     connection.listen_for(session)
+    reconcile.open_account(connection.account, broker, connection.lease.fence)  # type: ignore[arg-type]
     flows.fetch(connection.account, broker)  # type: ignore[arg-type]  # a split overnight, before units are compared
     rows = list(session.orders.filter(state__in=WORKING))
     newest = session.broker_executions.order_by("-executed_at").values_list("executed_at", flat=True).first()

@@ -35,8 +35,10 @@ from bots.models import BrokerHolding, Discrepancy, Order, Position, Side
 from bots.orders import WORKING
 from tradingsite.lib import realtime
 
-__all__ = ["Comparison", "Difference", "Doubts", "Found", "Ours", "Part", "Truth", "Working", "compare", "look",
-           "ours_of", "take_down"]  # fmt: skip
+__all__ = [
+    "Comparison", "Difference", "Doubts", "Found", "Ours", "Part", "Truth", "Working", "compare", "look",
+    "open_account", "ours_of", "take_down",
+]  # fmt: skip
 
 _ZERO = Decimal(0)
 _State = Discrepancy.State
@@ -60,6 +62,12 @@ def look(broker: Broker) -> Truth:
     orders = broker.open_orders()
     positions = broker.positions()
     return Truth(timezone.now(), broker.money(), tuple(positions), tuple(orders))
+
+
+def open_account(account: BrokerAccount, broker: Broker, fence: int) -> None:
+    """The first look, before anything of ours trades there: what it finds was there before. Blocking; done once."""
+    if not account.cash_flows.filter(ref=cash.OPENING).exists():
+        take_down(account, look(broker), fence=fence)
 
 
 def ours_of(account: BrokerAccount, truth: Truth) -> Ours:

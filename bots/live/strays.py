@@ -39,8 +39,8 @@ def book(connection: Connection, piece: Piece) -> None:
 def undo(connections: Iterable[Connection]) -> None:
     """Have those venues asked that are to undo something; see `bots.live.closing`."""
     by_account = {connection.account.pk: connection for connection in connections}
-    for account_id in closing.waiting(by_account):
-        by_account[account_id].undo()
+    for account_id, decided_at in closing.waiting(by_account).items():
+        by_account[account_id].undo(decided_at)
 
 
 def compare(connection: Connection) -> dict[int, str]:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=15)
 AGAIN_S = 1.0  # between two looks that must say the same
-CLOSING_S = 20.0  # how long a visit waits for what it has sent
+CLOSING_S = 6.0  # how long a visit waits for what it has sent
 
 
 def due() -> list[int]:
@@ -95,7 +95,7 @@ def _undo(account: BrokerAccount, broker: Broker, permit: leases.Permit) -> None
     until = time.monotonic() + CLOSING_S
     while closing.waiting([account.pk]) and time.monotonic() < until and permit.holds():
         if not closing.carry_out(account, broker, permit.holds):
-            time.sleep(AGAIN_S / 4)
+            time.sleep(AGAIN_S / 2)
 
 
 def _fetch_executions(account: BrokerAccount, broker: Broker, lease: leases.AccountLease) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import AuditEvent, BrokerAccount, User
+from bots import ids
 from bots.live.differences import Doubts
 from bots.live.reconcile import take_down
 from bots.live.reserve import sums
@@ -142,7 +143,7 @@ def test_a_difference_of_cash_that_is_left_is_a_flow(account: BrokerAccount, ali
 def test_closing_names_its_order_once(account: BrokerAccount, alice: User) -> None:
     row = inbox.close(alice, found(account).pk)
     again = inbox.close(alice, row.pk)
-    assert (again.state, again.client_order_id) == ("CLOSING", f"twx{row.pk:0>8}-1")
+    assert (again.state, again.client_order_id) == ("CLOSING", ids.closing_order_id(row.pk, 1))
     assert again.client_order_id == row.client_order_id
     assert AuditEvent.objects.filter(action="inbox.closing").count() == 1
 

@@ -225,3 +225,14 @@ def test_web_processes_load_no_heavy_library():
 def test_the_starter_loads_no_django():
     program = "import sys, tradingsite.up.command; print(sorted({'django.apps', 'celery', 'redis'} & set(sys.modules)))"
     assert run_python(program) == "[]"
+
+
+@pytest.mark.row("P10", "P12")
+def test_an_installation_rehearses_until_it_is_told_to_trade_real_money():
+    def line(*argv: str, **environment: str) -> list[str]:
+        said = manage("config", *argv, **environment).stdout
+        return next(row for row in said.splitlines() if row.startswith("LIVE_TRADING ")).split()[1:]
+
+    assert line() == ["default", "False"]
+    assert line(LIVE_TRADING="true") == ["environment", "True"]
+    assert line("--set", "LIVE_TRADING=false", LIVE_TRADING="true") == ["command", "line", "False"]

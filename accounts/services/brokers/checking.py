@@ -92,20 +92,23 @@ def try_new(
     answer), TooMany (five refused tries in five minutes, or the venue's own limit).
     """
     refuse_environment(environment)
+    found: Checked | Exception
     try:
         with guard.tried("broker keys", account=str(user.pk), ip=ip):
             try:
                 found = ask(kind, environment, key, secret, options)
             except KeysRefused as said:
                 raise guard.BadTry(str(said)) from None
+            except (VenueSilent, VenueTooBusy) as said:
+                found = said  # no try that counts: nothing was learned about the keys
     except guard.BadTry as said:
         raise Unprocessable(f"The venue refuses these keys. {said}", code="keys_refused") from None
-    except VenueTooBusy as said:
-        raise TooMany(f"The venue asks us to wait: {said}", retry_after=max(1, round(said.retry_after_s))) from None
-    except NotOffered as said:
-        raise Unprocessable(str(said), code="not_offered") from None
-    except VenueSilent as said:
-        raise Unavailable(f"The venue does not answer ({said}). Nothing was saved; try again.") from None
+    if isinstance(found, VenueTooBusy):
+        raise TooMany(f"The venue asks us to wait: {found}", retry_after=max(1, round(found.retry_after_s)))
+    if isinstance(found, NotOffered):
+        raise Unprocessable(str(found), code="not_offered")
+    if isinstance(found, Exception):
+        raise Unavailable(f"The venue does not answer ({found}). Nothing was saved; try again.")
     refuse_unfit(environment, found)
     return found
 

@@ -81,7 +81,7 @@ def only(rows: list[Discrepancy], kind: str = "position") -> Discrepancy:
 def test_units_bought_by_hand_are_sold_again(desk: Desk, alice: User) -> None:
     desk.buy(10)
     row = inbox.close(alice, only(desk.compare()).pk)
-    assert closing.waiting([desk.account.pk]) == {desk.account.pk}
+    assert closing.waiting([desk.account.pk]) == {desk.account.pk: row.decided_at}
     assert closing.carry_out(desk.account, desk.broker) == 0  # it is sent
     assert closing.carry_out(desk.account, desk.broker) == 1  # it is filled
     assert closing.carry_out(desk.account, desk.broker) == 0
@@ -90,7 +90,7 @@ def test_units_bought_by_hand_are_sold_again(desk: Desk, alice: User) -> None:
     told = desk.ledger()
     assert told["positions"] == {}
     assert [order["client_order_id"] for order in told["orders"]][1:] == [row.client_order_id]
-    assert closing.waiting([desk.account.pk]) == set()
+    assert closing.waiting([desk.account.pk]) == {}
 
 
 @pytest.mark.row("W3")

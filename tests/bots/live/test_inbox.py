@@ -220,3 +220,20 @@ def test_a_split_overnight_while_no_host_runs(alice: User, rig: Rig, new: int, o
         (stop,) = [order for order in rig.ledger()["orders"] if order["status"] in ("new", "accepted", "held")]
         assert D(stop["qty"]) == units
         assert session.orders.get(role="stop", state="ACCEPTED").qty == units
+
+
+@pytest.mark.row("W3", "W9")
+def test_sessions_that_trade_leave_nothing_to_decide(alice: User, rig: Rig) -> None:
+    """Fills are compared while they are booked: nothing that is only under way comes into the inbox."""
+    both = [rig.session(initial_cash=D(cash), settings={"allow_fractional": False}) for cash in (20_000, 30_000)]
+    with host():
+        for session in both:
+            until(session, lambda s=session: s.positions.filter(is_open=False).count() >= 5, 60)
+        for session in both:
+            sessions.stop(alice, session.pk, "flatten")
+        for session in both:
+            until(session, lambda s=session: state_of(s) == "STOPPED", 60)
+    assert list(rig.account.discrepancies.values_list("text", flat=True)) == []
+    assert rig.account.cash_flows.get().amount == 100_000
+    assert sums(rig.account).agrees
+    check(rig, *both)
