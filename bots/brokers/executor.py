@@ -88,7 +88,8 @@ class _Task:
 
     def dropped(self) -> Outcome:
         """Its end where nobody works on it any more."""
-        return self.outcome(self.at_worst, error=Refused("not_placed", "It was not sent: trading here has ended."))
+        never = Refused("not_placed", "It was not sent: trading here has ended.")
+        return self.outcome(self.at_worst, error=None if self.is_in_doubt else never)
 
 
 class Executor:
@@ -241,6 +242,7 @@ class Executor:
             return call()
         except RateLimited:
             task.sends -= 1  # it was not taken
+            task.sent_at = task.sent_at if task.sends else None
             raise
         except (Refused, Unauthorised):
             raise

@@ -197,13 +197,14 @@ class BinanceBroker:
     # --- what has happened ------------------------------------------------------------------------------------------
 
     def executions(self, since: datetime.datetime, symbols: Collection[str]) -> list[Execution]:
-        """As in the contract, but of these symbols only: Binance lists no others."""
+        """As in the contract, but of these symbols only: Binance lists no others. It tells whole milliseconds."""
+        first = since.replace(microsecond=since.microsecond // 1_000 * 1_000)
         found = [
             shapes.execution(raw, self._ours)
             for name in sorted({self._theirs(symbol) for symbol in symbols})
-            for raw in trades.since(self._client, name, since, self._now)
+            for raw in trades.since(self._client, name, first, self._now)
         ]
-        return sorted((each for each in found if each.at >= since), key=lambda each: (each.at, each.execution_id))
+        return sorted((each for each in found if each.at >= first), key=lambda each: each.at)
 
     def activities(self, since: datetime.datetime) -> list[CashActivity]:
         """As in the contract, each in its own coin; the testnet lists none."""

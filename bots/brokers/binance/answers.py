@@ -55,8 +55,6 @@ def read(status: int, headers: Mapping[str, str], body: bytes) -> Any:
     if status == 429:
         raise RateLimited("Binance takes no more requests for now.", wait_s(headers, WAIT_S))
     if not isinstance(told, dict) or not isinstance(told.get("code"), int) or status >= 500 or status < 400:
-        if status == 403:  # the firewall before it; it sends no JSON
-            raise RateLimited("Binance's firewall takes no more requests for now.", wait_s(headers, BAN_S))
         raise VenueDown(f"Binance does not answer as it should (HTTP {status}).")
     raise meaning(told["code"], str(told.get("msg") or f"HTTP {status}")[:MOST_WORDS])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +28,7 @@ from bots.brokers.ccxt.calls import Calls
 from bots.brokers.ccxt.stream import Polling
 
 PAGE = 500
+POLL_S = 5.0
 DAY_MS = 86_400_000
 # Exchanges that find an order by the client's id; elsewhere the lists of orders are looked through.
 BY_CLIENT_ID = ("binance", "binanceus")
@@ -43,7 +44,9 @@ class CcxtBroker:
         self._calls, self.environment, self._quote = Calls(client), environment, quote
         self._client = client
         self._account_number = f"{client.id}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+        self.poll_s = POLL_S
         self._traded: set[str] = set()
+        self._sent: dict[str, str] = {}  # the venue's id of what was sent and is not known to be over → symbol
         self._lock = threading.Lock()
         self._has_stops = bool(client.has.get("createTriggerOrder") or client.has.get("createStopOrder"))
         self.capabilities = Capabilities(
@@ -61,6 +64,7 @@ class CcxtBroker:
     def check_keys(self) -> KeyFacts:
         """As in the contract. What a key may do is told by no method that exchanges share, but by Binance's balance."""
         raw = self._calls.call("fetch_balance")
+        _balances(raw)
         return KeyFacts(
             self._account_number, self._currency(), self.environment == "LIVE", not _is_blocked(raw), may_withdraw=None
         )
@@ -106,13 +110,20 @@ class CcxtBroker:
                 raise Refused("insufficient_qty", error.message) from None
             raise
         told = shapes.order({**raw, "symbol": raw.get("symbol") or request.symbol})
+        with self._lock:
+            self._sent[told.broker_order_id] = request.symbol
         return told if told.client_order_id else self.order(told.broker_order_id, request.symbol) or told
 
     def cancel(self, order: BrokerOrder) -> None:
+        """As in the contract; an order whose own id was never heard is found by ours first."""
+        known = None if order.broker_order_id else self.find(order.client_order_id, order.symbol)
+        order_id = known.broker_order_id if known else order.broker_order_id
+        if not order_id:
+            raise Refused("no_order", f"{self._client.name} knows no such order.")
         try:
-            self._calls.call("cancel_order", order.broker_order_id, order.symbol)
+            self._calls.call("cancel_order", order_id, order.symbol)
         except Refused as error:
-            known = self.order(order.broker_order_id, order.symbol) if error.code == "no_order" else None
+            known = self.order(order_id, order.symbol) if error.code == "no_order" else None
             if known is None:
                 raise
             raise Refused("is_over", f"The order is {known.status} already.") from None
@@ -155,6 +166,7 @@ class CcxtBroker:
     def executions(self, since: datetime.datetime, symbols: Collection[str]) -> list[Execution]:
         """As in the contract, of these symbols: a day at a time where there is none, else from the last one on."""
         found: dict[str, Execution] = {}
+        since = since.replace(microsecond=since.microsecond // 1_000 * 1_000)  # exchanges tell whole milliseconds
         for symbol in sorted(set(symbols) & set(self._markets())):
             begin, now_ms = int(since.timestamp() * 1_000), int(self.now().timestamp() * 1_000)
             while True:
@@ -167,7 +179,9 @@ class CcxtBroker:
                     begin += DAY_MS
                 else:
                     break
-        return sorted((e for e in found.values() if e.at >= since), key=lambda each: (each.at, each.execution_id))
+        # ccxt sorts ids of one moment as texts: "10" before "9".
+        listed = (each for each in found.values() if each.at >= since)
+        return sorted(listed, key=lambda each: (each.at, len(each.execution_id), each.execution_id))
 
     def activities(self, since: datetime.datetime) -> list[CashActivity]:
         return []
@@ -185,7 +199,18 @@ class CcxtBroker:
     def stream(
         self, on_event: Callable[[BrokerEvent], None], on_up: Callable[[], None], on_down: Callable[[str], None]
     ) -> Polling:
-        return Polling(self, on_event, on_up, on_down)
+        return Polling(self, on_event, on_up, on_down, every_s=self.poll_s)
+
+    def sent(self) -> dict[str, str]:
+        """The venue's id → symbol of orders that were sent from here and are not known to be over."""
+        with self._lock:
+            return dict(self._sent)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """They are over, and that was told."""
+        with self._lock:
+            for order_id in ids:
+                self._sent.pop(order_id, None)
 
     def traded(self) -> list[str]:
         """What orders were sent for since this was opened."""
@@ -254,10 +279,11 @@ class CcxtBroker:
 
 
 def _balances(raw: Any) -> dict[str, tuple[Decimal, Decimal]]:
-    """Asset → (free, all) of what the account holds. Raises VenueDown."""
+    """Asset → (free, all) of what the account holds. Raises VenueDown: ccxt makes an empty account of an answer that it
+    does not understand."""
     totals, free = raw.get("total"), raw.get("free")
-    if not isinstance(totals, dict) or not isinstance(free, dict):
-        raise VenueDown("The venue's answer cannot be read: there are no balances.")
+    if not totals or not isinstance(totals, dict) or not isinstance(free, dict):
+        raise VenueDown("The venue tells of no balance at all: the account is empty, or its answer cannot be read.")
     found = {a: (shapes.number(free, a) or Decimal(0), shapes.number(totals, a) or Decimal(0)) for a in totals}
     return {asset: both for asset, both in found.items() if any(both)}
 

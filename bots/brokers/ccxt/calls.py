@@ -10,6 +10,7 @@ from typing import Any
 import ccxt
 
 from bots.brokers.base import Banned, RateLimited, Refused, Unauthorised, VenueDown
+from bots.brokers.pace import Pace
 
 WAIT_S, BAN_S = 10.0, 120.0
 MOST_WORDS = 300
@@ -29,10 +30,15 @@ WORDS = (
 
 
 class Calls:
-    """Calls of one client. ccxt keeps the last answer in the client, so no two of them run at once."""
+    """Calls of one client. ccxt keeps the last answer in the client, so no two of them run at once.
+
+    pace: as many requests as ccxt knows to be allowed; a redirect is never followed, it would send an order twice.
+    """
 
     def __init__(self, client: Any) -> None:
         self.client = client
+        self.pace = Pace(60_000 / (client.rateLimit or 1_000))
+        client.session.max_redirects = 0
         self._lock = threading.RLock()
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -51,10 +57,14 @@ class Calls:
             return self._once(function, *args, **kwargs)
 
     def _once(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.pace.pass_by()
         try:
             return function(*args, **kwargs)
         except ccxt.BaseError as error:
-            raise self._meaning(error) from None
+            meant = self._meaning(error)
+            if isinstance(meant, RateLimited):
+                self.pace.block(meant.retry_after_s, ban=isinstance(meant, Banned))
+            raise meant from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise VenueDown(f"{self.client.name}'s answer cannot be read ({type(error).__name__}).") from None
 

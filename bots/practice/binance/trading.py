@@ -85,8 +85,6 @@ class Trading:
 
     def _accept(self, account: Account, pair: Pair, request: Request, params: Params) -> dict[str, Any]:
         row = self.exchange.submit(account, request)
-        if row.status == "rejected":
-            raise ApiError(-2010, row.reason)
         fullest = "FULL" if request.kind in ("market", "limit") else "ACK"
         return shapes.accepted(account, pair, row, params.get("newOrderRespType") or fullest)
 
