@@ -13,14 +13,15 @@ from django.db.models import F
 from django.utils import timezone
 
 from engine.errors import Fault, InputError
-from marketdata import selectors
+from marketdata import routing, selectors
 from marketdata.adjust import adjusted, clean_adjustment
 from marketdata.columns import TIMEFRAME_NS, BarColumns
 from marketdata.models import Instrument
-from marketdata.models.instrument import Source
+from marketdata.models.instrument import AUTO, Source
 from marketdata.providers import ProviderError
 from marketdata.services import filling
-from marketdata.zones import ALWAYS_OPEN, calendar_zone, from_ns, to_ns, trading_days
+from marketdata.symbols import clean_symbol
+from marketdata.zones import calendar_zone, from_ns, to_ns, trading_days
 
 if TYPE_CHECKING:
     from engine.bars import Bars
@@ -50,6 +51,9 @@ def load_bars(
 ) -> LoadedBars:
     """Bars of `symbols` from `start` to `end`, both days included (on the exchange's clock).
 
+    source: one, or "auto": the best that answers, for each symbol apart (`marketdata.routing`). All bars of a symbol
+    are from one source.
+
     Missing ranges are fetched from the provider first. A timeframe the source does not have is made from a finer one.
     start, end: dates, ISO dates, or aware datetimes (then bars that start in [start, end)). owner: the user (or id)
     whose imports are visible; None: only what everybody sees.
@@ -75,11 +79,15 @@ def load_bars(
     faults: list[Fault] = []
     for i, symbol in enumerate(symbols):
         try:
-            instrument = _instrument(symbol, source, owner, f"symbols[{i}]")
-            if instrument.symbol in bars:
+            if source == AUTO:
+                loaded = _load_from_best(symbol, timeframe, first, last, adjustment, notes, f"symbols[{i}]")
+            else:
+                instrument = _instrument(symbol, source, owner, f"symbols[{i}]")
+                loaded = _load_one(instrument, timeframe, first, last, adjustment, notes)
+                synthetic |= instrument.synthetic
+            if loaded.symbol in bars:
                 raise InputError(Fault(f"symbols[{i}]", "conflict", f"{symbol} is named twice"))
-            bars[instrument.symbol] = _load_one(instrument, timeframe, first, last, adjustment, notes)
-            synthetic |= instrument.synthetic
+            bars[loaded.symbol] = loaded
         except InputError as error:
             faults.extend(error.faults)
     if faults:
@@ -96,7 +104,10 @@ def _load_one(
     last: date | datetime,
     adjustment: str,
     notes: list[str],
+    *,
+    is_strict: bool = False,
 ) -> Bars:
+    """is_strict: stored bars that lack a part of the range are no answer, where their source cannot give it."""
     from engine.bars import Bars
     from engine.resample import resample
 
@@ -108,7 +119,9 @@ def _load_one(
     try:
         columns = filling.unstored(instrument, native, start_ns, end_ns)
         if columns is None:
-            coverage, found = filling.ensure(instrument, native, start_ns, end_ns, now=timezone.now())
+            coverage, found = filling.ensure(
+                instrument, native, start_ns, end_ns, now=timezone.now(), is_strict=is_strict
+            )
             notes.extend(found)
             columns = selectors.stored_bars(coverage, start_ns, end_ns) if coverage else BarColumns.empty()
     except ProviderError as error:
@@ -121,7 +134,7 @@ def _load_one(
     days = trading_days(columns.ts, native, instrument.calendar)
     columns = adjusted(columns, days, selectors.actions_of(instrument), adjustment)
     notes.extend(_range_notes(instrument, columns, first, last))
-    if instrument.calendar != ALWAYS_OPEN and adjustment != "raw" and filling.lacks_actions(instrument.source):
+    if adjustment != "raw" and filling.lacks_actions(instrument):
         notes.append(f"{instrument.symbol}: no splits and dividends from this source; prices are as traded.")
     bars = Bars.from_arrays(
         instrument.symbol,
@@ -137,12 +150,46 @@ def _load_one(
     return bars if native == timeframe else resample(bars, timeframe)
 
 
+def _load_from_best(
+    symbol: object,
+    timeframe: str,
+    first: date | datetime,
+    last: date | datetime,
+    adjustment: str,
+    notes: list[str],
+    path: str,
+) -> Bars:
+    """One series from one source: the first that can answer for the whole range, in the order of `routing`. Where none
+    can, what one of them has stored. Why it was that one goes into the notes, and is kept."""
+    if not isinstance(symbol, str):
+        raise InputError(Fault(path, "wrong_type", "a symbol is a text"))
+    name = clean_symbol(symbol)
+    order = routing.ranked(name, timeframe, _as_date(first), _as_date(last))
+    verdicts: list[routing.Verdict] = [one for one in order if one.refusal]
+    asked = [one for one in order if not one.refusal]
+    for is_strict in (True, False):
+        for one in asked:
+            if not is_strict and not one.has_stored:
+                continue
+            said: list[str] = []
+            try:
+                instrument = filling.ensure_instrument(one.source, name)
+                bars = _load_one(instrument, timeframe, first, last, adjustment, said, is_strict=is_strict)
+            except InputError as error:
+                if is_strict:
+                    verdicts.append(routing.failed(one, error))
+                continue
+            notes.append(routing.chosen(name, timeframe, one, verdicts))
+            notes.extend(said)
+            return bars
+    raise routing.none_answered(name, timeframe, verdicts, path)
+
+
 def _instrument(symbol: object, source: str, owner: Any, path: str) -> Instrument:
     """The instrument a request means. Raises InputError: not_found (says which sources do have it), unknown_choice."""
     if source not in Source.values:
-        raise InputError(
-            Fault("source", "unknown_choice", f"{source!r} is not a source", "one of " + ", ".join(Source.values))
-        )
+        known = ", ".join([*Source.values, AUTO])
+        raise InputError(Fault("source", "unknown_choice", f"{source!r} is not a source", f"one of {known}"))
     if not isinstance(symbol, str):
         raise InputError(Fault(path, "wrong_type", "a symbol is a text"))
     found = selectors.visible_instruments(owner).filter(symbol=symbol.strip().upper())
