@@ -99,11 +99,8 @@ def live_feed(symbol: str) -> str | None:
     """The feed that a session hears a symbol by when nobody names one: the default (`DATA_PROVIDER`, else Polygon) or
     the next that has a key; None where there is none."""
     order = dict.fromkeys([settings.DATA_PROVIDER or LIVE, LIVE, Source.ALPACA.value, Source.BINANCE.value])
-    feeds = (LIVE, Source.ALPACA.value, Source.BINANCE.value)
-    known = (
-        source for source in order if source in feeds and not _lacks(source, symbol) and not _no_key(source, symbol)
-    )
-    return next(known, None)
+    feeds = [source for source in order if source in (LIVE, Source.ALPACA, Source.BINANCE)]
+    return next((one for one in feeds if not _lacks(one, symbol) and not _no_key(one, symbol)), None)
 
 
 def failing(source: str) -> str:
@@ -175,7 +172,7 @@ def _provider(source: str) -> Provider:
 
 
 def _stored(symbol: str, timeframe: str) -> list[Coverage]:
-    """What is stored of a symbol by network, in a timeframe that this one is or can be made of; the exact one counts."""
+    """What is stored of a symbol by network, in a timeframe that this one is or can be made of; the exact one last."""
     finer = [t for t in TIMEFRAME_NS if t != "1s" and TIMEFRAME_NS[timeframe] % TIMEFRAME_NS[t] == 0] or [timeframe]
     rows = Coverage.objects.filter(
         instrument__symbol=symbol, instrument__owner=None, timeframe__in={*finer, timeframe}

@@ -37,9 +37,7 @@ class SourceRule(models.Model):
     """An operator's word: where "auto" asks for a symbol's prices first, before the installation's default."""
 
     symbol = models.CharField(max_length=32, unique=True)
-    source = models.CharField(
-        max_length=16, choices=[choice for choice in Source.choices if Source(choice[0]).by_network]
-    )
+    source = models.CharField(max_length=16, choices=[(s.value, s.label) for s in Source if s.by_network])
     note = models.CharField(max_length=200, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 

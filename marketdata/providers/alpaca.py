@@ -108,15 +108,19 @@ class AlpacaProvider(Provider):
         if _is_coin(symbol):
             return ()
         self._check_keys()
-        client = CorporateActionsClient(self._key, self._secret, url_override=self._base_url)
+        # Raw, because the library refuses whole answers for want of fields that nobody needs here.
+        client = CorporateActionsClient(self._key, self._secret, url_override=self._base_url, raw_data=True)
         self._tame(client)
         kinds = [Kind.FORWARD_SPLIT, Kind.REVERSE_SPLIT, Kind.STOCK_DIVIDEND, Kind.CASH_DIVIDEND]
         asked = CorporateActionsRequest(symbols=[symbol], types=kinds, start=_FIRST_DAY, limit=None)
-        told = _asked(symbol, lambda: client.get_corporate_actions(asked)).data
-        splits = [row for name in ("forward_splits", "reverse_splits") for row in told.get(name, [])]
-        found = [Action(row.ex_date, split=row.new_rate / row.old_rate) for row in splits]
-        found += [Action(row.ex_date, split=1.0 + row.rate) for row in told.get("stock_dividends", [])]
-        found += [Action(row.ex_date, dividend=row.rate) for row in told.get("cash_dividends", [])]
+        told = _asked(symbol, lambda: client.get_corporate_actions(asked))
+        try:
+            splits = [row for name in ("forward_splits", "reverse_splits") for row in told.get(name, [])]
+            found = [Action(_ex_date(row), split=float(row["new_rate"]) / float(row["old_rate"])) for row in splits]
+            found += [Action(_ex_date(row), split=1.0 + float(row["rate"])) for row in told.get("stock_dividends", [])]
+            found += [Action(_ex_date(row), dividend=float(row["rate"])) for row in told.get("cash_dividends", [])]
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise ProviderError(f"Alpaca's answer for {symbol} was not understood", retryable=True) from error
         return one_a_day(found)
 
     def _check_keys(self) -> None:
@@ -128,6 +132,10 @@ class AlpacaProvider(Provider):
         again by itself, and counts nothing."""
         client._retry = 0
         client._session.request = self._meter.wrap(partial(client._session.request, timeout=(CONNECT_S, READ_S)))
+
+
+def _ex_date(row: dict[str, Any]) -> date:
+    return date.fromisoformat(row["ex_date"])
 
 
 def _is_coin(symbol: str) -> bool:
@@ -144,7 +152,7 @@ def _asked(symbol: str, ask: Callable[[], Any]) -> Any:
     except APIError as error:
         refuse_status(NAME, error.status_code or 500, symbol)
         raise ProviderError(f"Alpaca refused {symbol}", retryable=False) from error
-    except (requests.RequestException, ValueError, ArithmeticError) as error:  # also an answer that is no JSON
+    except (requests.RequestException, ValueError) as error:  # ValueError: an answer that is no JSON
         raise ProviderError(f"Alpaca cannot be reached ({type(error).__name__})", retryable=True) from error
 
 

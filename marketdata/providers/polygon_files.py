@@ -43,6 +43,10 @@ class PolygonFilesProvider(Provider):
         self._meter = Meter("polygon_files", NAME, endpoint, key, "history")
         self._made: Any = None
 
+    @property
+    def budget_scope(self) -> str:
+        return self._meter.scope
+
     def instruments(self) -> Sequence[Listing]:
         return []
 

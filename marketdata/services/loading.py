@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 class LoadedBars:
     """bars: by symbol, in the order asked for. data_hash: SHA-256 (hex) over everything that decides a run: every
     value of every bar as handed out, symbol, timeframe, calendar, tick, lot, currency. notes: for the reader of a
-    result. synthetic: at least one series was made up."""
+    result. synthetic: at least one series was made up. sources: where each symbol's bars are from."""
 
     bars: dict[str, Bars]
     data_hash: str
     notes: list[str]
     synthetic: bool
+    sources: Mapping[str, str]
 
 
 def load_bars(
@@ -48,11 +49,12 @@ def load_bars(
     source: str = "sample",
     adjustment: str = "split_dividend",
     owner: Any = None,
+    chosen: Mapping[str, str] | None = None,
 ) -> LoadedBars:
     """Bars of `symbols` from `start` to `end`, both days included (on the exchange's clock).
 
     source: one, or "auto": the best that answers, for each symbol apart (`marketdata.routing`). All bars of a symbol
-    are from one source.
+    are from one source; a run that loads twice passes what was chosen first (`LoadedBars.sources`) as `chosen`.
 
     Missing ranges are fetched from the provider first. A timeframe the source does not have is made from a finer one.
     start, end: dates, ISO dates, or aware datetimes (then bars that start in [start, end)). owner: the user (or id)
@@ -74,27 +76,29 @@ def load_bars(
     if first > last:
         raise InputError(Fault("end_date", "out_of_range", f"{end} is before the start {start}"))
     bars: dict[str, Bars] = {}
+    sources: dict[str, str] = {}
     notes: list[str] = []
     synthetic = False
     faults: list[Fault] = []
     for i, symbol in enumerate(symbols):
         try:
-            if source == AUTO:
-                loaded = _load_from_best(symbol, timeframe, first, last, adjustment, notes, f"symbols[{i}]")
+            asked = (chosen or {}).get(str(symbol).strip().upper(), source)
+            if asked == AUTO:
+                loaded, of = _load_from_best(symbol, timeframe, first, last, adjustment, notes, f"symbols[{i}]")
             else:
-                instrument = _instrument(symbol, source, owner, f"symbols[{i}]")
+                instrument, of = _instrument(symbol, asked, owner, f"symbols[{i}]"), asked
                 loaded = _load_one(instrument, timeframe, first, last, adjustment, notes)
                 synthetic |= instrument.synthetic
             if loaded.symbol in bars:
                 raise InputError(Fault(f"symbols[{i}]", "conflict", f"{symbol} is named twice"))
-            bars[loaded.symbol] = loaded
+            bars[loaded.symbol], sources[loaded.symbol] = loaded, of
         except InputError as error:
             faults.extend(error.faults)
     if faults:
         raise InputError(faults)
     if synthetic:
         notes.insert(0, "Synthetic prices: made up from a seed, never traded.")
-    return LoadedBars(bars, _data_hash(bars), notes, synthetic)
+    return LoadedBars(bars, _data_hash(bars), notes, synthetic, sources)
 
 
 def _load_one(
@@ -119,9 +123,8 @@ def _load_one(
     try:
         columns = filling.unstored(instrument, native, start_ns, end_ns)
         if columns is None:
-            coverage, found = filling.ensure(
-                instrument, native, start_ns, end_ns, now=timezone.now(), is_strict=is_strict
-            )
+            now = timezone.now()
+            coverage, found = filling.ensure(instrument, native, start_ns, end_ns, now=now, is_strict=is_strict)
             notes.extend(found)
             columns = selectors.stored_bars(coverage, start_ns, end_ns) if coverage else BarColumns.empty()
     except ProviderError as error:
@@ -158,9 +161,9 @@ def _load_from_best(
     adjustment: str,
     notes: list[str],
     path: str,
-) -> Bars:
-    """One series from one source: the first that can answer for the whole range, in the order of `routing`. Where none
-    can, what one of them has stored. Why it was that one goes into the notes, and is kept."""
+) -> tuple[Bars, str]:
+    """One series from one source, and which: the first, in the order of `routing`, that can answer for the whole range.
+    Where none can, what one of them has stored. Why it was that one goes into the notes, and is kept."""
     if not isinstance(symbol, str):
         raise InputError(Fault(path, "wrong_type", "a symbol is a text"))
     name = clean_symbol(symbol)
@@ -181,7 +184,7 @@ def _load_from_best(
                 continue
             notes.append(routing.chosen(name, timeframe, one, verdicts))
             notes.extend(said)
-            return bars
+            return bars, one.source
     raise routing.none_answered(name, timeframe, verdicts, path)
 
 

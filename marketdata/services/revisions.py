@@ -24,9 +24,8 @@ def notice(
         changed |= was != is_now
     if not changed.any():
         return None
-    moves = [
-        np.abs(b[changed] / a[changed] - 1.0).max() for a, b in zip(old.arrays()[:4], new.arrays()[:4], strict=True)
-    ]
+    prices = zip(old.arrays()[:4], new.arrays()[:4], strict=True)
+    moves = [np.abs(after[changed] / earlier[changed] - 1.0).max() for earlier, after in prices]
     return Revision.objects.create(
         instrument=instrument,
         timeframe=timeframe,
