@@ -157,9 +157,14 @@ def _can_make(known: Sequence[str], timeframe: str) -> bool:
     return any(t == timeframe or (t != "1s" and length % TIMEFRAME_NS[t] == 0) for t in known)
 
 
+def budget_scope(source: str) -> str:
+    """The name of the installation's own budget at a source by network."""
+    return _provider(source).budget_scope
+
+
 def _left(source: str) -> float:
     """The part of its budget that is left, 0.0 to 1.0."""
-    return budget.left(_provider(source).budget_scope, budget.limits_of(source))
+    return budget.left(budget_scope(source), budget.limits_of(source))
 
 
 def _provider(source: str) -> Provider:

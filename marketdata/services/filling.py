@@ -171,8 +171,9 @@ def checked(bars: BarColumns, source: str) -> BarColumns:
     return bars
 
 
-def tell_actions(provider: Provider, instrument: Instrument) -> None:
-    """Ask a source by network for the splits and dividends of a stock, unless it has told them lately.
+def tell_actions(provider: Provider, instrument: Instrument, *, is_due: bool = False) -> None:
+    """Ask a source by network for the splits and dividends of a stock, unless it has told them lately and `is_due` is
+    not set.
 
     Raises ProviderError: bars without them would look complete, and be wrong by a split. Where the key's plan has none
     nothing is raised, and `Instrument.actions_at` says so for as long as that lasts.
@@ -180,7 +181,7 @@ def tell_actions(provider: Provider, instrument: Instrument) -> None:
     able, at = provider.capabilities, timezone.now()
     if not (able.network and able.corporate_actions) or instrument.calendar == ALWAYS_OPEN:
         return
-    if instrument.actions_at is not None and at - instrument.actions_at < _ACTIONS_KEPT:
+    if not is_due and instrument.actions_at is not None and at - instrument.actions_at < _ACTIONS_KEPT:
         return
     try:
         series.save_actions(instrument, provider.actions(instrument.symbol))
