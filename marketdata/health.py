@@ -87,8 +87,8 @@ def series(user: Any, *, symbol: str = "", source: str = "", problem: str = "") 
 
 
 def sources(user: Any) -> list[dict[str, Any]]:
-    """Every source by network: {source, label, has_key, failing, left_pct (of the budget of history), limits,
-    requests, errors, bars, hits, misses (last 30 days), cost, plan_cost, total_cost (USD of 30 days), today (requests)}."""
+    """Every source by network: {source, label, has_key, failing, limits, left_pct (of the budget of history), today
+    (requests); of the last 30 days requests, errors, bars, hits, misses, and in USD cost, plan_cost, total_cost}."""
     today = timezone.now().date()
     totals = {name: Sum(name) for name in (*usage.COUNTERS, "cost")}
     used = ProviderUsage.objects.filter(day__gt=today - RECENT).order_by()
@@ -159,9 +159,7 @@ def _standing(source: str) -> dict[str, Any]:
         "has_key": routing.has_key(source),
         "failing": routing.failing(source),
         "left_pct": round(100.0 * left, 1),
-        "limits": ", ".join(
-            f"{limit.count:,} {_PER.get(limit.seconds, f'in {limit.seconds:g} s')}" for limit in limits
-        ),
+        "limits": ", ".join(f"{limit.count:,} {_PER[limit.seconds]}" for limit in limits),
     }
 
 
@@ -196,9 +194,8 @@ def _note_problems(found: list[SeriesHealth]) -> None:
     since = timezone.now() - RECENT
     of = {one.coverage.instrument_id for one in found}
     revised: defaultdict[tuple[int, str], int] = defaultdict(int)
-    for key in Revision.objects.filter(instrument__in=of, noticed_at__gt=since).values_list(
-        "instrument_id", "timeframe"
-    ):
+    noticed = Revision.objects.filter(instrument__in=of, noticed_at__gt=since)
+    for key in noticed.values_list("instrument_id", "timeframe"):
         revised[key] += 1
     newest: dict[tuple[int, str], Refetch] = {}
     for row in Refetch.objects.filter(instrument__in=of).order_by("created_at"):

@@ -14,9 +14,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from engine.errors import InputError
 from marketdata import health
+from marketdata.models import Refetch
 from marketdata.models.instrument import Source
 from marketdata.services import refetching
-from tradingsite.lib.errors import ApiError, NotFound
+from tradingsite.lib.errors import Conflict, TooMany
 
 PAGE_SIZE = 25
 LISTED = 20
@@ -31,9 +32,12 @@ def index(request: HttpRequest) -> HttpResponse:
     query["source"] = query["source"] if query["source"] in Source.values else ""
     query["problem"] = query["problem"] if query["problem"] in ("any", *health.PROBLEMS) else ""
     rows = health.series(request.user, **query)
+    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    reading = any(one.refetch and one.refetch.state in Refetch.ACTIVE for one in page.object_list)
     context = {
-        "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")),
+        "page": page,
         "query": query,
+        "reload_url": "?" + urlencode({**query, "page": page.number, "part": "series"}) if reading else "",
         "filtered": any(query.values()),
         "sources": Source.choices,
         "problems": health.PROBLEMS.items(),
@@ -61,12 +65,10 @@ def refetch(request: HttpRequest, instrument_id: int, timeframe: str) -> HttpRes
     """Have a series read anew; back to the list, which follows it."""
     try:
         row = refetching.submit(request.user, instrument_id, timeframe)
-    except NotFound:
-        raise
     except InputError as error:
         messages.error(request, f"Nothing is read. {error.faults[0].message}.")
         return redirect("marketdata:health")
-    except ApiError as error:
+    except (Conflict, TooMany) as error:
         messages.error(request, error.message)
         return redirect("marketdata:health")
     messages.success(request, f"{row.instrument.symbol} {timeframe} is read anew; you may leave this page.")
