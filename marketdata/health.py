@@ -33,6 +33,7 @@ PROBLEMS = {
     "actions": "No splits and dividends known",
 }
 RECENT = timedelta(days=30)
+_PER = {1.0: "a second", 60.0: "a minute", 86_400.0: "a day"}
 _STALE_SESSIONS = 3  # a source that was asked, and has nothing of so many sessions, has stopped
 _LISTED = ("instrument", "timeframe", "first_at", "last_at", "asked_to", "bars", "hits", "misses", "updated_at")
 
@@ -161,9 +162,6 @@ def _standing(source: str) -> dict[str, Any]:
         "left_pct": round(100.0 * left, 1),
         "limits": ", ".join(f"{limit.count:,} {_PER[limit.seconds]}" for limit in limits),
     }
-
-
-_PER = {1.0: "a second", 60.0: "a minute", 86_400.0: "a day"}
 
 
 def _behind(rows: Iterable[Coverage]) -> list[int | None]:

@@ -243,7 +243,8 @@ def test_stale_prices_of_a_session_block_entries_and_the_page_says_so(
     make_session(alice, symbols=["SIM-ALPHA"], state="DEGRADED", state_reason="no prices for 12 s")
     make_session(bob, symbols=["SIM-BETA"], state="DEGRADED", state_reason="his own trouble")
     text = page()
-    assert "Blocked; exits go on" in text
+    assert "Blocked</span>" in text
+    assert "exits go on" in text
     assert "no prices for 12 s" in text
     assert "his own trouble" not in text
 
