@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from bots.api import bots, figures, inbox, ledger, secrets, sessions, system, templates
+from bots.api import bots, figures, inbox, ledger, preflight, secrets, sessions, system, templates
 
 app_name = "bots-api"
 urlpatterns: list[URLPattern] = [
@@ -69,6 +69,7 @@ urlpatterns: list[URLPattern] = [
     path("bots/<int:bot_id>/stop", bots.StopBot.as_view(), name="bot-stop"),
     path("bots/<int:bot_id>/pause", bots.PauseBot.as_view(), name="bot-pause"),
     path("bots/<int:bot_id>/resume", bots.ResumeBot.as_view(), name="bot-resume"),
+    path("broker-accounts/<int:account_id>/preflight", preflight.Preflight.as_view(), name="preflight"),
     path("orders", ledger.Orders.as_view(), name="orders"),
     path("orders/<int:order_id>", ledger.OrderDetail.as_view(), name="order"),
     path("trades", ledger.Trades.as_view(), name="trades"),

@@ -36,6 +36,8 @@ class BrokerOptionsSerializer(StrictSerializer):
     """What a kind of account needs besides its keys."""
 
     exchange = StrictCharField(max_length=40, required=False, help_text="ccxt: its name of it, such as kraken")
+    quote = StrictCharField(max_length=10, required=False, help_text="binance, ccxt: what coins trade against: USDT")
+    crypto_fee_ratio = StrictCharField(max_length=10, required=False, help_text="alpaca: your fee on coins: 0.0015")
 
 
 class BrokerAccountRequestSerializer(StrictSerializer):

@@ -127,7 +127,8 @@ class Link:
         """Orders that the venue has taken by our own hand: their end is told, though no stream speaks of it."""
         with self._lock:
             for order in orders:
-                self._newest(order)
+                for each in (order, *order.legs):
+                    self._newest(each)
 
     def sweep_soon(self, in_s: float = 0.0) -> None:
         """Ask by REST before it is due."""
@@ -214,7 +215,6 @@ class Link:
             self._executions[fill.execution_id] = fill.at
             if fill.broker_order_id in self._filled:
                 self._filled[fill.broker_order_id] += fill.qty
-            self._cursor = max(self._cursor, fill.at - OVERLAP)
             if not fill.client_order_id and event.order is not None:
                 event = replace(event, execution=replace(fill, client_order_id=event.order.client_order_id))
             return event
@@ -222,8 +222,6 @@ class Link:
 
     def _newest(self, order: BrokerOrder) -> tuple[bool, BrokerOrder]:
         """(whether it says something new, the newest that is known). News from before the last state are none."""
-        for leg in order.legs:
-            self._newest(leg)
         told = self._orders.get(order.broker_order_id)
         if told is not None and _is_older(order, told):
             return False, told
@@ -292,6 +290,8 @@ class Link:
                 with self._lock:
                     self._orders.pop(key, None)
         self._book(new, found, began_at)
+        # Only what REST listed moves the next question on: what the stream told of may have older neighbours.
+        self._cursor = max([self._cursor, *(each.at - OVERLAP for each in executions)])
         if began - self._flows_at >= FLOWS_EVERY_S:
             for activity in self.broker.activities(self._flows_since):
                 self._tell(BrokerEvent("flow", activity.at, activity=activity))

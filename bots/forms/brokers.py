@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
 
 from accounts.forms import AccessibleForm, password_again
 from accounts.models import BrokerAccount
-from accounts.services.brokers.cleaning import ENVIRONMENTS, MAX_KEY, MAX_NAME
+from accounts.services.brokers.cleaning import ENVIRONMENTS, MAX_KEY, MAX_NAME, OPTIONS
 from accounts.services.brokers.practice import MAX_CASH, MIN_CASH
+from engine.errors import InputError
+from tradingsite.lib.errors import ApiError
 
 Environment, Kind = BrokerAccount.Environment, BrokerAccount.Kind
 # kind → (title, what it is, where its keys come from)
@@ -65,15 +68,23 @@ class BrokerAccountForm(_WithPassword):
         help_text="ccxt’s name of it, in small letters: kraken, okx, coinbase",
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "none"}),
     )
+    quote = forms.CharField(
+        label="Coins are traded against",
+        max_length=10,
+        required=False,
+        help_text="USDT, USDC, EUR … Empty: what is usual there",
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "characters"}),
+    )
     api_key = _secret("API key")
     api_secret = _secret("API secret")
-    field_order = ("name", "environment", "exchange", "api_key", "api_secret", "password")
+    field_order = ("name", "environment", "exchange", "quote", "api_key", "api_secret", "password")
 
     def __init__(self, *args: Any, kind: str, real_money: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kind, self.real_money = kind, real_money
-        if kind != Kind.CCXT:
-            del self.fields["exchange"]
+        for name in ("exchange", "quote"):
+            if name not in OPTIONS[kind]:
+                del self.fields[name]
         offered = [name for name in ENVIRONMENTS[kind] if name in ENVIRONMENT_TEXTS]
         self.fields["environment"].choices = [(name, ENVIRONMENT_TEXTS[name][0]) for name in offered]
         self.describe()
@@ -91,10 +102,16 @@ class BrokerAccountForm(_WithPassword):
         """The environment that is picked."""
         return self["environment"].value() or Environment.PAPER.value
 
+    def refuse(self, refusal: InputError | ApiError) -> None:
+        """A fault of an option belongs to the field of its name."""
+        faults = [replace(fault, path=fault.path.removeprefix("options.")) for fault in refusal.faults]
+        super().refuse(InputError(faults) if faults else refusal)
+
     def values(self) -> dict[str, Any]:
         """What `accounts.services.brokers.add` takes."""
         sent = {name: self.cleaned_data[name] for name in ("name", "environment", "api_key", "api_secret")}
-        options = {"exchange": self.cleaned_data["exchange"]} if "exchange" in self.fields else {}
+        typed = {name: self.cleaned_data.get(name, "").strip() for name in OPTIONS[self.kind]}
+        options = {name: value.upper() if name == "quote" else value for name, value in typed.items() if value}
         return {**sent, "kind": self.kind, "options": options}
 
 

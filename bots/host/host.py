@@ -48,7 +48,7 @@ LOOK_S = 1.0  # how often rows are asked for new sessions, wishes and commands; 
 MOST_WAITING, FEW_WAITING = 16, 4  # instants of one session: its feed is paused at one, resumed at the other
 PRICE_EVERY_S = 2.0
 _THREADS = ("trading", "leases", "venues")
-_VENUES_AT_ONCE = 4  # accounts that are being opened
+_VENUES_AT_ONCE = 8  # accounts that are being opened
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class Host:
         self._bars, self._look, self._told = asyncio.Event(), asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         self.connections = Connections(self.name, lambda: _call_soon(loop, self._told.set))
-        watches = (self._keep_leases, self._look_at_rows, self._hear_nudges)
+        watches = (self._keep_leases, self._tidy_accounts, self._look_at_rows, self._hear_nudges)
         jobs = [
             asyncio.create_task(self._forever(job), name=job.__name__)
             for job in (self.hub.run, self._trade, self._hear_venues, *watches)
@@ -132,9 +132,10 @@ class Host:
                 seat.subscription.resume()
 
     async def _hear_venues(self) -> None:
-        """What brokers have told, as soon as it is there."""
+        """What brokers have told, as soon as it is there; and now and then what was not done when it was told."""
         while True:
-            await self._told.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), leases.HEARTBEAT_S)
             self._told.clear()
             for account in self.connections.all():
                 runners = self._runners_at(account)
@@ -155,18 +156,20 @@ class Host:
             held += [lease for lease, _ in self._opening.values()]
             lost = await self._in_keeping(self._renew, held)
             self._leave(lost)
-            await self._close_unused()
             await asyncio.sleep(leases.HEARTBEAT_S)
 
-    async def _close_unused(self) -> None:
-        """Accounts that none of our sessions trades at any more, and where nothing is left of one."""
-        watched = await self._in_venues(self.connections.watch)
-        used = {seat.runner.lease.account for seat in self.seats.values()}
-        used |= {lease.account for lease, _ in self._opening.values()}
-        accounts = [c.lease.account_id for c in self.connections.all() if c.lease not in used]
-        unused = [account for account in accounts if account not in watched]
-        if unused:
-            await self._in_venues(functools.partial(self.connections.close, unused, release=True))
+    async def _tidy_accounts(self) -> None:
+        """Watch accounts where something of ours is left, and close those that nobody needs any more."""
+        while True:
+            await asyncio.sleep(leases.HEARTBEAT_S)
+            watched = await self._in_venues(self.connections.watch)
+            used = {seat.runner.lease.account for seat in self.seats.values()}
+            used |= {lease.account for lease, _ in self._opening.values()}
+            accounts = [c.lease.account_id for c in self.connections.all() if c.lease not in used]
+            unused = [account for account in accounts if account not in watched]
+            if unused:
+                close = functools.partial(self.connections.close, unused, release=True, idle_s=2 * leases.HEARTBEAT_S)
+                await self._in_venues(close)
 
     def _renew(self, held: list[leases.Lease]) -> set[int]:
         lost = leases.renew(self.name, held) if held else set()
@@ -178,6 +181,7 @@ class Host:
             **self.desk.figures(),
             **self.newsroom.measures.figures(),
             "machine": self._machine.read(),
+            "accounts": {str(account.lease.account_id): account.figures() for account in self.connections.all()},
         }
         HostSign.objects.update_or_create(
             name=self.name,

@@ -19,7 +19,7 @@ from bots import mapping
 from bots.host import feeds, ledger, outcomes, recovery
 from bots.host.account import Absorbed, Account
 from bots.host.desk import Verdict, capped
-from bots.host.instants import Decided, Done, Instant
+from bots.host.instants import Decided, Done, Instant, instants_of
 from bots.host.lease import Lease, LostLease
 from bots.host.plans import desk_of
 from bots.host.positions import LedgerMismatch
@@ -41,6 +41,7 @@ class Runner:
     """One leased session. `state` is the row's, kept up with each move we make."""
 
     account: Account
+    exit_words = "An exit order was placed; it meets the next bar."
 
     def __init__(self, lease: Lease, session: TradingSession) -> None:
         self.lease, self.session = lease, session
@@ -120,19 +121,7 @@ class Runner:
     def instants(self, batch: BarBatch) -> list[Instant]:
         """The bars of a batch by their start, without those that were worked through already."""
         plan = self.desk.plan
-        matched = batch.of(plan.match_timeframe)
-        deciding = batch.of(plan.timeframe)
-        found: dict[int, Instant] = {}
-        for symbol, bar in matched.items():
-            if bar.ts_open <= self.cursor_ns:
-                continue
-            at = found.setdefault(
-                bar.ts_open, Instant(bar.ts_open, bar.ts_close, {}, {}, batch.received_ns, bar.backfilled)
-            )
-            at.bars[symbol] = bar.values()[1:]
-            if symbol in deciding:
-                at.deciding[symbol] = (deciding[symbol].ts_open, deciding[symbol].values()[1:])
-        return [found[ts] for ts in sorted(found)]
+        return instants_of(batch, plan.match_timeframe, plan.timeframe, after_ns=self.cursor_ns)
 
     def blocked(self) -> str | None:
         """Why no entry may be decided now; None: they may. Exits are never blocked."""
@@ -293,7 +282,7 @@ class Runner:
                 return self.between(None, [], {command.pk: "There was no such position."})
             step = portfolio.request_exit(symbol, "user")
             told = {"do": "exit", "symbol": symbol, "reason": "user"}
-            return self.between(step, [told], {command.pk: "An exit order was placed; it meets the next bar."})
+            return self.between(step, [told], {command.pk: self.exit_words})
         step = portfolio.cancel_entry(symbol)
         return self.between(step, [{"do": "cancel", "symbol": symbol}], {command.pk: "Working entries were canceled."})
 

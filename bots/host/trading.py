@@ -10,22 +10,19 @@ import functools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from accounts.models import BrokerAccount
-from accounts.services import brokers
 from accounts.services.notifications import notify
 from bots import failpoints, mapping
 from bots.book import CrossingFill
-from bots.brokers.base import Unauthorised
 from bots.host import ending, ledger, own_chat, sending
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
+from bots.host.hearing import Hearing
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
@@ -35,11 +32,8 @@ from bots.host.positions import LedgerMismatch
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
 from bots.live import strays
-from bots.live.asks import Answer
 from bots.live.bookings import waiting
-from bots.live.connection import Connection
 from bots.live.connections import Ready
-from bots.live.grouping import members
 from bots.live.runner import LiveRunner
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
@@ -47,7 +41,6 @@ from bots.states import IllegalMove, SessionState
 from bots.venues.base import Venue, VenueDown
 from bots.venues.paper import PaperVenue
 from engine import InputError
-from tradingsite.lib.errors import Conflict
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +50,7 @@ WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
 T = TypeVar("T")
 
 
-def refusal_in_words(account: BrokerAccount, reason: str) -> str:
-    """Why a session halts whose account does not let it in."""
-    return f"{account.name} refuses its keys: {reason} Check them, then start a new session."[:500]
-
-
-class TradingDesk:
+class TradingDesk(Hearing):
     """All methods run in the trading thread; those that return ids say which sessions this host has no more."""
 
     def __init__(self, newsroom: Newsroom, envelopes: Envelopes) -> None:
@@ -213,32 +201,6 @@ class TradingDesk:
                 lost |= self._settle([(runner, more)])
         return lost
 
-    def _net(self, held: Sequence[tuple[Runner, Done]]) -> set[int]:
-        """Settle opposite orders among sessions of one account, where its owner wants that; the rest is sent. Ids as
-        `_settle`."""
-        lost: set[int] = set()
-        by_account: dict[int, dict[LiveRunner, list[Order]]] = {}
-        for runner, done in held:
-            if isinstance(runner, LiveRunner) and done.write.orders:
-                alone = [order for order in done.write.orders if not members(order, done.write.orders)]
-                by_account.setdefault(runner.connection.account.pk, {})[runner] = alone
-        for decided in by_account.values():
-            if len(decided) > 1:
-                lost |= self._cross({runner.session.pk: runner for runner in decided}, chain(*decided.values()))
-        return lost
-
-    def _cross(self, runners: Mapping[int, LiveRunner], orders: Iterable[Order]) -> set[int]:
-        lost: set[int] = set()
-        neighbours = next(iter(runners.values())).connection.neighbours
-        for crossing in neighbours.crossings(list(orders)):
-            pairs: list[tuple[Runner, Done]] = []
-            for session_id, event in crossing.events(timezone.now()).items():
-                runner = runners[session_id]
-                done = self._guarded(runner, lost, lambda r=runner, e=event: r.heard(e))
-                pairs += [(runner, done)] if done is not None else []
-            lost |= self._settle(pairs)
-        return lost
-
     def _send(self, runners: Mapping[int, PaperRunner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
         """Bring committed orders to the venue and its word into rows and accounts. The ids of sessions that halted."""
         answers = patiently(lambda: sending.send(self.venue, orders, waits=waits))
@@ -336,52 +298,6 @@ class TradingDesk:
                 if pk in idle:
                     self._guarded(runner, gone, functools.partial(self._end, runner, gone))
         return gone
-
-    def hear(self, connection: Connection, runners: Mapping[int, LiveRunner]) -> set[int]:
-        """What a venue has told: each piece is booked by the session that it is of, and written before the next one.
-
-        runners: of this host, by session.
-        """
-        gone: set[int] = set()
-        held = [piece for session_id in runners for piece in connection.held(session_id)]
-        for piece in [*held, *connection.take()]:
-            runner = runners.get(piece.session_id)
-            if runner is None:
-                strays.book(connection, piece)
-            elif piece.session_id not in gone:
-                if isinstance(piece.news, Answer) and piece.news.ask.do == "submit":
-                    self.measures.took(piece.session_id, "ack", piece.news.took_s)
-                done = self._guarded(runner, gone, lambda r=runner, n=piece.news: r.heard(n))
-                if done is not None:
-                    gone |= self._settle([(runner, done)])
-        for session_id, runner in runners.items():
-            if runner.is_due and session_id not in gone:
-                done = self._guarded(runner, gone, runner.protect)
-                gone |= self._settle([(runner, done)]) if done is not None else set()
-        for session_id, why in strays.compare(connection).items():
-            if session_id in runners and session_id not in gone:
-                gone |= self._finish(runners[session_id], SessionState.HALTED, why)
-        return gone
-
-    def refuse(self, connection: Connection, runners: Iterable[LiveRunner]) -> set[int]:
-        """The venue refuses an account's keys: its sessions halt, and nobody else's."""
-        brokers.mark_refused(connection.account, connection.refusal)
-        gone: set[int] = set()
-        for runner in runners:
-            gone |= self._finish(runner, SessionState.HALTED, refusal_in_words(connection.account, connection.refusal))
-        return gone
-
-    def refuse_session(self, lease: Lease, error: Exception) -> None:
-        """A session's account cannot be opened, and would not be the next time either: it halts before it has begun."""
-        session = TradingSession.objects.select_related("broker_account", "owner").get(pk=lease.session_id)
-        account = session.broker_account
-        reason = f"Something is wrong on our side: {type(error).__name__}. The log has the details."
-        if account is not None and isinstance(error, Unauthorised):
-            brokers.mark_refused(account, str(error))
-            reason = refusal_in_words(account, str(error))
-        elif isinstance(error, Conflict):
-            reason = str(error)
-        self._finish(PaperRunner(lease, session, self.venue), SessionState.HALTED, reason)
 
     def _watch_groups(self, runners: Sequence[Runner]) -> None:
         """Count what every session of ours holds, and tell of groups that hold more than their cap."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from bots import mapping
 from bots.brokers.base import BrokerOrder, Execution
 from bots.host.account import QUOTE, Absorbed, Account, Tracked, view_of
-from bots.models import BrokerExecution, Order, Trade, TradingSession
+from bots.models import BrokerExecution, Order, OrderRole, Trade, TradingSession
 from bots.orders import Fill, Moved, OrderState, apply
 
 _O = OrderState
@@ -75,6 +75,9 @@ class LiveAccount(Account):
         self.orders[order.seq] = Tracked(order, view_of(order, frozenset()))
         done.orders.append(order)
 
+    def _sized(self, tracked: Tracked, row: Any) -> None:
+        """What was brought to the venue's steps stays at them, whatever the engine asked for."""
+
     # --- the engine's word ------------------------------------------------------------------------------------------
 
     def _end(self, tracked: Tracked, status: str, done: Absorbed) -> None:
@@ -117,6 +120,8 @@ class LiveAccount(Account):
         row = tracked.row
         row.broker_order_id = order.broker_order_id or row.broker_order_id
         row.venue_status, row.state_reason = order.status[:24], (order.reason or row.state_reason)[:300]
+        if row.role != OrderRole.PLAIN:
+            self._take_over(tracked, order)
         if order.state in _ENDS and order.filled > tracked.view.filled:
             self.ends[row.seq] = (order.state, order.filled)  # its last fills are under way
         else:
@@ -127,6 +132,16 @@ class LiveAccount(Account):
         if row.seq in self.unasked and row.seq in self.orders and row.broker_order_id:
             self.unasked.discard(row.seq)
             self.unwant(row.seq, done)
+
+    @staticmethod
+    def _take_over(tracked: Tracked, order: BrokerOrder) -> None:
+        """What rests is changed by the venue itself: by a split, or when the other exit of its group fills."""
+        row = tracked.row
+        if order.qty > 0 and tracked.view.filled <= order.qty != tracked.view.qty:
+            row.qty = mapping.quantity(order.qty)
+            tracked.view = replace(tracked.view, qty=row.qty)
+        row.stop_px = row.stop_px and mapping.price(order.stop_px or row.stop_px)
+        row.limit_px = row.limit_px and mapping.price(order.limit_px or row.limit_px)
 
     def _move(self, tracked: Tracked, state: OrderState) -> None:
         view = tracked.view

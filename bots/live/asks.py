@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
 
 from bots.brokers.base import BrokerOrder, InstrumentRules, OrderRequest, Refused
@@ -49,10 +49,11 @@ def as_request(order: Order, rules: InstrumentRules | None) -> OrderRequest:
     before it leaves was settled with another session (`bots.live.opposite`)."""
     qty, tif = order.qty - order.filled_qty, order.time_in_force
     if rules is not None:
-        step = rules.fraction_step if rules.fractionable else rules.lot
-        qty = qty.quantize(step, ROUND_DOWN) if step < 1 else (qty // step) * step
+        qty = qty // step_of(rules) * step_of(rules)
         if not rules.base and qty % rules.lot and tif in _SINGLE:
             tif = "day"  # fractions of shares are good for the day only
+        elif tif in _SINGLE and tif not in rules.tifs:
+            tif = "gtc"  # a market that never closes has no day
     limits, stops = order.kind in ("limit", "stop_limit"), order.kind in ("stop", "stop_limit")
     return OrderRequest(
         client_order_id=order.client_order_id,
@@ -67,6 +68,16 @@ def as_request(order: Order, rules: InstrumentRules | None) -> OrderRequest:
         if stops
         else None,
     )
+
+
+def step_of(rules: InstrumentRules) -> Decimal:
+    """The least step of a quantity there."""
+    return rules.fraction_step if rules.fractionable else rules.lot
+
+
+def is_dust(qty: Decimal, px: Decimal, rules: InstrumentRules) -> bool:
+    """Whether so few units are held that the venue takes no order for them."""
+    return qty < max(step_of(rules), rules.min_qty) or qty * px < rules.min_notional
 
 
 def as_broker_order(order: Order) -> BrokerOrder:

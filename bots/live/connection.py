@@ -73,11 +73,14 @@ class Connection:
         self.rules: dict[str, InstrumentRules] = {}
         self.symbols: set[str] = set()
         self.looked_at = -float("inf")  # monotonic, before the venue was asked
+        self.asked_for = time.monotonic()  # when a session last wanted it
         self.truth: reconcile.Truth | None = None
         self.doubts = reconcile.Doubts()
         self.neighbours = Neighbours(account.pk)
         self._refusal = ""
-        self._found: deque[Piece] = deque()
+        self._found: deque[Piece] = deque()  # from any thread
+        self._events: list[BrokerEvent] = []  # taken, and not known yet whose they are
+        self._pieces: deque[Piece] = deque()  # taken, and not booked yet
         self._looks: deque[reconcile.Truth] = deque()
         self._held: dict[int, list[Piece]] = {}  # for sessions that are being opened
         self._is_looking = self._is_undoing = self._has_ended = False
@@ -104,6 +107,10 @@ class Connection:
         """The venue's words, where it refuses the keys; else empty."""
         state = self.link.state
         return state.why if state.is_unauthorised else self._refusal
+
+    def figures(self) -> dict[str, Any]:
+        """How it goes, JSON-ready: what orders waited for us and for the venue, and whether the link is up."""
+        return {**self.executor.figures(), "is_up": self.link.state.is_up}
 
     # --- to the venue -----------------------------------------------------------------------------------------------
 
@@ -221,16 +228,21 @@ class Connection:
     # --- from the venue ---------------------------------------------------------------------------------------------
 
     def take(self) -> list[Piece]:
-        """What has come since the last call, in the order in which it is to be booked."""
-        pieces = []
+        """What is to be booked, in order. Each piece stays until it is `done`: whatever goes wrong, none is lost."""
         while self._found:
-            pieces.append(self._found.popleft())
-        events = self.link.take()
-        owners = self._owners(events) if any(_session_of(event) is None for event in events) else {}
-        for event in events:
+            self._pieces.append(self._found.popleft())
+        self._events += self.link.take()
+        nameless = any(_session_of(event) is None for event in self._events)
+        owners = self._owners(self._events) if nameless else {}
+        for event in self._events:
             session_id = _session_of(event) or owners.get(_broker_id(event), 0)
-            pieces.append(Piece(session_id, event, self))
-        return pieces
+            self._pieces.append(Piece(session_id, event, self))
+        self._events = []
+        return list(self._pieces)
+
+    def done(self) -> None:
+        """The first piece that was taken is booked."""
+        self._pieces.popleft()
 
     def hold(self, piece: Piece) -> None:
         """Keep it for its session, which a host is about to run."""

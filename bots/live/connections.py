@@ -103,6 +103,7 @@ class Connections:
         with self._lock:
             found = self._open.get(lease.account_id)
             if found is not None and found.lease == lease:
+                found.asked_for = time.monotonic()
                 return found
             if found is not None:
                 found.close()  # of a lease that was lost meanwhile
@@ -137,13 +138,14 @@ class Connections:
                 connection.permit.seen(began)
         return lost
 
-    def close(self, account_ids: Iterable[int], *, release: bool) -> None:
-        """Close these accounts. release: let go of their leases, too."""
+    def close(self, account_ids: Iterable[int], *, release: bool, idle_s: float = 0.0) -> None:
+        """Close these accounts. release: let go of their leases, too. idle_s: leave those that were asked for since."""
         for account_id in account_ids:
             with self._lock:
-                connection = self._open.pop(account_id, None)
-            if connection is None:
-                continue
+                connection = self._open.get(account_id)
+                if connection is None or time.monotonic() - connection.asked_for < idle_s:
+                    continue
+                del self._open[account_id]
             connection.close()
             if release:
                 leases.release(connection.lease)

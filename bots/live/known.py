@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import time
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -11,20 +11,23 @@ from django.utils import timezone
 from bots import ids
 from bots.brokers.base import BrokerOrder, Execution
 from bots.brokers.link import OVERLAP
+from bots.live import flows
 from bots.live.connection import Connection
 from bots.models import Order, TradingSession
 from bots.orders import WORKING
+
+ASK_EVERY_S = 2.0
+TRIES = 4  # to read positions and executions of one moment
 
 
 @dataclass(slots=True)
 class Known:
     """orders: by client id, of each of the session's orders that is not over; None: the venue has none with that id.
 
-    executions: of the session's orders, oldest first, those that are booked included. positions: of the account, signed
-    units. read_at: before the first question.
+    executions: of the session's orders, oldest first, without those that are booked. positions: of the account, signed
+    units.
     """
 
-    read_at: datetime.datetime
     orders: dict[str, BrokerOrder | None] = field(default_factory=dict)
     executions: list[Execution] = field(default_factory=list)
     positions: dict[str, Decimal] = field(default_factory=dict)
@@ -32,21 +35,37 @@ class Known:
 
 def ask(connection: Connection, session: TradingSession) -> Known:
     """Ask the venue, blocking. Raises what `bots.brokers.base.Broker` raises."""
-    known = Known(timezone.now())
+    known = Known()
     broker = connection.broker
     connection.listen_for(session)
+    flows.fetch(connection.account, broker)  # type: ignore[arg-type]  # a split overnight, before units are compared
     rows = list(session.orders.filter(state__in=WORKING))
     newest = session.broker_executions.order_by("-executed_at").values_list("executed_at", flat=True).first()
-    if rows or newest is not None:
-        since = min([row.created_at for row in rows] + ([newest] if newest else []))
-        known.executions = _named(connection, session, broker.executions(since - OVERLAP, session.symbols))
+    since = min([row.created_at for row in rows] + ([newest] if newest else []), default=None)
+    executions: list[Execution] = []
+    for _ in range(TRIES):
+        known.positions = {position.symbol: position.qty for position in broker.positions()}
+        if since is None:
+            break
+        before, executions = len(executions), broker.executions(since - OVERLAP, session.symbols)
+        if len(executions) == before:
+            break  # nothing was traded between the two: they tell of the same moment
+    known.executions = _named(connection, session, executions)
     for row in rows:
-        found = broker.find(row.client_order_id, row.symbol)
-        if found is None and row.broker_order_id:
-            found = broker.order(row.broker_order_id, row.symbol)  # a leg, which has another name at the venue
-        known.orders[row.client_order_id] = found
-    known.positions = {position.symbol: position.qty for position in broker.positions()}
+        known.orders[row.client_order_id] = _find(connection, row)
     return known
+
+
+def _find(connection: Connection, row: Order) -> BrokerOrder | None:
+    """What the venue knows of one of ours. Where it cannot refuse an id that was used, an order is absent only once it
+    can no longer arrive."""
+    capabilities = connection.broker.capabilities
+    while True:
+        found: BrokerOrder | None = connection.broker.find(row.client_order_id, row.symbol)
+        left_s = capabilities.proof_window_s - (timezone.now() - row.created_at).total_seconds()
+        if found is not None or capabilities.ids_stay_used or left_s <= 0:
+            return found
+        time.sleep(min(left_s, ASK_EVERY_S))
 
 
 def _named(connection: Connection, session: TradingSession, executions: list[Execution]) -> list[Execution]:

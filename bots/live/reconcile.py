@@ -31,7 +31,7 @@ from bots.live.differences import (
     compare,
     first_external,
 )
-from bots.models import BrokerExecution, BrokerHolding, Discrepancy, Order, Position, Side
+from bots.models import BrokerHolding, Discrepancy, Order, Position, Side
 from bots.orders import WORKING
 from tradingsite.lib import realtime
 
@@ -211,9 +211,3 @@ def _paid(account: BrokerAccount, symbols: set[str]) -> dict[str, Decimal]:
         if units:
             found[symbol] = value / units
     return found
-
-
-def keep_executions(rows: Iterable[BrokerExecution]) -> None:
-    """Keep executions that no running session has booked, each once by its id."""
-    with transaction.atomic():
-        BrokerExecution.objects.bulk_create(list(rows), ignore_conflicts=True)

@@ -62,6 +62,13 @@ class Sums:
     def agrees(self) -> bool:
         return all(row.agrees for row in self.symbols)
 
+    @property
+    def undecided_cash(self) -> Decimal:
+        """What the venue has beyond the parts; a difference that the inbox tells of, or a fill that is being booked."""
+        if self.cash is None or self.free is None:
+            return _ZERO
+        return self.cash - self.free - sum((share.cash for share in self.shares), _ZERO)
+
 
 def shares(account: BrokerAccount) -> list[Share]:
     """The part of each session that is active or still holds something, oldest first."""

@@ -7,55 +7,49 @@ asked, what became of an order, an execution. Nothing here waits for the venue.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
-
-from django.utils import timezone
 
 from bots import failpoints, mapping
 from bots.brokers.base import BrokerEvent, BrokerOrder, Execution
 from bots.host import feeds
 from bots.host.account import Absorbed, Tracked
-from bots.host.instants import Done, Instant
+from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease
-from bots.host.ledger import SessionWrite
 from bots.host.positions import LedgerMismatch
-from bots.live import asks, grouping, posting
+from bots.live import bookings, dust, grouping, posting
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
 from bots.live.known import Known
-from bots.live.protecting import ProtectedRunner
 from bots.live.protector import Protector
-from bots.models import BookingRequest, Order, OrderRole, Trade, TradingSession
+from bots.live.telling import TellingRunner
+from bots.models import BookingRequest, Order, OrderRole, TradingSession
 from bots.orders import OrderState
 from bots.states import SessionState
 from engine import InputError
-from engine.portfolio import StepLog
-from engine.types import BUY, REQUEST_REASONS, SELL, STATUS_NAMES
 from marketdata.columns import TIMEFRAME_NS
 
 _O = OrderState
-_ENGINE_WORDS = {_O.CANCELED: "cancelled", _O.EXPIRED: "expired", _O.REJECTED: "denied", _O.DENIED: "denied"}
-AGAIN_S = (1.0, 2.0, 5.0, 15.0, 60.0)  # an exit that the venue refuses is tried again after so long
 LEAST = Decimal("0.999999999")  # of a position: what is smaller than that is missing units, not a rounded figure
 ASK_AGAIN_S = 5.0  # a cancel that nothing is heard of
 
 
-class LiveRunner(ProtectedRunner):
+class LiveRunner(TellingRunner):
     """See `Runner`. known: what the venue said of the session's orders when it was taken."""
 
     account: LiveAccount
+    exit_words = "An exit order is on its way to the venue."
 
     def __init__(self, lease: Lease, session: TradingSession, connection: Connection, known: Known) -> None:
         super().__init__(lease, session)
         self.connection, self.known = connection, known
-        self._again: dict[str, tuple[str, int, float]] = {}  # symbol → reason, tries, when an exit is due again
-        self._asked: dict[int, float] = {}  # order → when its end was asked for last
+        self._again, self._asked = {}, {}
         self._quiet_since: float | None = None
         self._waiting = set()
-        self._built_at = 0.0  # monotonic, of the last rows
+        self._built_at = 0.0
+        self._undecided: list[Mapping[str, Any] | None] = []  # what an instant decided and the venue would not take
         self._told_trouble: str | None = None
         self.troubled = True  # as it was known when its owner's wish was last heeded
 
@@ -88,6 +82,8 @@ class LiveRunner(ProtectedRunner):
                 yield self._told(tracked, theirs)
             elif not self._goes_with_another(tracked.row):
                 yield self._absent(tracked)
+        for request in bookings.waiting([self.session.pk]).get(self.session.pk, []):
+            yield self.post(request)
         self._compare_positions()
         done = self._let_go_of_unwanted()
         if done is not None:
@@ -111,9 +107,11 @@ class LiveRunner(ProtectedRunner):
             raise LedgerMismatch(f"the venue does not know order {order.client_order_id}, which it had accepted")
         absorbed = Absorbed()
         age_ns = time.time_ns() - mapping.nanoseconds(order.created_at)
-        is_protective = order.role != OrderRole.PLAIN
-        if is_protective or (order.is_entry and age_ns > TIMEFRAME_NS[self.session.timeframe]):
-            order.state_reason = "It never left" if is_protective else "It never left, and its bar is long past"
+        is_late = order.is_entry and age_ns > TIMEFRAME_NS[self.session.timeframe]
+        # An id that is free again once its order has ended is never sent twice: what is still wanted is decided anew.
+        is_once = self.connection.broker.capabilities.ids_stay_used
+        if order.role != OrderRole.PLAIN or is_late or not is_once:
+            order.state_reason = "It never left, and its bar is long past" if is_late else "It never left"
             self.account.on_its_way(tracked, _O.CANCELED, feeds.wall_time(), absorbed)
             return self._written(absorbed, [self._end_in_engine(order, "cancelled", absorbed)])
         return self._written(absorbed, [], again=[order])
@@ -160,17 +158,25 @@ class LiveRunner(ProtectedRunner):
         for order in absorbed.orders:
             if order.state == _O.INTENT:
                 self._fit(order)
+        for order in absorbed.orders:
+            if order.state == _O.INTENT and not order.is_entry and not order.qty:
+                self._undecided.append(self._deny(order, "Less than the venue's least step", absorbed))
         denied = super()._preflight(absorbed, at)
         self._add_exits(absorbed)
         return denied
 
-    def _fit(self, order: Order) -> None:
-        """Bring an order to the venue's steps before its row is written: what is sent is what the ledger says."""
-        request = asks.as_request(order, self.connection.rules.get(order.symbol))
-        order.qty, order.time_in_force = mapping.quantity(request.qty), request.time_in_force
-        order.limit_px = None if request.limit_px is None else mapping.price(request.limit_px)
-        order.stop_px = None if request.stop_px is None else mapping.price(request.stop_px)
-        self.account.resize(order)
+    def _deny(self, order: Order, reason: str, absorbed: Absorbed) -> Mapping[str, Any] | None:
+        """An exit that must not be sent; what the tape keeps of it."""
+        self.account.refused(order.seq, _O.DENIED, reason)
+        self.account.settle(self.account.orders[order.seq], feeds.wall_time(), absorbed)
+        return self._end_in_engine(order, "denied", absorbed)
+
+    def put_down(self, decided: Decided) -> Done:
+        done, told = super().put_down(decided), self._undecided
+        if done.write.cycle is not None:
+            done.write.cycle.interventions += [dict(each) for each in told if each is not None]
+        self._undecided = []
+        return done
 
     def committed(self, done: Done) -> list[Order]:
         self.connection.permit.seen(self._built_at)  # the rows were written under the account's lease after that
@@ -300,76 +306,7 @@ class LiveRunner(ProtectedRunner):
         self.connection.look()  # what waited for it in the inbox is done then
         return done
 
-    # --- the engine -------------------------------------------------------------------------------------------------
-
-    def _in_engine(self) -> set[int]:
-        return {order.serial for order in self.desk.portfolio.working_orders()}
-
-    def _book_in_engine(self, order: Order, executed: Execution, trade: Trade, absorbed: Absorbed) -> Mapping[str, Any]:
-        """Tell the engine of a booked execution; what the tape keeps of it. Raises LedgerMismatch."""
-        portfolio = self.desk.portfolio
-        kept = executed.qty - trade.qty if trade.side == "BUY" else Decimal(0)  # commission taken in the coin
-        facts = {
-            "qty": float(trade.qty + kept),
-            "px": float(trade.px),
-            "commission": 0.0 if kept else float(trade.commission),
-            "ts": mapping.nanoseconds(trade.executed_at),
-        }
-        try:
-            if order.role != OrderRole.PLAIN:
-                told = {"do": "fill_exit", "symbol": order.symbol, "reason": order.reason, **facts}
-                step = portfolio.fill_exit(order.symbol, reason=order.reason, **facts)
-            elif order.seq in self._in_engine():
-                told = {"do": "fill", "serial": order.seq, **facts, "kept": float(kept)}
-                step = portfolio.fill(order.seq, **facts, kept=float(kept))
-            else:
-                side = BUY if trade.side == "BUY" else SELL
-                told = {"do": "book_execution", "symbol": order.symbol, "side": side, **facts, "kept": float(kept)}
-                step = portfolio.book_execution(order.symbol, side, **facts, kept=float(kept))
-        except InputError as error:
-            raise LedgerMismatch(f"the engine cannot book {trade}: {error}") from error
-        self._follow(step, absorbed)
-        return told
-
-    def _after(self, tracked: Tracked, absorbed: Absorbed, was_over: bool) -> Mapping[str, Any] | None:
-        """Where an order has ended, the engine must have done with it, too."""
-        row, state = tracked.row, tracked.view.state
-        if was_over or not state.is_over:
-            return None
-        self._asked.pop(row.seq, None)
-        self._with_its_group(tracked, absorbed)
-        if state is _O.REJECTED:
-            self.event("order", f"The venue rejected {row}: {row.state_reason}", level="warning")
-            if row.role != OrderRole.PLAIN:
-                self.protector.refused(row)
-        return self._end_in_engine(row, _ENGINE_WORDS.get(state, "cancelled"), absorbed)
-
-    def _end_in_engine(self, order: Order, word: str, absorbed: Absorbed) -> Mapping[str, Any] | None:
-        if order.role != OrderRole.PLAIN or order.seq not in self._in_engine():
-            return None
-        if not order.is_entry and order.state != _O.FILLED:
-            self._try_again(order)
-        self._follow(self.desk.portfolio.end_order(order.seq, word), absorbed)
-        return {"do": "end_order", "serial": order.seq, "status": word}
-
-    def _follow(self, step: StepLog, absorbed: Absorbed) -> None:
-        """What the engine changed among our orders by itself: an exit that has nothing left to close, another one of
-        what came to a position while it was being closed. Rows of its own for what was executed are none of ours."""
-        at = feeds.wall_time()
-        for row in step.changed:
-            tracked = self.account.orders.get(int(row["serial"]))
-            if tracked is not None:
-                self.account.follow(tracked, row, at, absorbed)
-            elif STATUS_NAMES[row["status"]] == "working":
-                self._fit(
-                    self.account.decided(row, step.changed.symbols, self.last_bar_at or at, self.version, absorbed)
-                )
-
-    def _try_again(self, order: Order) -> None:
-        """An exit that did not close its position is due again, less often each time."""
-        reason = order.reason if order.reason in REQUEST_REASONS else "watchdog"
-        tries = self._again.get(order.symbol, ("", 0, 0.0))[1] + 1
-        self._again[order.symbol] = (reason, tries, time.monotonic() + AGAIN_S[min(tries, len(AGAIN_S)) - 1])
+    # --- beside the bars --------------------------------------------------------------------------------------------
 
     def tend(self) -> Done | None:
         for seq, asked in list(self._asked.items()):
@@ -379,6 +316,7 @@ class LiveRunner(ProtectedRunner):
             elif time.monotonic() - asked > ASK_AGAIN_S:
                 self._asked[seq] = time.monotonic()
                 self._ask_again(tracked)
+        dust.release(self)
         for symbol, (reason, tries, due) in list(self._again.items()):
             if symbol not in self.account.positions:
                 del self._again[symbol]
@@ -398,39 +336,6 @@ class LiveRunner(ProtectedRunner):
         request = self.request_of(order)
         sent_at = order.submitted_at or order.created_at
         self.connection.settle(Ask("submit", order, not order.is_entry, request), sent_at)
-
-    def _with_its_group(self, tracked: Tracked, absorbed: Absorbed) -> None:
-        """An order that never came to work takes those with it that were sent with it; and the order whose place it
-        should have taken goes on."""
-        at, first = feeds.wall_time(), tracked.row
-        if not tracked.view.state.is_over or tracked.view.filled > 0:
-            return
-        for leg in grouping.members(first, [each.row for each in self.account.orders.values()]):
-            if not leg.broker_order_id:
-                self.account.on_its_way(self.account.orders[leg.seq], _O.CANCELED, at, absorbed)
-        old = None if first.replaces is None else self.account.orders.get(first.replaces.seq)
-        if old is not None and tracked.view.state is _O.REJECTED:
-            Order.objects.filter(pk=first.pk).update(replaces=None)
-            first.replaces = None
-            self.account.goes_on(old, at, absorbed)
-            self.connection.ask_about(old.row)
-
-    # --- rows -------------------------------------------------------------------------------------------------------
-
-    def _write(self, absorbed: Absorbed, *, cursor_ns: int, **values: Any) -> SessionWrite:
-        self._built_at = time.monotonic()
-        return super()._write(absorbed, cursor_ns=cursor_ns, **values)
-
-    def _written(self, absorbed: Absorbed, told: list[Mapping[str, Any] | None], again: Sequence[Order] = ()) -> Done:
-        """The rows of what was booked, with what the engine was told for the tape. again: orders to be sent again."""
-        write = self._write(absorbed, cursor_ns=self.cursor_ns)
-        write.interventions = [dict(each) for each in told if each is not None]
-        if absorbed.trades:
-            before, self.equity = self.equity, write.values["equity"]
-            day = self._day(mapping.nanoseconds(absorbed.trades[-1].executed_at))
-            write.daily = self.account.day(day, before, self.equity, absorbed)
-            write.snapshot = self._snapshot(write, timezone.now())
-        return Done(write, absorbed, again=list(again))
 
     # --- the end ----------------------------------------------------------------------------------------------------
 

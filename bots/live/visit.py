@@ -18,12 +18,13 @@ from django.db.models.functions import Now
 
 from accounts.models import BrokerAccount
 from accounts.services import brokers
-from bots.brokers.base import Broker, RateLimited, Refused, Unauthorised, VenueDown
+from bots.brokers.base import Broker, BrokerEvent, RateLimited, Refused, Unauthorised, VenueDown
 from bots.brokers.registry import open_broker
 from bots.live import closing, flows, reconcile
 from bots.live import lease as leases
 from bots.live.differences import Doubts
 from bots.models import Discrepancy, Order, TradingSession
+from bots.states import ACTIVE
 
 log = logging.getLogger(__name__)
 
@@ -33,21 +34,23 @@ CLOSING_S = 20.0  # how long a visit waits for what it has sent
 
 
 def due() -> list[int]:
-    """Accounts that no host holds, on which sessions have traded, and that were not looked at for a while; and those
-    that have something to be undone."""
+    """Accounts with no session that a host runs or will run, where sessions have traded and that were not looked at for
+    a while; and those that have something to be undone."""
     asked = Discrepancy.objects.filter(
         broker_account=OuterRef("pk"), state=Discrepancy.State.CLOSING, ended_at__isnull=True
     )
-    rows = BrokerAccount.objects.filter(state=BrokerAccount.State.ACTIVE).filter(
-        Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
-    )
     traded = TradingSession.objects.filter(broker_account=OuterRef("pk"))
+    rows = BrokerAccount.objects.filter(state=BrokerAccount.State.ACTIVE).filter(
+        Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now()), ~Exists(traded.filter(state__in=ACTIVE))
+    )
     old = (Q(seen_at__isnull=True) | Q(seen_at__lt=Now() - EVERY)) & Exists(traded)
     return list(rows.filter(old | Exists(asked)).values_list("pk", flat=True))
 
 
 def visit(account_id: int) -> reconcile.Found | None:
-    """Look at it once, under its lease; None: a host has it, it is not in use, or its venue does not answer."""
+    """Look at it once, under its lease; None: a host has it or will have it, it is not in use, its venue is silent."""
+    if TradingSession.objects.filter(broker_account=account_id, state__in=ACTIVE).exists():
+        return None  # whoever runs it knows more of it than a visitor
     host = f"visit-{socket.gethostname()[:30]}-{os.getpid()}"
     with transaction.atomic():
         lease = leases.take(host, account_id)
@@ -79,7 +82,7 @@ def _look(account: BrokerAccount, broker: Broker, lease: leases.AccountLease, ho
     _undo(account, broker, permit)
     for _ in range(2):
         flows.fetch(account, broker)
-        _fetch_executions(account, broker)
+        _fetch_executions(account, broker, lease)
         found = reconcile.take_down(account, reconcile.look(broker), doubts, fence=lease.fence)
         if not doubts.waits:
             break
@@ -95,16 +98,24 @@ def _undo(account: BrokerAccount, broker: Broker, permit: leases.Permit) -> None
             time.sleep(AGAIN_S / 4)
 
 
-def _fetch_executions(account: BrokerAccount, broker: Broker) -> None:
-    """What was executed since the account was looked at last, by whomever."""
-    from bots.live.account import execution_row  # here: it brings the engine with it
+def _fetch_executions(account: BrokerAccount, broker: Broker, lease: leases.AccountLease) -> None:
+    """Book what was executed since the account was looked at last: for sessions that are over, or as nobody's."""
+    from bots.live import absent  # here: it brings the engine with it
 
     if account.seen_at is None:
         return
     symbols = set(account.holdings.values_list("symbol", flat=True))
     symbols |= {position.symbol for position in broker.positions()}
     found = broker.executions(account.seen_at - flows.OVERLAP, symbols)
-    ours: dict[str, Order] = {}
-    for order in Order.objects.filter(broker_account=account, broker_order_id__in={e.broker_order_id for e in found}):
-        ours[order.broker_order_id] = order
-    reconcile.keep_executions(execution_row(account.pk, each, ours.get(each.broker_order_id)) for each in found)
+    known = set(account.executions.values_list("execution_id", flat=True))
+    for execution in found:
+        if execution.execution_id in known:
+            continue
+        ours = Q(broker_order_id=execution.broker_order_id)
+        if execution.client_order_id:
+            ours |= Q(client_order_id=execution.client_order_id)
+        order = Order.objects.filter(ours, broker_account=account).select_related("session").first()
+        if order is not None:
+            absent.book(lease, order.session, BrokerEvent("fill", execution.at, execution=execution))
+        else:
+            absent.keep(lease, execution, "no order of ours")

@@ -88,7 +88,7 @@ class Keeper:
             raise RuntimeError("restore comes before save")
         rows = dict(self._touched)
         for name, (account, row) in self._waiting.items():
-            if thorough or row.request.kind == "trailing_stop":
+            if thorough or row.request.kind not in ("market", "limit"):  # the price moves stops without an event
                 rows[name] = account, row
         written: list[tuple[str, tuple[Any, ...]]] = []
         for account, row in rows.values():

@@ -25,7 +25,6 @@ def parts(account: BrokerAccount, asked: QueryDict) -> dict[str, Any]:
         "active": active,
         "takers": {row.symbol: [s for s in active if row.symbol in s.symbols] for row in found.symbols if row.external},
         "returns": returns.of_account(account),
-        "reserved": sum((share.cash for share in found.shares), start=0),
     }
 
 

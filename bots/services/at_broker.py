@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.conf import settings
 from accounts import selectors
 from accounts.models import BrokerAccount, User
 from accounts.services import brokers
-from bots.brokers.base import RateLimited, Refused, Unauthorised, VenueDown
+from bots.brokers.base import Broker, RateLimited, Refused, Unauthorised, VenueDown
 from bots.models import Mode
 from bots.services.feeds import REPLAY
 from engine.errors import Fault, InputError
@@ -76,19 +77,19 @@ def refuse_what_needs_matching(feed: str, strategy: str, settings: Mapping[str, 
         raise InputError(faults)
 
 
-def refuse_unknown_symbols(account: BrokerAccount, symbols: Sequence[str]) -> None:
-    """Ask the venue how these trade; blocking, outside any transaction.
+@contextlib.contextmanager
+def asked(account: BrokerAccount, why: str) -> Iterator[Broker]:
+    """The venue behind an account, for a few questions; blocking, outside any transaction.
 
-    Raises Unprocessable for what it does not list or does not trade, Conflict where it refuses the keys, Unavailable
-    where it does not answer.
+    Raises Conflict where it refuses the keys, Unavailable where it does not answer.
     """
     from bots.brokers.registry import open_broker  # here: it brings a broker's library with it
 
-    keys = brokers.keys_for(account, f"to ask how {', '.join(symbols)} trade there")
+    keys = brokers.keys_for(account, why)
     try:
         broker = open_broker(account.kind, account.environment, *keys, account.options)
         try:
-            rules = broker.rules(symbols)
+            yield broker
         finally:
             broker.close()
     except Unauthorised as said:
@@ -97,6 +98,15 @@ def refuse_unknown_symbols(account: BrokerAccount, symbols: Sequence[str]) -> No
     except (VenueDown, RateLimited, Refused) as said:
         text = f"“{account.name}” does not answer: {said} Try again in a moment."
         raise Unavailable(text) from said
+
+
+def refuse_unknown_symbols(account: BrokerAccount, symbols: Sequence[str]) -> None:
+    """Ask the venue how these trade; blocking, outside any transaction.
+
+    Raises Unprocessable for what it does not list or does not trade, and what `asked` raises.
+    """
+    with asked(account, f"to ask how {', '.join(symbols)} trade there") as broker:
+        rules = broker.rules(symbols)
     faults = []
     for at, symbol in enumerate(symbols):
         if symbol not in rules:

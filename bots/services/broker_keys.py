@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from accounts.models import BrokerAccount
-from accounts.services.brokers import Checked, KeysRefused, VenueSilent, VenueTooBusy
+from accounts.services.brokers import Checked, KeysRefused, NotOffered, VenueSilent, VenueTooBusy
 from bots.brokers.base import RateLimited, Refused, Unauthorised, VenueDown
 from bots.models import TradingSession
 from bots.states import OVER
@@ -15,12 +15,15 @@ from bots.states import OVER
 def check(kind: str, environment: str, key: str, secret: str, options: Mapping[str, Any]) -> Checked:
     """Open the venue with these keys and ask what they are good for, and for its money.
 
-    Raises KeysRefused, VenueSilent, VenueTooBusy (`accounts.services.brokers.register_checker`).
+    Raises KeysRefused, VenueSilent, NotOffered, VenueTooBusy (`accounts.services.brokers.register_checker`).
     """
     from bots.brokers.registry import open_broker  # here: it brings a broker's library with it
 
     try:
         broker = open_broker(kind, environment, key, secret, dict(options))
+    except ValueError as said:
+        raise NotOffered(str(said)) from said
+    try:
         try:
             facts, money = broker.check_keys(), broker.money()
         finally:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -41,6 +43,16 @@ def difference_pill(row: Discrepancy) -> SafeString:
 def inbox_waiting(user: User) -> int | None:
     """How many differences wait for this user; None: there is no account at a broker to compare."""
     return inbox.waiting_in_inbox(user)
+
+
+@register.filter
+def ago(moment: datetime.datetime) -> str:
+    """How long ago it was: "12 s ago", "3 min ago"; a day and more as hours and days."""
+    gone = max(0, int((timezone.now() - moment).total_seconds()))
+    for length, word in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if gone >= 2 * length:
+            return f"{gone // length} {word} ago"
+    return f"{gone} s ago"
 
 
 @register.filter

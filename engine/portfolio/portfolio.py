@@ -46,8 +46,8 @@ class Portfolio(FilledByBroker):
     finer_matching: as match_bars in simulate(): the steps are fine bars, and the symbols that a step gives signals for
         are those whose decision bar ends with it.
     legs: groups of symbols; the entries of one group that one step decides are all placed, or none.
-    external_fills: a broker fills, not the simulated venue: `step` marks, protects and decides, and what it
-        does comes in between steps by the methods of FilledByBroker. docs/fills.md section 18.
+    external_fills: a broker fills, not the simulated venue: `step` marks, protects and decides; executions come in
+        between steps, by the methods of FilledByBroker. docs/fills.md section 18.
     keep_history: False lets `step` call `trim` by itself, so that a portfolio may live for years in the same memory.
 
     Raises InputError for bars, cash or legs that make no sense, and for rules that no broker can follow.

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.portfolio.views import StepLog, order_rows
 from engine.result import Rows
-from engine.types import BOOK, DENIAL_NAMES, REASON_NAMES, STOP_LIMIT, Records
+from engine.types import BOOK, DENIAL_NAMES, ORDER, REASON_NAMES, STOP_LIMIT, Records
 from engine.world import LOGS, World
 
 _FIRST_COUNT: Final = BOOK.fields["n_orders"][1] // 8 if BOOK.fields else 0  # where BOOK counts rows and list lengths
@@ -93,8 +93,10 @@ class Reports:
         return StepLog(orders, changed, rows["fills"], rows["trips"], denials, float(self._equity[0]))
 
     def orders(self, rows: Records) -> Rows:
-        """The orders that stand in these rows, with serials."""
-        orders = self._world.logs.rows["orders"][rows]
+        """The orders that stand in these rows, with serials. They are taken as bytes, so that equal ones have equal
+        bytes: a copy of records has between its fields whatever was in the memory."""
+        table = self._world.logs.rows["orders"]
+        orders = table.view(np.uint8).reshape(len(table), -1)[rows].view(ORDER).reshape(-1)
         holdings = self._world.holdings[orders["symbol"]]
         works = (holdings["entry_order"] == rows) & (holdings["entry_triggered"] == 1)
         is_limit = (orders["kind"] == STOP_LIMIT) & (works | (orders["filled"] > 0.0))

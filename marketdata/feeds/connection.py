@@ -76,6 +76,7 @@ class Connection:
             self._route()
             for symbol in [s for s in self.tracks if not any(s in other.symbols for other in self._listeners)]:
                 track = self.tracks.pop(symbol)
+                self.halts.pop(symbol, None)
                 self._gone[0].update(track.counters())
                 self._gone[1].update(track.quarantined())
                 self.feed.unsubscribe([symbol])

@@ -84,13 +84,35 @@ def test_keys_that_work_and_are_not_taken_all_the_same(change, code):
     assert caught.value.code == code
 
 
+@pytest.mark.row("A9", "B17")
+def test_keys_that_may_withdraw_are_refused_by_what_the_venue_says(alice, practice_venue):
+    practice_venue.open_account(KEY, SECRET)
+    practice_venue.venue.exchange.accounts[KEY].may_withdraw = True
+    with pytest.raises(Unprocessable, match="may withdraw") as caught:
+        brokers.add(alice, {**VALUES, "kind": "binance"})
+    assert caught.value.code == "keys_may_withdraw"
+    practice_venue.venue.exchange.accounts[KEY].may_withdraw = False
+    assert brokers.add(alice, {**VALUES, "kind": "binance"}).permissions["withdraw"] is False
+
+
+@pytest.mark.row("A9")
+def test_an_exchange_that_is_not_supported_is_told_so(alice):
+    values = {**VALUES, "kind": "ccxt", "environment": "PAPER", "options": {"exchange": "no_such_exchange"}}
+    with pytest.raises(Unprocessable) as caught:
+        brokers.add(alice, values)
+    assert caught.value.code == "not_offered"
+
+
 @pytest.mark.row("A9")
 def test_a_venue_that_is_silent_leaves_nothing_behind(alice, practice_venue):
     practice_venue.open_account(KEY, SECRET)
-    practice_venue.fault(kind="status", status=503, path="/v2/account", method="GET", when="before", times=10)
-    with pytest.raises(Unavailable, match="Nothing was saved"):
-        brokers.add(alice, VALUES)
+    practice_venue.fault(kind="status", status=503, path="/v2/account", method="GET", when="before", times=30)
+    for _ in range(6):  # no try that counts: nothing was learned about the keys
+        with pytest.raises(Unavailable, match="Nothing was saved"):
+            brokers.add(alice, VALUES)
     assert not BrokerAccount.objects.exists()
+    practice_venue.venue.faults.clear()
+    assert brokers.add(alice, VALUES).state == "ACTIVE"
 
 
 @pytest.mark.row("A9")
@@ -150,7 +172,10 @@ def test_two_adds_at_once_make_one_account(alice, practice_venue):
         ({"api_key": ""}, "api_key"),
         ({"api_secret": "x" * 4_001}, "api_secret"),
         ({"api_secret": "schlüssel"}, "api_secret"),
-        ({"options": {"exchange": "kraken"}}, "options"),
+        ({"options": {"exchange": "kraken"}}, "options.exchange"),
+        ({"options": ["kraken"]}, "options"),
+        ({"kind": "binance", "options": {"quote": "US Dollar"}}, "options.quote"),
+        ({"options": {"crypto_fee_ratio": "1.5"}}, "options.crypto_fee_ratio"),
         ({"kind": "ccxt", "environment": "PAPER"}, "options.exchange"),
         ({"opposite_orders": "maybe"}, "opposite_orders"),
         ({"is_staff": True}, "is_staff"),
@@ -204,7 +229,7 @@ def test_keys_are_replaced_by_others_of_the_same_account_only(alice, practice_ve
 def test_a_check_says_what_the_venue_says_now(alice, practice_venue):
     practice_venue.open_account(KEY, SECRET)
     account = brokers.add(alice, VALUES)
-    practice_venue.fault(kind="status", status=401, path="/v2/account", method="GET", when="before", times=10)
+    practice_venue.fault(kind="status", status=401, path="/v2/account", method="GET", when="before", times=30)
     refused = brokers.check(alice, account.pk)
     assert refused.state == "REFUSED"
     assert refused.state_reason

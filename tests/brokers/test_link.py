@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.brokers.base import BrokerEvent, BrokerOrder, Execution
+from bots.brokers.base import BrokerEvent, BrokerOrder, Execution, Refused
 from bots.brokers.link import Link
 from bots.orders import OrderState
 from tests.brokers.rigs import D, Rig, paper, until
@@ -107,6 +107,24 @@ def test_an_order_that_no_stream_spoke_of_is_watched_to_its_end(rig: Rig) -> Non
         link.watch([order])
         rig.broker.cancel(order)
         until(lambda: last_state(link, told, request.client_order_id) is OrderState.CANCELED, "its end", 15)
+
+
+def test_exits_of_a_group_are_told_each_by_itself(rig: Rig) -> None:
+    if "bracket" not in rig.classes:
+        with pytest.raises(Refused):
+            rig.broker.submit(rig.limit("10", "100.01", order_class="bracket", take_profit="105", stop_loss="95"))
+        return
+    with linked(rig) as (link, told):
+        request = rig.limit("10", "100.01", order_class="bracket", take_profit="105", stop_loss="95")
+        order = rig.broker.submit(request)
+        link.watch([order])
+        until(lambda: fills(link, told), "the entry")
+        rig.stream_fault("lose", times=20)
+        rig.price("94.90", "94.95", "94.92")
+        until(lambda: len(fills(link, told)) == 2, "the stop", 15)
+        ends = {leg.kind: leg.client_order_id for leg in order.legs}
+        until(lambda: last_state(link, told, ends["limit"]) is OrderState.CANCELED, "the end of the target", 15)
+        assert last_state(link, told, ends["stop"]) is OrderState.FILLED
 
 
 @pytest.mark.fault(12)
@@ -296,3 +314,23 @@ def test_a_fill_that_comes_after_the_end_is_told_and_the_end_stands() -> None:
     assert told[-1].execution is late.execution
     assert told[-1].order is not None
     assert (told[-1].order.state, told[-1].order.filled) == (OrderState.CANCELED, 7)
+
+
+@pytest.mark.fault(15)
+def test_what_was_lost_while_rest_was_down_is_found_though_the_stream_went_on() -> None:
+    """Half an hour later the stream tells of another fill: the question still goes back to before the lost one."""
+    with paper() as rig:
+        at = [AT]
+        rig.exchange.now = lambda: at[0]
+        lost, heard = rig.request("1"), rig.request("2")
+        rig.broker.submit(lost)
+        at[0] += datetime.timedelta(minutes=30)
+        rig.broker.submit(heard)
+        execution = rig.broker.executions(at[0], [rig.symbol])[0]
+        link = Link(rig.broker, since=AT, symbols=list, sweep_s=0.2)
+        link._heard(BrokerEvent("fill", at[0], rig.broker.find(heard.client_order_id, rig.symbol), execution))
+        link.start()
+        told: list[BrokerEvent] = []
+        until(lambda: len(fills(link, told)) == 2, "the lost fill")
+        link.stop()
+    assert [fill.client_order_id for fill in fills(link, told)] == [heard.client_order_id, lost.client_order_id]

@@ -9,6 +9,7 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,11 +17,12 @@ import pytest
 from django.test import override_settings
 
 from bots.brokers.base import Broker, OrderRequest, Refused
-from bots.brokers.preflight import Known, check
+from bots.brokers.preflight import Known, check, fitted
 from bots.brokers.registry import open_broker
 from bots.practice.orders import Instrument, Quote
 from bots.practice.server import Venue
 from bots.practice.serving import in_thread
+from tests.bots.live.venue_rules import ALPACA_COIN
 
 KEY, SECRET = "PKPREFLIGHT", "preflight-secret"
 STOCKS = (
@@ -111,6 +113,28 @@ def test_a_refusal_is_predicted_and_nothing_else(broker: Broker) -> None:
         problems = [problem for problem in check(request, facts) if problem.blocks]
         refusal = submitted(broker, request)
         said[refusal.code if refusal else "taken"] += 1
-        assert bool(problems) == bool(refusal), f"{request}\nwe: {problems}\nthe venue: {refusal} {facts.held}" + "".join(f"\n{o}" for o in facts.open_orders if o.symbol == request.symbol)
-    assert said["taken"] > 50
+        assert bool(problems) == bool(refusal), (
+            f"{request}\nwe: {problems}\nthe venue: {refusal} {facts.held}"
+            + "".join(f"\n{o}" for o in facts.open_orders if o.symbol == request.symbol)
+        )
+    assert said["taken"] > 25
     assert len(said) >= 8, said
+
+
+@pytest.mark.row("W12")
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"qty": Decimal("3.00004")}, {"qty": Decimal(3)}),
+        ({"time_in_force": "day"}, {"time_in_force": "gtc"}),
+        ({"kind": "trailing_stop", "trail_px": Decimal(1)}, {"kind": "market", "trail_px": None}),
+        ({"kind": "limit", "limit_px": Decimal("99.991")}, {"limit_px": Decimal("100.00")}),
+        ({"kind": "stop_limit", "stop_px": Decimal("90.001"), "limit_px": Decimal(90)}, {"stop_px": Decimal("90.01")}),
+        ({"extended_hours": True}, {"extended_hours": False}),
+    ],
+)
+def test_an_exit_is_brought_to_what_the_venue_takes(changes: dict[str, Any], wanted: dict[str, Any]) -> None:
+    exit_ = replace(OrderRequest("x", "BTC/USD", "SELL", "market", "gtc", Decimal(3)), **changes)
+    made = fitted(exit_, replace(ALPACA_COIN, fractionable=False))
+    assert {name: getattr(made, name) for name in wanted} == wanted
+    assert fitted(exit_, None) == exit_

@@ -1,4 +1,4 @@
-"""From no account to a LIVE session that trades on the practice venue, in a browser; and what stands before real money."""
+"""In a browser: from no account to a LIVE session that trades on the practice venue; what stands before real money."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from marketdata.columns import SECOND
-from marketdata.feeds import BarBatch, FeedKey, LastQuotes
+from marketdata.feeds import BarBatch, FeedKey, LastQuotes, Tick
 from tests.marketdata.feed_rig import Listener
 from tests.marketdata.live_rig import KEY, SECRET, VENDORS, Live, live, play, reasons, until
 
@@ -29,11 +29,11 @@ def heard_minutes(listener: Listener, count: int) -> bool:
 @pytest.mark.row("G1", "G4", "G6", "G16", "G17")
 def test_bars_are_exactly_what_was_traded_and_trades_make_quotes_and_second_candles(made: Live) -> None:
     hub = made.hub()
-    listener, subscription = made.listen(hub, timeframes=("1m", "5m"))
-    quotes = LastQuotes(subscription.now)
+    listener, _ = made.listen(hub, timeframes=("1m", "5m"))
+    quotes = LastQuotes(lambda: listener.ticks[-1].ts)
 
     async def scene() -> None:
-        await until(lambda: len(listener.bars("5m")) >= 2, "a bar of five minutes of both")
+        await until(lambda: len(listener.bars("5m")) >= 4, "two bars of five minutes of both")
         for tick in listener.ticks:
             quotes.tick(tick)
         shown = quotes.get_market_data(made.symbols[0])
@@ -200,6 +200,30 @@ def test_a_listener_that_raises_harms_nobody(made: Live) -> None:
     made.assert_whole(listener)
     assert hub.stats()[FeedKey.of(made.vendor)]["errors"] >= 2
     assert listener.statuses == ["connecting", "live"]
+
+
+@pytest.mark.row("W11")
+def test_a_bug_of_ours_in_a_handler_is_logged_and_costs_no_bar(made: Live, caplog: pytest.LogCaptureFixture) -> None:
+    hub = made.hub()
+    listener, _ = made.listen(hub)
+    feed = made.feeds[0]
+    taken, bugs = feed.trade, iter([True])
+
+    def trade(tick: Tick) -> None:
+        if len(listener.bars("1m")) >= 2 and next(bugs, False):
+            raise ZeroDivisionError("a bug of ours")
+        taken(tick)
+
+    feed.trade = trade  # type: ignore[method-assign]
+
+    async def scene() -> None:
+        await until(lambda: "a bug of ours" in caplog.text, "the bug")
+        held = len(listener.bars("1m"))
+        await until(lambda: heard_minutes(listener, held + 4), "minutes after it")
+
+    play(made, scene)
+    made.assert_whole(listener)
+    assert "a bug of ours" not in str(listener.states)
 
 
 @pytest.mark.row("W11")

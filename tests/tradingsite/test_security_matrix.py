@@ -316,6 +316,7 @@ ROUTES = {
     "bots-api:templates": USER,
     "bots-api:template": OWN,
     "bots-api:template-use": OWN,
+    "bots-api:preflight": OWN,
     "bots-api:orders": USER,
     "bots-api:order": OWN,
     "bots-api:trades": USER,

@@ -4,7 +4,14 @@ What tries keys and what counts sessions lies above this app and is registered b
 `register_sessions`).
 """
 
-from accounts.services.brokers.checking import Checked, KeysRefused, VenueSilent, VenueTooBusy, register_checker
+from accounts.services.brokers.checking import (
+    Checked,
+    KeysRefused,
+    NotOffered,
+    VenueSilent,
+    VenueTooBusy,
+    register_checker,
+)
 from accounts.services.brokers.managing import (
     MAX_ACCOUNTS,
     add,
@@ -23,6 +30,7 @@ __all__ = [
     "MAX_ACCOUNTS",
     "Checked",
     "KeysRefused",
+    "NotOffered",
     "VenueSilent",
     "VenueTooBusy",
     "add",

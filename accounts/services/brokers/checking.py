@@ -42,6 +42,10 @@ class VenueSilent(Exception):
     """The venue does not answer: nothing is known about the keys. Its words, or the network's."""
 
 
+class NotOffered(VenueSilent):
+    """This installation cannot speak to that venue, whatever the keys: why, and what to do."""
+
+
 class VenueTooBusy(Exception):
     """The venue takes no request for `retry_after_s` seconds."""
 
@@ -57,7 +61,7 @@ _checkers: list[Checker] = []
 def register_checker(checker: Checker) -> None:
     """What asks a venue about keys: checker(kind, environment, key, secret, options) -> Checked.
 
-    It raises KeysRefused, VenueSilent or VenueTooBusy. Call in AppConfig.ready; the last one registered counts.
+    It raises KeysRefused, VenueSilent, NotOffered or VenueTooBusy. Call in AppConfig.ready; the last one counts.
     """
     _checkers[:] = [checker]
 
@@ -75,7 +79,7 @@ def ask(kind: str, environment: str, key: str, secret: str, options: Mapping[str
     except VenueTooBusy as said:
         raise VenueTooBusy(without(str(said), key, secret), said.retry_after_s) from None
     except VenueSilent as said:
-        raise VenueSilent(without(str(said), key, secret)) from None
+        raise type(said)(without(str(said), key, secret)) from None
 
 
 def try_new(
@@ -84,22 +88,27 @@ def try_new(
     """Try keys that a person has typed; what the venue said, once all about them may be taken.
 
     Raises NotAllowed (real money is off here, nobody rehearses here), Unprocessable (the venue refuses them, they may
-    withdraw, may not trade, are for other money than said), Unavailable (it does not answer), TooMany (five refused
-    tries in five minutes, or the venue's own limit).
+    withdraw, may not trade, are for other money than said, the exchange is not supported), Unavailable (it does not
+    answer), TooMany (five refused tries in five minutes, or the venue's own limit).
     """
     refuse_environment(environment)
+    found: Checked | Exception
     try:
         with guard.tried("broker keys", account=str(user.pk), ip=ip):
             try:
                 found = ask(kind, environment, key, secret, options)
             except KeysRefused as said:
                 raise guard.BadTry(str(said)) from None
+            except (VenueSilent, VenueTooBusy) as said:
+                found = said  # no try that counts: nothing was learned about the keys
     except guard.BadTry as said:
         raise Unprocessable(f"The venue refuses these keys. {said}", code="keys_refused") from None
-    except VenueTooBusy as said:
-        raise TooMany(f"The venue asks us to wait: {said}", retry_after=max(1, round(said.retry_after_s))) from None
-    except VenueSilent as said:
-        raise Unavailable(f"The venue does not answer ({said}). Nothing was saved; try again.") from None
+    if isinstance(found, VenueTooBusy):
+        raise TooMany(f"The venue asks us to wait: {found}", retry_after=max(1, round(found.retry_after_s)))
+    if isinstance(found, NotOffered):
+        raise Unprocessable(str(found), code="not_offered")
+    if isinstance(found, Exception):
+        raise Unavailable(f"The venue does not answer ({found}). Nothing was saved; try again.")
     refuse_unfit(environment, found)
     return found
 

@@ -18,7 +18,18 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
     Kind.BINANCE: (Environment.PRACTICE, Environment.PAPER, Environment.LIVE),
     Kind.CCXT: (Environment.PAPER, Environment.LIVE),
 }
-_EXCHANGE = re.compile(r"[a-z0-9_]{2,40}")
+# kind → its options: what each may be
+_QUOTE = re.compile(r"[A-Z0-9]{2,10}", re.ASCII)
+OPTIONS: dict[str, dict[str, re.Pattern[str]]] = {
+    Kind.ALPACA: {"crypto_fee_ratio": re.compile(r"0(\.\d{1,8})?", re.ASCII)},
+    Kind.BINANCE: {"quote": _QUOTE},
+    Kind.CCXT: {"exchange": re.compile(r"[a-z0-9_]{2,40}", re.ASCII), "quote": _QUOTE},
+}
+HINTS = {
+    "exchange": "ccxt's own name of it, such as kraken, okx, coinbase.",
+    "quote": "The currency that coins are traded against, such as USDT or USDC.",
+    "crypto_fee_ratio": "Your own fee on coins as a ratio, such as 0.0015.",
+}
 
 
 def read(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,12 +83,16 @@ def key(path: str, value: Any, faults: list[Fault]) -> str:
 
 
 def _options(kind: str, options: Any, faults: list[Fault]) -> dict[str, Any]:
-    known = {"exchange"} if kind == Kind.CCXT else set()
-    if not isinstance(options, Mapping) or set(options) - known:
-        text = f"Known for this kind: {', '.join(known) or 'none'}."
-        faults.append(Fault("options", "unknown_field", text))
+    known = OPTIONS.get(kind, {})
+    if not isinstance(options, Mapping):
+        faults.append(Fault("options", "wrong_type", "Must be an object."))
         return {}
-    if kind == Kind.CCXT and not _EXCHANGE.fullmatch(str(options.get("exchange") or "")):
-        hint = "ccxt's own name of it, such as kraken, okx, coinbase."
-        faults.append(Fault("options.exchange", "required", "Which exchange?", hint))
+    for name, value in options.items():
+        if name not in known:
+            text = f"Known for this kind: {', '.join(known) or 'none'}."
+            faults.append(Fault(f"options.{name:.40}", "unknown_field", text))
+        elif not (isinstance(value, str) and known[name].fullmatch(value)):
+            faults.append(Fault(f"options.{name}", "bad_text", "This cannot be right.", HINTS[name]))
+    if kind == Kind.CCXT and "exchange" not in options:
+        faults.append(Fault("options.exchange", "required", "Which exchange?", HINTS["exchange"]))
     return dict(options)

@@ -125,7 +125,9 @@ def check(user: User, account_id: int) -> BrokerAccount:
     except (checking.VenueSilent, checking.VenueTooBusy) as said:
         raise Unavailable(f"The venue does not answer ({said}). The account is as it was.") from None
     with transaction.atomic():
-        account = _open(user, account_id)
+        tried, account = account, _open(user, account_id)
+        if account.api_secret.stored != tried.api_secret.stored:
+            return account  # other keys were put in their place meanwhile, and tried
         if found is not None:
             _write(account, found)
         account.checked_at = timezone.now()

@@ -80,7 +80,7 @@ class DiscrepancySerializer(serializers.ModelSerializer):
 
 class DecisionSerializer(StrictSerializer):
     theirs = DecimalBody(
-        max_length=32, required=False,
+        required=False,
         help_text="What the venue had when you looked; where it has changed since, 409 and nothing is done",
     )  # fmt: skip
 
@@ -91,7 +91,7 @@ class AdoptSerializer(DecisionSerializer):
 
 class HandOverSerializer(StrictSerializer):
     symbol = StrictCharField(max_length=24)
-    qty = DecimalBody(max_length=32, help_text="Signed units of those that are external")
+    qty = DecimalBody(help_text="Signed units of those that are external")
     session_id = StrictIntegerField(min_value=1)
 
     def validate_symbol(self, symbol: str) -> str:
@@ -101,7 +101,7 @@ class HandOverSerializer(StrictSerializer):
 
 
 class CashMoveSerializer(StrictSerializer):
-    amount = DecimalBody(max_length=32, help_text="Above 0 to the session, below 0 back to the account")
+    amount = DecimalBody(help_text="Above 0 to the session, below 0 back to the account")
 
 
 class BookingSerializer(serializers.ModelSerializer):

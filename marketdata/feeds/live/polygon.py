@@ -5,6 +5,8 @@ The library ends without a word when the server closes in good order, and knows 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from math import isfinite
@@ -60,6 +62,10 @@ class PolygonFeed(VendorFeed):
             raise FeedError(REFUSED, retryable=False) from error
         except (WebSocketException, OSError, EOFError) as error:
             raise FeedError(f"The connection to Polygon is lost ({type(error).__name__}).", retryable=True) from error
+        finally:
+            if client.websocket is not None:  # the library leaves it open when it is stopped, and the key is taken
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(client.websocket.close(), 2)
 
     async def _subscribe(self, client: Any) -> None:
         known: set[str] = set()

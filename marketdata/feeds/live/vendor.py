@@ -31,7 +31,7 @@ T = TypeVar("T")
 Values = tuple[float, float, float, float, float]
 """open, high, low, close, volume"""
 SETTLED_NS = 2 * SECOND  # after a bar's end the vendor's history has it
-_LOOK_S = 0.25
+_LOOK_S, _AGAIN_S = 0.25, 0.5
 POLICY = Reconnect()
 
 
@@ -266,9 +266,12 @@ async def first_of(*parts: Coroutine[Any, Any, None]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        left = set(tasks)
+        while left:  # a library's `wait_for` may swallow a cancellation: it is told again
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=_AGAIN_S)
+        await asyncio.gather(*tasks, return_exceptions=True)  # what the others say on their way out is nobody's
 
 
 async def _until(lost: asyncio.Event) -> None:

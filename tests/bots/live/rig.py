@@ -97,8 +97,18 @@ def state_of(session: TradingSession) -> str:
 
 
 def until(session: TradingSession, what: Callable[[], Any], within_s: float = 30.0) -> Any:
-    """The first true answer of `what`; AssertionError with the session's story when there is none in time."""
+    """The first true answer of `what`; AssertionError with the session's story when there is none in time, or when the
+    session has broken down."""
+
+    found: list[Any] = []
+
+    def is_decided() -> bool:
+        found[:] = [what()]
+        return bool(found[0]) or state_of(session) in ("HALTED", "FAILED")
+
     try:
-        return wait_for(what, within_s)
+        wait_for(is_decided, within_s)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{story(session)}") from None
+    assert found[0], story(session)
+    return found[0]

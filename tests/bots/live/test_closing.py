@@ -26,6 +26,7 @@ from bots.practice.server import Venue
 from bots.practice.serving import in_thread
 from bots.services import inbox
 from tests.accounts.factories import BrokerAccountFactory
+from tests.bots.live.made import live_session
 
 KEY, SECRET = "PRACTICEKEY", "practice-secret"
 D = Decimal
@@ -204,3 +205,13 @@ def test_a_visit_with_keys_that_are_refused(desk: Desk) -> None:
     desk.account.refresh_from_db()
     assert desk.account.state == "REFUSED"
     assert visit.visit(desk.account.pk) is None
+
+
+def test_no_visit_to_an_account_on_which_a_session_is_to_run(desk: Desk, alice: User) -> None:
+    """Its host books what its orders filled; a visitor would take that for somebody else's."""
+    live_session(alice, desk.account, state="ORPHANED")
+    assert visit.visit(desk.account.pk) is None
+    BrokerAccount.objects.filter(pk=desk.account.pk).update(seen_at=None)
+    assert visit.due() == []
+    desk.account.sessions.update(state="STOPPED")
+    assert visit.due() == [desk.account.pk]

@@ -151,7 +151,7 @@ def test_one_position_is_closed_on_demand(alice: User, rig: Rig) -> None:
         assert position is not None
         command = sessions.close_position(alice, position.pk)
         until(session, lambda: not session.positions.filter(pk=position.pk, is_open=True).exists(), 30)
-        assert SessionCommand.objects.get(pk=command.pk).done_at is not None
+        until(session, SessionCommand.objects.filter(pk=command.pk, done_at__isnull=False).exists, 30)
         flatten(alice, session)
     check(rig, session)
 
@@ -176,12 +176,16 @@ def test_a_lost_checkpoint_is_made_anew_from_the_tape(alice: User, rig: Rig) -> 
 @pytest.mark.row("I8", "W3")
 def test_what_fills_after_a_session_has_ended_is_booked(alice: User, rig: Rig) -> None:
     """Its protective stop still rests at the venue, and no session of the account runs any more."""
-    session = rig.session(settings={"allow_fractional": False, "stop_loss_pct": 5.0})
+    session = rig.session(
+        strategy="buy_and_hold", strategy_parameters={}, settings={"allow_fractional": False, "stop_loss_pct": 5.0}
+    )
     with host():
         until(session, lambda: holds(session), 60)
         until(session, lambda: session.orders.filter(role="stop", state="ACCEPTED").exists(), 30)
         sessions.stop(alice, session.pk, "keep")
         until(session, lambda: state_of(session) == "STOPPED", 30)
+        session.refresh_from_db()
+        assert "protective orders stay at the venue" in session.state_reason
         rig.price(rig.venue.exchange.quotes["SIM-ALPHA"].last * Decimal("0.9"))
         until(session, lambda: not holds(session), 30)
         until(session, lambda: not BrokerAccount.objects.get(pk=rig.account.pk).host, 30)

@@ -100,3 +100,19 @@ def test_a_host_that_slept_through_its_lease_sends_nothing(
     rig.account.refresh_from_db()
     assert (session.fence, rig.account.fence) == (2, 2)
     assert asleep.alive()
+
+
+@pytest.mark.row("I8", "Q6")
+def test_the_sessions_of_one_account_run_where_its_lease_is(alice: User, rig: Rig, start_host: Start) -> None:
+    """One event stream for a pair of keys: two hosts with room for both sessions, and one of them has both."""
+    both = [rig.session(), rig.session(symbols=["SIM-BETA"])]
+    start_host()
+    start_host()
+    for session in both:
+        until(session, lambda session=session: state_of(session) == "RUNNING", 60)
+    rig.account.refresh_from_db()
+    assert {session.host for session in TradingSession.objects.all()} == {rig.account.host}
+    assert rig.account.fence == 1
+    for session in both:
+        flatten(alice, session)
+    check(rig, *both)

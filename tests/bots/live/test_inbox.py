@@ -191,3 +191,32 @@ def test_a_dividend_is_the_sessions_and_a_split_rescales_what_it_holds(alice: Us
         assert sums(rig.account).agrees
     assert Account.load(session).book.holdings["SIM-BETA"].qty == 20
     assert not rig.account.discrepancies.filter(state="OPEN").exists()
+
+
+@pytest.mark.row("W17")
+@pytest.mark.parametrize(("new", "old", "units"), [(4, 1, 40), (1, 5, 2)])
+def test_a_split_overnight_while_no_host_runs(alice: User, rig: Rig, new: int, old: int, units: int) -> None:
+    """F33: the venue has split what a stop guards; the next host books it before it compares, and nothing halts."""
+    session = resting(rig, settings={"allow_fractional": False, "stop_loss_pct": 5.0})
+    with host():
+        ready(session, rig)
+        by_hand(rig, OrderSide.BUY, 10)
+        inbox.adopt(alice, found(rig, session).pk, session.pk)
+        until(session, lambda: session.orders.filter(role="stop", state="ACCEPTED").exists())
+    before = session.positions.get()
+    px = rig.venue.exchange.quotes["SIM-BETA"].last
+    rig.control("splits", symbol="SIM-BETA", new=new, old=old)
+    rig.price(round(px * old / new, 2), "SIM-BETA")
+    with host():
+        until(session, lambda: session.events.filter(detail__to="PAUSED").count() > 1)
+        assert session.adjustments.filter(kind="split").exists()
+        time.sleep(4)
+        assert state_of(session) == "PAUSED", session.events.last()
+        after = session.positions.get()
+        assert after.qty == units
+        assert after.stop_px == pytest.approx(before.stop_px * old / new, rel=D("0.001"))
+        assert sums(rig.account).agrees
+        assert not rig.account.discrepancies.filter(state="OPEN").exists()
+        (stop,) = [order for order in rig.ledger()["orders"] if order["status"] in ("new", "accepted", "held")]
+        assert D(stop["qty"]) == units
+        assert session.orders.get(role="stop", state="ACCEPTED").qty == units

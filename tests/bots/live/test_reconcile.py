@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import BrokerAccount, Notification, User
 from bots.brokers.base import BrokerOrder, BrokerPosition, Money
 from bots.live.differences import Doubts, Truth
-from bots.live.reconcile import Found, keep_executions, take_down
+from bots.live.reconcile import Found, take_down
 from bots.live.reserve import sums
 from bots.models import BrokerExecution, CashFlow, Discrepancy, Order
 from bots.orders import OrderState
@@ -149,21 +149,13 @@ def test_cash_follows_from_executions_and_flows(account: BrokerAccount, alice: U
 
 
 @pytest.mark.row("W3", "F39")
-def test_executions_of_others_are_kept_once_and_price_what_they_brought(account: BrokerAccount) -> None:
+def test_executions_of_others_price_what_they_brought(account: BrokerAccount) -> None:
     now = timezone.now()
-
-    def rows() -> list[BrokerExecution]:
-        same = {"broker_account": account, "symbol": "AAPL", "side": "BUY", "qty": D(1), "executed_at": now}
-        return [BrokerExecution(execution_id=str(n), px=D(px), **same) for n, px in enumerate((90, 92, 94))]
-
-    keep_executions(rows())
-    keep_executions(rows())
-    assert account.executions.count() == 3
-    assert set(account.executions.values_list("session", flat=True)) == {None}
-    found = take_down(
-        account, Truth(now, Money("1", "USD", D(99_724), D(1), D(1)), (BrokerPosition("AAPL", D(3), D(1)),))
-    )
-    (row,) = found.opened
+    same = {"broker_account": account, "symbol": "AAPL", "side": "BUY", "qty": D(1), "executed_at": now}
+    for number, px in enumerate((90, 92, 94)):
+        BrokerExecution(execution_id=str(number), px=D(px), **same).save()
+    money = Money("1", "USD", D(99_724), D(1), D(1))
+    (row,) = take_down(account, Truth(now, money, (BrokerPosition("AAPL", D(3), D(1)),))).opened
     assert row.px == 92
 
 

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,11 +19,15 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import initialize, invariant, rule
 
 from bots.practice.clock import Clock
+from bots.practice.exchange import Exchange
 from bots.practice.keeping import Keeper, KeptElsewhere
 from bots.practice.orders import Instrument, Quote, Request
 from bots.practice.server import Venue
+from tests.bots.practice.test_exchange import Trading
 
 ROOT = Path(__file__).resolve().parents[3]
 KEYS = {"APCA-API-KEY-ID": "K", "APCA-API-SECRET-KEY": "S"}
@@ -44,6 +49,46 @@ def ledger(address: str) -> dict[str, Any]:
     told: dict[str, Any] = httpx.get(f"http://{address}/practice/ledger", timeout=20).json()["K"]
     del told["equity"]
     return told
+
+
+class KeptTrading(Trading):
+    """The same laws where the process ends again and again, and only the file goes on."""
+
+    @initialize()
+    def begin(self) -> None:
+        super().begin()
+        self.folder = tempfile.TemporaryDirectory()
+        self.keeper = Keeper(Path(self.folder.name) / "ledger.sqlite")
+        account = self.exchange.accounts.pop("k")
+        self.keeper.restore(self.exchange)
+        self.exchange.accounts["k"] = account
+        self.keeper.save({}, thorough=True)
+
+    @invariant()
+    def kept(self) -> None:
+        self.keeper.save({}, thorough=False)
+
+    @rule()
+    def restart(self) -> None:
+        self.keeper.close()
+        self.keeper = Keeper(Path(self.folder.name) / "ledger.sqlite")
+        again = Exchange([Instrument("A")], lambda: self.at)
+        self.keeper.restore(again)
+        again.accounts["k"].position("A")  # looking makes an empty one
+        assert again.accounts == self.exchange.accounts
+        assert again.serial == self.exchange.serial
+        again.quotes = self.exchange.quotes
+        self.exchange, self.account = again, again.accounts["k"]
+
+    def teardown(self) -> None:
+        self.keeper.close()
+        self.folder.cleanup()
+
+
+KeptTrading.TestCase.settings = settings(
+    max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestKeptTrading = KeptTrading.TestCase
 
 
 @contextmanager
@@ -108,10 +153,11 @@ def test_whenever_it_dies_what_was_answered_is_there_and_adds_up(tmp_path: Path)
     path, rng, answered = tmp_path / "ledger.sqlite", random.Random(7), set()
     for life in range(3):
         with served(path) as (process, address):
-            dying = threading.Timer(rng.uniform(0.3, 1.2), os.kill, (process.pid, signal.SIGKILL))
-            dying.start()
+            dying = threading.Timer(rng.uniform(0.0, 0.5), os.kill, (process.pid, signal.SIGKILL))
             try:
                 for k in range(10_000):
+                    if k == 5:
+                        dying.start()
                     name = f"{life}-{k}"
                     side = "buy" if rng.random() < 0.7 or k < 3 else "sell"
                     if orders(address, client_order_id=name, side=side).status_code == 200:
