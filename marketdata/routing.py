@@ -17,7 +17,7 @@ from datetime import date, timedelta
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from engine.errors import Fault, InputError
@@ -50,11 +50,11 @@ def ranked(symbol: str, timeframe: str, first: date, last: date) -> list[Verdict
     """Every source by network, in the order in which they are to be asked; those that are not, with the reason."""
     rule = SourceRule.objects.filter(symbol=symbol).first()
     default = settings.DATA_PROVIDER or HISTORY
-    stored = {row.instrument.source: row for row in _stored(symbol, timeframe)}
+    stored = {(row.instrument.source, row.timeframe): row for row in _stored(symbol)}
     doubts = _doubts(symbol)
     rows = []
     for source in (source.value for source in Source if source.by_network):
-        held = stored.get(source)
+        held = stored.get((source, _native(source, timeframe)))
         is_whole = held is not None and held.asked_from.date() <= first and held.asked_to.date() > _last_day(last)
         verdict = Verdict(source, "" if is_whole else _refusal(source, symbol, timeframe), has_stored=held is not None)
         complete = (held.quality.get("complete_pct") or 100.0) if held else 100.0
@@ -117,8 +117,7 @@ def _refusal(source: str, symbol: str, timeframe: str) -> str:
     """Why a source is not asked, checked from what costs nothing on; empty where nothing speaks against it."""
     if reason := _lacks(source, symbol):
         return reason
-    provider = _provider(source)
-    if not _can_make(provider.capabilities.timeframes, timeframe):
+    if not _native(source, timeframe):
         return f"it has no {timeframe} bars"
     if reason := _no_key(source, symbol):
         return reason
@@ -152,9 +151,14 @@ def _no_key(source: str, symbol: str) -> str:
     return "" if keys.get(Source(source), True) else "it has no key here"
 
 
-def _can_make(known: Sequence[str], timeframe: str) -> bool:
-    length = TIMEFRAME_NS[timeframe]
-    return any(t == timeframe or (t != "1s" and length % TIMEFRAME_NS[t] == 0) for t in known)
+def _native(source: str, timeframe: str) -> str:
+    """The timeframe of the source that bars of this one are read from: itself, or the finest that makes it; empty where
+    there is none."""
+    known, length = _provider(source).capabilities.timeframes, TIMEFRAME_NS[timeframe]
+    if timeframe in known:
+        return timeframe
+    finer = [t for t in known if t != "1s" and length % TIMEFRAME_NS[t] == 0]
+    return min(finer, key=TIMEFRAME_NS.__getitem__, default="")
 
 
 def budget_scope(source: str) -> str:
@@ -176,13 +180,10 @@ def _provider(source: str) -> Provider:
     return provider
 
 
-def _stored(symbol: str, timeframe: str) -> list[Coverage]:
-    """What is stored of a symbol by network, in a timeframe that this one is or can be made of; the exact one last."""
-    finer = [t for t in TIMEFRAME_NS if t != "1s" and TIMEFRAME_NS[timeframe] % TIMEFRAME_NS[t] == 0] or [timeframe]
-    rows = Coverage.objects.filter(
-        instrument__symbol=symbol, instrument__owner=None, timeframe__in={*finer, timeframe}
-    ).select_related("instrument")
-    return sorted(rows, key=lambda row: row.timeframe == timeframe)
+def _stored(symbol: str) -> QuerySet[Coverage]:
+    """Every series of a symbol that everybody sees."""
+    rows = Coverage.objects.filter(instrument__symbol=symbol, instrument__owner=None).select_related("instrument")
+    return rows.defer("files")
 
 
 def _doubts(symbol: str) -> dict[str, int]:

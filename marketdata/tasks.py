@@ -36,8 +36,8 @@ def tidy() -> None:
     from marketdata import usage
     from marketdata.services import imports, refetching, series
 
-    usage.write()
     refetching.revive_stuck()
     imports.revive_stuck()
     imports.sweep_uploads()
     series.sweep_store()
+    usage.write()

@@ -59,12 +59,12 @@ def default(symbols: Sequence[str], timeframe: str = "1m", account: BrokerAccoun
     InputError where nothing can be guessed.
     """
     made = all(MADE.fullmatch(symbol) for symbol in symbols)
-    known = {routing.live_feed(symbol) for symbol in symbols}
     if account is not None and account.kind in (ALPACA, BINANCE) and not (made and timeframe == "1s"):
         return str(account.kind)
     if made:
         return SYNTHETIC
-    if len(known) == 1 and (vendor := known.pop()) is not None:
+    vendors = {routing.live_feed(symbol) for symbol in symbols}
+    if len(vendors) == 1 and (vendor := vendors.pop()) is not None:
         return vendor
     hint = (
         'Send feed: "replay" to trade stored bars again (feed_options: source, start, end), "alpaca", "polygon" or '

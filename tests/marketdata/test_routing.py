@@ -13,6 +13,7 @@ from accounts.models import User
 from bots.practice.server import Venue
 from engine.errors import InputError
 from marketdata import routing
+from marketdata.columns import SECOND
 from marketdata.models import Coverage, Instrument, SourceChoice, SourceComparison, SourceRule
 from marketdata.services import load_bars, series
 from tests.marketdata.conftest import made_bars
@@ -115,6 +116,11 @@ def test_what_is_stored_whole_or_not_doubted_comes_before_the_rest(vendors: Venu
     Coverage.objects.filter(pk=held["alpha_vantage"].pk).update(asked_to=held["alpaca"].asked_to + timedelta(days=30))
     settings.ALPHA_VANTAGE_API_KEY = ""
     assert next(s for s, refusal in order().items() if not refusal) == "alpha_vantage", "stored: it needs no key"
+    minutes = made_bars(40, start="2026-02-01", step_ns=60 * SECOND)
+    series.put(held["alpaca"].instrument, "1m", minutes, (ns(date(2026, 2, 1)), ns(date(2026, 4, 1))))
+    settings.ALPACA_API_KEY = ""
+    assert order()["alpaca"] == "it has no key here", "its days are not made of its minutes"
+    assert order(timeframe="1m")["alpaca"] == ""
 
 
 @pytest.mark.row("G8")
