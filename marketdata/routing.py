@@ -10,11 +10,13 @@ corrections, and a series of both would have moves in it that nobody traded. Cho
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+import redis
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import F, QuerySet
@@ -38,12 +40,14 @@ _LABELS = {source.value: source.label for source in Source}
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A source as seen for one request. refusal: why it is not asked, or what came of asking; empty where it may be.
-    why: what speaks for its place. has_stored: some bars of the symbol are there."""
+    why: what speaks for its place. has_stored: some bars of the symbol are there. cannot: it has no symbols of this
+    kind, which is worth no word where another one answers."""
 
     source: str
     refusal: str = ""
     why: str = ""
     has_stored: bool = False
+    cannot: bool = False
 
 
 def ranked(symbol: str, timeframe: str, first: date, last: date) -> list[Verdict]:
@@ -56,7 +60,8 @@ def ranked(symbol: str, timeframe: str, first: date, last: date) -> list[Verdict
     for source in (source.value for source in Source if source.by_network):
         held = stored.get((source, _native(source, timeframe)))
         is_whole = held is not None and held.asked_from.date() <= first and held.asked_to.date() > _last_day(last)
-        verdict = Verdict(source, "" if is_whole else _refusal(source, symbol, timeframe), has_stored=held is not None)
+        refusal = "" if is_whole else _refusal(source, symbol, timeframe)
+        verdict = Verdict(source, refusal, has_stored=held is not None, cannot=bool(_lacks(source, symbol)))
         complete = (held.quality.get("complete_pct") or 100.0) if held else 100.0
         price, left = usage.price_of(source), _left(source)
         if rule is not None and source == rule.source:
@@ -75,14 +80,15 @@ def failed(verdict: Verdict, error: InputError) -> Verdict:
     minutes, so that the next request goes elsewhere at once."""
     cause = error.__cause__
     if isinstance(cause, ProviderError) and cause.retryable:
-        cache.set(_failing_key(verdict.source), cause.message, FAILING_S)
+        with contextlib.suppress(redis.RedisError, OSError):
+            cache.set(_failing_key(verdict.source), cause.message, FAILING_S)
     message = cause.message if isinstance(cause, ProviderError) else error.faults[0].message
     return replace(verdict, refusal=message)
 
 
 def chosen(symbol: str, timeframe: str, one: Verdict, others: Sequence[Verdict]) -> str:
     """Keep the choice, and say it in a sentence."""
-    passed_over = "".join(f" {_LABELS[v.source]}: {v.refusal}." for v in others)
+    passed_over = "".join(f" {_LABELS[v.source]}: {v.refusal}." for v in others if not v.cannot)
     reason = f"{_LABELS[one.source]} answered: {one.why}.{passed_over}"
     _keep(symbol, timeframe, one.source, reason, [*others, one])
     return f"{symbol}: {reason}"
@@ -105,7 +111,10 @@ def live_feed(symbol: str) -> str | None:
 
 def failing(source: str) -> str:
     """What a source said when it could not answer, within the last two minutes; empty when it could."""
-    return cache.get(_failing_key(source)) or ""
+    try:
+        return cache.get(_failing_key(source)) or ""
+    except (redis.RedisError, OSError):
+        return ""
 
 
 def has_key(source: str) -> bool:

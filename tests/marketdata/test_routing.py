@@ -49,6 +49,7 @@ def test_a_source_that_fails_gives_way_to_the_next_and_the_reason_is_kept(vendor
     assert (choice.symbol, choice.timeframe, choice.source, choice.times) == ("AAPL", "1d", used, 1)
     assert "Yahoo: Yahoo cannot be reached" in choice.reason
     assert "Polygon: it has no key here" in choice.reason
+    assert "Binance" not in choice.reason, "which has pairs only"
     assert loaded.notes[0] == f"AAPL: {choice.reason}"
     assert routing.failing("yahoo"), "and is not asked again at once"
     assert "failed a moment ago" in order()["yahoo"]
