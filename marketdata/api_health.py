@@ -69,7 +69,7 @@ class SourceHealthSerializer(serializers.Serializer):
     plan_cost = serializers.DecimalField(max_digits=14, decimal_places=2, help_text="Of the plan, USD for 30 days")
 
 
-class UsageSerializer(serializers.ModelSerializer):
+class ProviderUsageSerializer(serializers.ModelSerializer):
     """One provider on one day (UTC)."""
 
     class Meta:
@@ -192,7 +192,7 @@ class SourcesView(_Listed):
 class UsageView(_Listed):
     """Usage by day."""
 
-    serializer_class = UsageSerializer
+    serializer_class = ProviderUsageSerializer
 
     def rows(self) -> QuerySet[ProviderUsage]:
         return health.usage_rows(**_query(UsageQuerySerializer, self.request))

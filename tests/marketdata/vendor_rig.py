@@ -6,6 +6,7 @@ here. What the market makes up can be worked out here, too.
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from collections.abc import Iterator
@@ -66,6 +67,12 @@ class Vendor:
         return in_hours(bars, exchange_sessions("XNYS", FIRST, LAST))
 
 
+@functools.cache
+def made(timeframe: str, start: int, end: int) -> BarColumns:
+    """What the market made of AAPL; once, because servers here are asked again and again for days full of trades."""
+    return synthetic.history("AAPL", timeframe, start, end)
+
+
 class AlphaVantage(BaseHTTPRequestHandler):
     """The vendor's daily series of the made-up market; always status 200."""
 
@@ -81,7 +88,7 @@ class AlphaVantage(BaseHTTPRequestHandler):
         elif asked["symbol"] not in ("AAPL", "FREE"):
             body = {"Error Message": "Invalid API call. Please retry or visit the documentation."}
         else:
-            bars = synthetic.history("AAPL", "1d", to_ns(NOW - timedelta(days=30)), to_ns(NOW))
+            bars = made("1d", to_ns(NOW - timedelta(days=10)), to_ns(NOW))
             days = {}
             for ts, *values in zip(bars.ts.tolist(), *(c.tolist() for c in bars.arrays()), strict=True):
                 names = ("1. open", "2. high", "3. low", "4. close", "5. volume")
@@ -116,8 +123,8 @@ class Yahoo(BaseHTTPRequestHandler):
         timeframe = {"60m": "1h"}.get(asked["interval"], asked["interval"])
         start, end = (int(asked[name]) * SECOND for name in ("period1", "period2"))
         start = max(start, ns(FIRST))
-        made = synthetic.history("AAPL", timeframe, start // DAY * DAY, end)
-        bars = in_hours(made, self.sessions) if timeframe != "1d" else made
+        all_day = made(timeframe, start // DAY * DAY, end)
+        bars = in_hours(all_day, self.sessions) if timeframe != "1d" else all_day
         bars = bars.between(start if timeframe != "1d" else start // DAY * DAY, end)
         at = bars.ts // SECOND + (14 * 3600 + 1800 if timeframe == "1d" else 0)
         names = ("open", "high", "low", "close", "volume")
