@@ -51,6 +51,20 @@ ALPHA_VANTAGE_REQUESTS_PER_DAY = env.int("ALPHA_VANTAGE_REQUESTS_PER_DAY", defau
 ALPHA_VANTAGE_REQUESTS_PER_SECOND = env.int("ALPHA_VANTAGE_REQUESTS_PER_SECOND", default=1)
 YAHOO_REQUESTS_PER_MINUTE = env.int("YAHOO_REQUESTS_PER_MINUTE", default=60)
 BINANCE_WEIGHT_PER_MINUTE = env.int("BINANCE_WEIGHT_PER_MINUTE", default=6000)
+if DATA_PROVIDER not in ("", "yahoo", "alpaca", "polygon", "binance", "alpha_vantage"):
+    raise ImproperlyConfigured(
+        f"DATA_PROVIDER is {DATA_PROVIDER!r}, and must be yahoo, alpaca, polygon, binance, alpha_vantage or empty."
+    )
+for _name in (
+    "ALPACA_DATA_REQUESTS_PER_MINUTE",
+    "POLYGON_REQUESTS_PER_MINUTE",
+    "ALPHA_VANTAGE_REQUESTS_PER_DAY",
+    "ALPHA_VANTAGE_REQUESTS_PER_SECOND",
+    "YAHOO_REQUESTS_PER_MINUTE",
+    "BINANCE_WEIGHT_PER_MINUTE",
+):
+    if globals()[_name] < 1:
+        raise ImproperlyConfigured(f"{_name} must be at least 1, and is {globals()[_name]}.")
 # What they cost, in USD, by source: polygon=29,alpaca=99
 DATA_PRICE_PER_MONTH = _prices("DATA_PRICE_PER_MONTH")
 DATA_PRICE_PER_REQUEST = _prices("DATA_PRICE_PER_REQUEST")
