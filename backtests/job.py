@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from backtests.models import Backtest
 from backtests.runner import RunConfig, clean
 from backtests.runner.config import FIRST_DAY
 from engine.errors import Fault, InputError
+from marketdata.models.instrument import AUTO
 from marketdata.news import selectors as news_selectors
 from marketdata.news.series import fingerprint
 from strategies import catalogue
@@ -222,7 +223,7 @@ def _load(backtest: Backtest, config: RunConfig) -> _Inputs:
     """Raises InputError where the platform has not the bars that were asked for."""
     from marketdata.services import load_bars
 
-    def load(symbols: Sequence[str], timeframe: str) -> LoadedBars:
+    def load(symbols: Sequence[str], timeframe: str, chosen: Mapping[str, str] | None = None) -> LoadedBars:
         return load_bars(
             symbols,
             timeframe,
@@ -231,14 +232,19 @@ def _load(backtest: Backtest, config: RunConfig) -> _Inputs:
             source=config.source,
             adjustment=config.adjustment,
             owner=backtest.owner,
+            chosen=chosen,
         )
 
-    deciding = _with_news(load(config.symbols, config.timeframe), config, backtest)
+    # The finer ones first: whoever has them has those to decide on, and both are to be from one source.
     matching = load(config.symbols, config.match_timeframe) if config.match_timeframe else None
+    deciding = load(config.symbols, config.timeframe, matching.sources if matching else None)
+    if matching is not None and config.source == AUTO:
+        deciding = replace(deciding, notes=[*matching.notes, *deciding.notes])
+    deciding = _with_news(deciding, config, backtest)
     benchmark = None
     if config.benchmark:
         try:
-            benchmark = load([config.benchmark], config.match_timeframe or config.timeframe)
+            benchmark = load([config.benchmark], config.match_timeframe or config.timeframe, deciding.sources)
         except InputError as error:
             raise InputError(Fault("benchmark", f.code, f.message, f.hint) for f in error.faults) from None
     return _Inputs(deciding, matching, benchmark)

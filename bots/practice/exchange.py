@@ -20,6 +20,7 @@ from bots.practice.flows import Flows
 from bots.practice.orders import (
     ZERO,
     Account,
+    Dividend,
     Event,
     Execution,
     Instrument,
@@ -70,6 +71,7 @@ class Exchange(Flows):
         self._seed, self.serial = uuid.uuid5(uuid.NAMESPACE_OID, seed), 0
         self._listeners: list[Listener] = []
         self.splits: list[Split] = []
+        self.dividends: list[Dividend] = []
         self.halted: set[str] = set()
         self.refuses_later: dict[str, str] = {}  # client id → why it is rejected after it was taken
 
