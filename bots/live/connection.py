@@ -21,7 +21,16 @@ from django.db import connection as database
 
 from accounts.models import BrokerAccount
 from bots import ids
-from bots.brokers.base import BrokerEvent, BrokerOrder, InstrumentRules, RateLimited, Refused, Unauthorised, VenueDown
+from bots.brokers.base import (
+    Banned,
+    BrokerEvent,
+    BrokerOrder,
+    InstrumentRules,
+    RateLimited,
+    Refused,
+    Unauthorised,
+    VenueDown,
+)
 from bots.brokers.executor import Executor, Outcome
 from bots.brokers.link import OVERLAP, Link
 from bots.brokers.registry import open_broker
@@ -55,7 +64,7 @@ class Connection:
     ) -> None:
         self.account, self.lease, self.permit, self._wake = account, lease, Permit(host, lease), wake
         broker = open_broker(account.kind, account.environment, *keys, account.options)
-        self.broker = Leased(broker, self._may_send)
+        self.broker = Leased(broker, self._may_send, lambda: self.link.sweep_soon())
         self.executor = Executor(self.broker)  # type: ignore[arg-type]
         newest = account.executions.order_by("-executed_at").values_list("executed_at", flat=True).first()
         since = (newest or account.created_at) - OVERLAP
@@ -224,6 +233,8 @@ class Connection:
                 self._refusal = str(error)
             except (VenueDown, RateLimited, Refused) as error:
                 log.info("account %s: the venue was asked in vain: %s", self.account.pk, error)
+                if isinstance(error, Banned):
+                    self.link.sweep_soon()  # it asks nothing during a ban, and says why
             except Exception:
                 log.exception("account %s: a question to the venue failed", self.account.pk)
             self._wake()
