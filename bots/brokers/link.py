@@ -99,7 +99,8 @@ class Link:
     # --- for the host -----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self._open_stream()
+        if not self.broker.pace.blocked_s:  # else the first good sweep opens it
+            self._open_stream()
         self._thread.start()
 
     def stop(self) -> None:

@@ -21,20 +21,11 @@ from django.db import connection as database
 
 from accounts.models import BrokerAccount
 from bots import ids
-from bots.brokers.base import (
-    Banned,
-    BrokerEvent,
-    BrokerOrder,
-    InstrumentRules,
-    RateLimited,
-    Refused,
-    Unauthorised,
-    VenueDown,
-)
+from bots.brokers.base import BrokerEvent, BrokerOrder, InstrumentRules, RateLimited, Refused, Unauthorised, VenueDown
 from bots.brokers.executor import Executor, Outcome
 from bots.brokers.link import OVERLAP, Link
 from bots.brokers.registry import open_broker
-from bots.live import closing, flows, reconcile
+from bots.live import bans, closing, flows, reconcile
 from bots.live.asks import Answer, Ask, as_broker_order
 from bots.live.lease import AccountLease, Permit
 from bots.live.leased import Leased
@@ -64,7 +55,9 @@ class Connection:
     ) -> None:
         self.account, self.lease, self.permit, self._wake = account, lease, Permit(host, lease), wake
         broker = open_broker(account.kind, account.environment, *keys, account.options)
-        self.broker = Leased(broker, self._may_send, lambda: self.link.sweep_soon())
+        # A sweep asks nothing during a ban, and says why: sessions know at once.
+        bans.heed(account.pk, broker, lambda: self.link.sweep_soon())
+        self.broker = Leased(broker, self._may_send)
         self.executor = Executor(self.broker)  # type: ignore[arg-type]
         newest = account.executions.order_by("-executed_at").values_list("executed_at", flat=True).first()
         since = (newest or account.created_at) - OVERLAP
@@ -233,8 +226,6 @@ class Connection:
                 self._refusal = str(error)
             except (VenueDown, RateLimited, Refused) as error:
                 log.info("account %s: the venue was asked in vain: %s", self.account.pk, error)
-                if isinstance(error, Banned):
-                    self.link.sweep_soon()  # it asks nothing during a ban, and says why
             except Exception:
                 log.exception("account %s: a question to the venue failed", self.account.pk)
             self._wake()

@@ -22,6 +22,7 @@ from tests.bots.live.audit import check
 from tests.bots.live.chaos.conftest import READ_TIMEOUT_S
 from tests.bots.live.chaos.scene import ORDERS, Scene, flatten, holds, state_of, until, used_up
 from tests.bots.live.rig import KEY
+from tests.bots.live.test_faults import host_is_lost
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.row("I8", "I9", "W2")]
 
@@ -137,7 +138,7 @@ def test_at_binance_absence_takes_time_to_prove(
 
 @pytest.mark.fault(7)
 def test_our_own_second_try_is_a_find(alice: User, moment: random.Random, scene: Scene, start_host: Start) -> None:
-    """The venue takes an order, its answer is lost, its list is behind: the second send is refused, the order adopted."""
+    """The venue takes an order, its answer is lost, its list is behind: the second send is refused, the order found."""
     session = scene.rig.session()
     start_host()
     running(session)
@@ -157,7 +158,7 @@ def test_our_own_second_try_is_a_find(alice: User, moment: random.Random, scene:
 @pytest.mark.fault(7)
 @pytest.mark.row("I12")
 def test_at_binance_there_is_no_second_try(alice: User, moment: random.Random, coins: Scene, start_host: Start) -> None:
-    """An id may be used again there once its order is over: however often the venue denies it, nothing is sent twice."""
+    """An id may be used again there once its order is over: however often it is denied, nothing is sent twice."""
     session = coins.rig.session()
     start_host()
     running(session)
@@ -176,9 +177,7 @@ def test_at_binance_there_is_no_second_try(alice: User, moment: random.Random, c
 
 @pytest.mark.fault(8)
 @pytest.mark.parametrize("what", ["submit", "cancel", "query"])
-def test_too_many_requests(
-    what: str, alice: User, moment: random.Random, scene: Scene, start_host: Start
-) -> None:
+def test_too_many_requests(what: str, alice: User, moment: random.Random, scene: Scene, start_host: Start) -> None:
     """For as long as the venue asks, nothing is sent; then everything is, once."""
     session = scene.holder() if what == "cancel" else scene.rig.session()
     px = scene.px()
@@ -233,33 +232,38 @@ def test_exits_go_first_where_requests_are_few(
 
 @pytest.mark.fault(9)
 @pytest.mark.row("I12")
+@pytest.mark.parametrize("restarts", [False, True])
 def test_a_ban_is_waited_out_in_silence(
-    alice: User, bob: User, moment: random.Random, coins: Scene, start_host: Start
+    restarts: bool, alice: User, bob: User, moment: random.Random, coins: Scene, start_host: Start
 ) -> None:
-    """Not one request and no new socket until it is over; the session says so, and another account trades on."""
+    """Not one request and no new socket until it is over, by no host that begins meanwhile either; the session says so,
+    and another account trades on."""
     coins.rig.venue.open_account("BOBSKEY", "bobs-secret")
     theirs = BrokerAccountFactory(owner=bob, api_key="BOBSKEY", api_secret="bobs-secret")
     session = coins.rig.session()
     other = make(bob, mode="LIVE", broker_account=theirs, symbols=["SIM-BETA"], feed_options=quick(seed=7))
-    start_host()
+    host = start_host()
     running(session)
     running(other)
     trades_on(session, moment.randint(1, 3))
-    wait_s = moment.randint(8, 12)
+    wait_s = moment.randint(8, 12) + 4 * restarts
     coins.rig.fault(kind="status", path="/api/.*", status=418, headers={"Retry-After": str(wait_s)}, times=10_000)
     fault = coins.rig.venue.faults.requests[0]
-    if moment.random() < 0.5:
-        coins.rig.fault(stream="user_data", kind="drop")
     until(session, lambda: fault.times < 10_000, 30)
     banned = time.monotonic()
     until(session, lambda: state_of(session) == "DEGRADED", 5)
     until(session, lambda: "banned" in TradingSession.objects.get(pk=session.pk).state_reason, 5)
     trades = other.trades.count()
+    if restarts:
+        host.kill()
+        host_is_lost(session)
+        host_is_lost(other)
+        start_host()
+    until(other, lambda: other.trades.count() > trades, wait_s)
     time.sleep(max(banned + wait_s - 0.5 - time.monotonic(), 0.0))
     coins.rig.venue.faults.clear()
     asked = [c for c in coins.calls.since(banned + 0.3) if c.key == KEY or c.path in ("/ws-api/v3", "/api/v3/time")]
     assert not asked, "each request makes a ban longer"
-    assert other.trades.count() > trades
     assert state_of(other) == "RUNNING"
     until(session, lambda: state_of(session) == "RUNNING", 30)
     trades_on(session)
