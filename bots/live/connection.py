@@ -34,6 +34,7 @@ from bots.models import Order, TradingSession
 
 log = logging.getLogger(__name__)
 SOON_S = 2.5  # until the second look at what is in doubt
+SWEPT_S = 5.0  # so long that look waits until executions were asked for
 UNDO_MOST_S = 30.0
 _BLIND_S = 60.0  # a look older than this says nothing any more
 
@@ -181,6 +182,8 @@ class Connection:
             try:
                 if self.doubts.waits:
                     flows.fetch(self.account, self.broker)  # type: ignore[arg-type]  # a split or a deposit explains it
+                    if not self.link.sweep(SWEPT_S):
+                        return  # a fill that was never told may explain it, too: nobody is sure before that was asked
                 began = time.monotonic()
                 truth = reconcile.look(self.broker)  # type: ignore[arg-type]
                 self.truth, self.looked_at = truth, began

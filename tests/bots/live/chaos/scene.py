@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.models import User
-from bots.models import TradingSession
+from bots.models import BrokerExecution, TradingSession
 from bots.services import sessions
 from tests.bots.host.hosting import wait_for
 from tests.bots.live.rig import Rig, state_of, until
@@ -132,9 +132,10 @@ def _path(rig: Rig) -> dict[str, list[Decimal]]:
     return found
 
 
-def agree(session: TradingSession, rig: Rig) -> bool:
+def agree(rig: Rig) -> bool:
     """Whether as many executions are booked here as there were there."""
-    return session.trades.count() == len(rig.ledger()["executions"])
+    booked = BrokerExecution.objects.filter(broker_account=rig.account).count()
+    return booked == len(rig.ledger()["executions"])
 
 
 def flatten(user: User, session: TradingSession, within_s: float = 60.0) -> None:
