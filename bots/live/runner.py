@@ -279,11 +279,14 @@ class LiveRunner(TellingRunner):
         if trade is None:
             return None
         row = tracked.row
-        if row.late_fill:
-            self.event("order", f"A fill came after its order had ended: {trade}.", level="warning")
         told = [self._book_in_engine(row, execution, trade, absorbed), self._after(tracked, absorbed, was_over)]
         self._quiet_since = None
-        return self._written(absorbed, told)
+        done = self._written(absorbed, told)
+        if row.late_fill:
+            text = f"A fill came after its order had ended: {trade}."
+            self.event("order", text, level="warning")
+            done.alarms.append(("late_fill", text))
+        return done
 
     def post(self, request: BookingRequest) -> Done:
         """Book what is no trade of its own; what the engine refuses is not booked, and the request says why."""
