@@ -253,6 +253,7 @@ class Host:
                 lambda tick: self._on_tick(seat, tick),
                 since_ns=since,
             )
+            runner.halts = seat.subscription.halts
         except Exception as error:
             log.exception("session %s: no feed", lease.session_id)
             self._leave(await self._in_trading(self.desk.fail, runner, f"Its prices cannot be had: {error}"))
@@ -267,6 +268,8 @@ class Host:
 
     def _on_state(self, seat: Seat, state: FeedState) -> None:
         seat.runner.feed = state
+        if seat.subscription is not None:
+            seat.runner.halts = seat.subscription.halts
         self._look.set()
 
     def _on_tick(self, seat: Seat, tick: Tick) -> None:

@@ -51,6 +51,7 @@ class Runner:
         self.kill_switch: str | None = None
         self.outside: OutsideExposure | None = None
         self.feed: FeedState | None = None
+        self.halts: Mapping[str, str] = {}  # symbols that the exchange does not trade now → why
         self.drained = False  # the feed has ended, and none of its bars waits for us
         self.wanted, self.policy, self.stop_reason = session.wanted, session.stop_policy, session.stop_reason
         self.version = 0

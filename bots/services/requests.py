@@ -93,6 +93,7 @@ def clean(user: User, payload: Any) -> SessionRequest:
     request = replace(_read(user, raw, bot, saved, custom, account), mode=mode, account=account)
     if account is not None:
         at_broker.refuse_what_needs_matching(request.feed, request.strategy, request.settings)
+        refuse_hurry(request.feed, request.feed_options)
     if not (as_bot and bot is not None and bot.indicators):
         gate.check_tier(user, request.strategy, request.strategy_parameters)
     return request
