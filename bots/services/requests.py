@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import BrokerAccount, User
 from bots import selectors
+from bots.live.hurry import refuse_hurry
 from bots.models import Bot, Mode
 from bots.services import at_broker, feeds
 from engine.errors import Fault, InputError

@@ -32,7 +32,12 @@ def halt(rig: Rig, running: Any, session: TradingSession, *, halted: bool) -> No
     rig.control("halts", symbol="SIM-ALPHA", halted=halted)
     tell(running, session, WHY if halted else "")
     words = "is halted" if halted else "trades again"
-    until(session, lambda: words in session.events.filter(kind="halt").latest("pk").text, 5)
+
+    def told() -> bool:
+        last = session.events.filter(kind="halt").order_by("pk").last()
+        return last is not None and words in last.text
+
+    until(session, told, 5)
 
 
 def covered(rig: Rig, session: TradingSession) -> bool:
