@@ -399,7 +399,7 @@ class Runner:
         """Why nothing may be entered though its owner wants it to run, in words; None: all is well."""
         if self.feed is None:
             return "no prices come"
-        return None if self.feed.status in ("live", "ended") else self.feed.reason
+        return None if self.feed.status in ("live", "ended") else self.feed.reason or "no prices come"
 
     def _look_at_venue(self) -> None:
         """A green comparison before entries go on. Raises LedgerMismatch."""
