@@ -107,7 +107,7 @@ class Connection:
 
     @property
     def refusal(self) -> str:
-        """The venue's words, where it refuses the keys; else empty."""
+        """The venue's words, where it refuses the keys or has blocked the account; else empty."""
         state = self.link.state
         return state.why if state.is_unauthorised else self._refusal
 
@@ -143,8 +143,9 @@ class Connection:
             future.add_done_callback(lambda done: self._came(ask, done.result()))
 
     def _came(self, ask: Ask, outcome: Outcome) -> None:
-        if isinstance(outcome.error, Unauthorised):
-            self._refusal = str(outcome.error)
+        error = outcome.error
+        if isinstance(error, Unauthorised) or (isinstance(error, Refused) and error.code == "account_blocked"):
+            self._refusal = str(error)
         if self._has_ended and not outcome.sends:
             return  # it never left, and its row says so: the next host decides what becomes of it
         refusal = None
