@@ -34,7 +34,8 @@ PASSING = frozenset({"rate_limited", "not_placed", "unauthorised", "insufficient
 
 @dataclass(slots=True)
 class Watch:
-    """What is remembered of one symbol between two plans. fixed: orders that the venue would not replace."""
+    """What is remembered of one symbol between two plans. fixed: orders that the venue would not replace.
+    doubted: those that it said were over."""
 
     guard: Guard | None = None
     emergency: str = ""
@@ -45,6 +46,7 @@ class Watch:
     last_px: Decimal | None = None
     beyond: int = 0
     fixed: set[int] = field(default_factory=set)
+    doubted: set[int] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
 
 
@@ -101,6 +103,9 @@ class Protector:
             self._alarm(errand, watch, "stop_rejected", text)
         watch.guard = None
         for action in plan(now):
+            if isinstance(action, Place) and action.request.kind == "market" and now.stop_is_limited and watch.emergency:
+                text = f"The market fell through the stop-limit of {symbol}, which was left behind; it is sold at market."
+                self._alarm(errand, watch, "stop_left_behind", text)
             self._carry_out(action, now, watch, done, errand)
         return errand
 
@@ -291,7 +296,12 @@ class Protector:
             watch.not_before = self._clock() + 1.0
         elif answer.ask.do == "replace":
             old = order.replaces
-            if old is not None and answer.refusal.code not in ("is_over", "no_order"):
+            if old is None:
+                return
+            if answer.refusal.code in ("is_over", "no_order") and old.seq not in watch.doubted:
+                watch.doubted.add(old.seq)  # it is asked about; where it works still, it is not tried a third time
+                watch.not_before = self._clock() + 1.0
+            else:
                 watch.fixed.add(old.seq)
         elif answer.ask.do == "submit":
             self.refused(order)

@@ -144,6 +144,11 @@ class Situation:
         return [Unit(tuple(legs)) for legs in found.values()]
 
     @property
+    def stop_is_limited(self) -> bool:
+        """Whether only stop-limits rest there: they stay behind where the market falls through their limit."""
+        return self.capabilities.resting_stops and "stop" not in self.rules.kinds and "stop_limit" in self.rules.kinds
+
+    @property
     def at_market(self) -> Decimal:
         """Shares that protective orders are selling out already."""
         return total(unit for unit in self.units if unit.is_market)
