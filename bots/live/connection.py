@@ -110,7 +110,7 @@ class Connection:
 
     @property
     def refusal(self) -> str:
-        """The venue's words, where it refuses the keys; else empty."""
+        """The venue's words, where it refuses the keys or has blocked the account; else empty."""
         state = self.link.state
         return state.why if state.is_unauthorised else self._refusal
 
@@ -146,18 +146,17 @@ class Connection:
             future.add_done_callback(lambda done: self._came(ask, done.result()))
 
     def _came(self, ask: Ask, outcome: Outcome) -> None:
-        if isinstance(outcome.error, Unauthorised):
-            self._refusal = str(outcome.error)
         if self._has_ended and not outcome.sends:
             return  # it never left, and its row says so: the next host decides what becomes of it
-        refusal = None
+        refusal, error = None, outcome.error
         if outcome.kind == "refused":
-            error = outcome.error
             refusal = error if isinstance(error, Refused) else Refused(outcome.code or "invalid", str(error))
         if outcome.order is not None:
             self.link.watch([outcome.order])
         answer = Answer(ask, outcome.order, refusal, outcome.sends, outcome.took_s, outcome.kind)
         self._found.append(Piece(ask.order.session_id, answer, self))
+        if isinstance(error, Unauthorised) or (isinstance(error, Refused) and error.code == "account_blocked"):
+            self._refusal = str(error)
         self._wake()
 
     def ask_about(self, order: Order) -> None:
