@@ -24,6 +24,7 @@ from tests.bots.live.rig import KEY, SECRET, SEED, Rig, state_of, until
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
 COINS = {"alpaca": ("BTC/USD", "USD"), "binance": ("BTC/USDT", "USDT")}
+OURS = {"BTC/USD": "BTC-USD", "BTC/USDT": "BTC-USDT"}
 
 
 @pytest.fixture(params=sorted(COINS))
@@ -44,7 +45,7 @@ def coin(request: pytest.FixtureRequest, alice: User, settings: Any) -> Iterator
         )  # fmt: skip
         rig = Rig(venue, address, customer, account)
         rig.price("100.00", symbol)
-        yield rig, symbol
+        yield rig, OURS[symbol]
 
 
 @pytest.mark.row("I8", "I9", "A15")
