@@ -87,6 +87,8 @@ def test_from_no_account_to_the_last_order(
     page.get_by_text("Stops and targets").click()
     page.get_by_label("Stop loss").fill("10")
     page.get_by_label("Take profit").fill("10")
+    page.locator("summary").filter(has_text="Limits").click()
+    page.get_by_label("Open positions").fill("1")
     page.get_by_label("Starting cash").fill("20000")
     page.get_by_test_id("start").click()
     expect(page.locator("#session-head").get_by_text("LIVE · PRACTICE")).to_be_visible()
@@ -129,7 +131,10 @@ def test_from_no_account_to_the_last_order(
     by_hand.submit_order(
         MarketOrderRequest(symbol="SIM-BETA", qty=3, side=OrderSide.BUY, time_in_force=TimeInForce.DAY)
     )
-    page.get_by_role("link", name="Inbox 1 to decide").click()
+    expect(page.get_by_text("Practice: the venue and our books differ").first).to_be_visible()  # a toast says so
+    page.get_by_role("link", name="Notifications, 1 unread").click()
+    page.get_by_role("link", name="Practice: the venue and our books differ").click()
+    expect(page.get_by_role("link", name="Inbox 1 to decide")).to_be_visible()
     found = page.get_by_test_id("difference")
     expect(found).to_have_count(1)
     expect(found).to_contain_text("SIM-BETA position")
