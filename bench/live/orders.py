@@ -28,6 +28,7 @@ SYMBOLS = ("SIM-ALPHA", "SIM-BETA", "SIM-GAMMA", "SIM-DELTA")
 PACE = 2  # market seconds, and so bars, a second
 FLOOR_EVERY_S = 0.2
 HALF_S = 0.5
+OVER = ("STOPPED", "HALTED", "FAILED")
 
 
 def live(rig: Rig, chosen: argparse.Namespace) -> int:
@@ -48,7 +49,7 @@ def live(rig: Rig, chosen: argparse.Namespace) -> int:
     sign = HostSign.objects.order_by("-seen_at").first()
     ids = [row.pk for row in rows]
     TradingSession.objects.filter(pk__in=ids).update(wanted="STOP", stop_policy="flatten", stop_reason="user")
-    rigs.wait_for(lambda: not TradingSession.objects.exclude(state="STOPPED").exists(), "sessions to stop", 180)
+    rigs.wait_for(lambda: not TradingSession.objects.exclude(state__in=OVER).exists(), "sessions to stop", 180)
     ledger = httpx.get(f"{url}/practice/ledger", trust_env=False, timeout=60).json()
     ours = {row.broker_account.api_key.reveal() for row in rows}
     told = [order for key, account in ledger.items() if key in ours for order in account["orders"]]
