@@ -40,7 +40,7 @@ def cover(session: Any) -> None:
     ):
         Order.objects.create(
             session=session, broker_account=session.broker_account, seq=500_000_000_000 + number, role=role, kind=kind,
-            client_order_id=f"shot-{number}", broker_order_id=f"v-{number}", symbol=position.symbol, side="SELL",
+            client_order_id=f"shot-{number}", broker_order_id=f"v-{number}", symbol=position.symbol, side="SELL", is_entry=False,
             qty=position.qty, time_in_force="gtc", reason=reason, state="ACCEPTED", decided_at=entry.decided_at,
             stop_px=position.stop_px if role == OrderRole.STOP else None,
             limit_px=position.target_px if role == OrderRole.TARGET else None, settings_version=1,
@@ -61,7 +61,7 @@ def test_take_the_accounts(
     brokers.mark_refused(refused, "access key verification failed: it was not found, or was revoked")
     savings = BrokerAccountFactory(owner=alice, environment="LIVE", name="My savings", cash=Decimal(12_500))
     halted = live_session(alice, refused, name="Trend at Alpaca", state="HALTED",
-                          state_reason="Paper at Alpaca refuses its keys: it was not found, or was revoked")  # fmt: skip
+                          state_reason="Paper at Alpaca refuses its keys: it was revoked")  # fmt: skip
     running = fill_session(live_session(alice, practice, name="Golden cross, live"), bars=60)
     cover(running)
     failing = live_session(alice, practice, name="No connection", state="DEGRADED",
