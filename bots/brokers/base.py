@@ -1,8 +1,9 @@
 """What every broker offers, in one vocabulary: orders, executions, positions, money, rules, events.
 
-Quantities and prices are Decimal, symbols are ours ("BTC/USD" for a coin against a currency), times aware UTC. A call
-blocks for at most BROKER_CONNECT_TIMEOUT + BROKER_READ_TIMEOUT seconds and is sent once: no library may repeat an order
-by itself. What a call raises says what is known afterwards, because that decides what may be done next.
+Quantities and prices are Decimal, times aware UTC; a coin against a currency is BTC/USD here, and BTC-USD for those who
+had the broker from `registry` (see `naming`). A call blocks for at most BROKER_CONNECT_TIMEOUT + BROKER_READ_TIMEOUT
+seconds and is sent once: no library may repeat an order by itself. What a call raises says what is known afterwards,
+because that decides what may be done next.
 """
 
 from __future__ import annotations
