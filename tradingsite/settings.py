@@ -184,6 +184,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_TASK_DEFAULT_QUEUE = "backtests"
+SWEEP_QUEUE = "sweeps"  # beside the other, so that a backtest waits for one chunk at most
 # Housekeeping runs beside the sessions, in threads, so that it never waits behind a long backtest.
 CELERY_TASK_ROUTES = {
     "bots.parity": {"queue": "backtests"},
@@ -192,6 +193,7 @@ CELERY_TASK_ROUTES = {
     "accounts.*": {"queue": "housekeeping"},
     "backtests.reap": {"queue": "housekeeping"},
     "backtests.refresh_published": {"queue": "housekeeping"},
+    "sweeps.reap": {"queue": "housekeeping"},
     "marketdata.tidy": {"queue": "housekeeping"},
     "strategies.tidy": {"queue": "housekeeping"},
 }
@@ -218,6 +220,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "bots-tick": {"task": "bots.tick", "schedule": 5.0, "options": {"expires": 10}},
     "bots-record-performance": {"task": "bots.record_performance", "schedule": 10.0, "options": {"expires": 10}},
     "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},
+    "sweeps-reap": {"task": "sweeps.reap", "schedule": 5.0, "options": {"expires": 10}},
     "backtests-refresh-published": {
         "task": "backtests.refresh_published",
         "schedule": 300.0,
