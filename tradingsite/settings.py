@@ -349,7 +349,7 @@ SPECTACULAR_SETTINGS = {
         "BrokerKindEnum": "accounts.models.BrokerAccount.Kind",
         "BrokerEnvironmentEnum": "accounts.models.BrokerAccount.Environment",
         "BrokerAccountStateEnum": "accounts.models.BrokerAccount.State",
-        "BacktestStateEnum": "backtests.models.Backtest.State",
+        "BacktestStateEnum": "backtests.models.Backtest.State",  # of sweeps, too
         "SessionStateEnum": "bots.states.SessionState",
         "SideEnum": "bots.models.columns.Side",
         "StrategySlugEnum": "strategies.serializers.SLUGS",
