@@ -167,6 +167,10 @@ class SweepForm(BacktestForm):
     def setting_rows(self) -> list[AxisRow]:
         return self._rows("setting")
 
+    @property
+    def rows(self) -> list[AxisRow]:
+        return self.parameter_rows + self.setting_rows
+
     def _rows(self, of: str) -> list[AxisRow]:
         """The lines of what may be varied; at first the first two numbers of the strategy are ticked."""
         rows: list[AxisRow] = []

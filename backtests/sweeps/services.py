@@ -42,7 +42,8 @@ _State = Sweep.State
 class Checked:
     """A request that may be started. bars: of one cell, 0 where not known; seconds: of one worker, a guess.
 
-    refused_pct: of the combinations looked at, those that the strategy or the settings do not take.
+    refused_pct: of the combinations looked at, those that the strategy or the settings do not take. most: what the
+    user's tier allows.
     """
 
     config: SweepConfig
@@ -51,6 +52,16 @@ class Checked:
     bars: int
     seconds: float
     refused_pct: float
+    most: int | None
+
+    @property
+    def total(self) -> int:
+        """How many combinations the axes make."""
+        return len(self.config.space)
+
+    @property
+    def too_many(self) -> bool:
+        return self.most is not None and self.config.cells > self.most
 
 
 def check(user: User, payload: Any) -> Checked:
@@ -81,7 +92,7 @@ def check(user: User, payload: Any) -> Checked:
     refused_pct = 100.0 * bad / len(looked)
     cautions += _unusual(config, refused_pct)
     label = saved.name if saved else catalogue.get(config.backtest.strategy).label
-    return Checked(config, label, cautions, bars, _seconds(config, bars), refused_pct)
+    return Checked(config, label, cautions, bars, _seconds(config, bars), refused_pct, user.tier.max_sweep_cells)
 
 
 def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Sweep:
