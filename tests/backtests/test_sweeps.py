@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -110,7 +109,8 @@ def test_a_grid_and_random_draws_take_each_combination_once() -> None:
     assert drawn == list(range(36))
     random = read(method="random", trials=20, seed=4)
     drawn = [cell for k in range(3) for cell in drawing.chunk_cells(random, k, 8)]
-    assert len(set(drawn)) == 20 and set(drawn) <= set(range(36))
+    assert len(set(drawn)) == 20
+    assert set(drawn) <= set(range(36))
     assert drawn != [cell for k in range(3) for cell in drawing.chunk_cells(read(method="random", trials=20), k, 8)]
     huge = read(
         method="random",
@@ -255,7 +255,8 @@ def test_bayesian_rounds_wait_for_each_other(alice: User, sample_data: None) -> 
     states = list(sweep.chunks.order_by("number").values_list("state", flat=True))
     assert states == ["QUEUED"] * 4 + ["WAITING"]
     held = [claims.claim() for _ in range(4)]
-    assert all(held) and claims.claim() is None
+    assert all(held)
+    assert claims.claim() is None
     for chunk in held:
         claims.release(chunk)
     run_all()
@@ -383,5 +384,6 @@ def test_nobody_else_sees_or_touches_it(alice: User, bob: User, sample_data: Non
     services.remove(alice, sweep.pk)
     assert not claims.beat(held)
     assert not claims.finish(held, cells.Outcome(columns.empty([0], ("sharpe",)), 0, 0), "x")
-    assert not Sweep.objects.exists() and not Backtest.objects.exists()
+    assert not Sweep.objects.exists()
+    assert not Backtest.objects.exists()
     assert backtest_services.check(alice, AAPL)[1] is None
