@@ -22,7 +22,7 @@ METHOD_CHOICES = (
     ("random", "Random", "So many combinations, drawn without repetition"),
     ("bayesian", "Bayesian", "So many combinations, each few chosen by what the earlier ones gave"),
 )
-_PLAIN = ("method", "trials", "objective", "min_trades", "max_drawdown_pct", "sweep_seed", "sweep_name")
+_OWN = ("method", "trials", "objective", "min_trades", "max_drawdown_pct", "sweep_seed", "sweep_name")
 # Settings that are offered on the page; the API takes every number, choice and switch.
 SETTINGS_OFFERED = (
     "stop_loss_pct", "take_profit_pct", "trailing_stop_pct", "max_holding_time", "position_size_value",
@@ -60,6 +60,10 @@ class AxisRow:
 class SweepForm(BacktestForm):
     """What stands in the form of a sweep."""
 
+    PLAIN = ("timeframe", "start_date", "end_date", "initial_capital", "preset", "source", "benchmark")
+    NUMBERS = ("initial_capital",)
+    FLAGS = ()
+
     def __init__(self, user: User, values: Mapping[str, Any]) -> None:
         super().__init__(user, {"method": "grid", "objective": "sharpe", "trials": "200", "sweep_seed": "0", **values})
         self.sent: QueryDict | None = None
@@ -70,7 +74,7 @@ class SweepForm(BacktestForm):
     @classmethod
     def from_request(cls, user: User, sent: QueryDict) -> Self:
         form = super().from_request(user, sent)
-        form.values |= {name: sent[name].strip() for name in _PLAIN if name in sent}
+        form.values |= {name: sent[name].strip() for name in _OWN if name in sent}
         if sent.get("axes_of") == form.values["strategy"]:
             form.sent = sent
         return form
@@ -123,7 +127,7 @@ class SweepForm(BacktestForm):
 
     @property
     def field_names(self) -> list[str]:
-        return [*super().field_names, *_PLAIN]
+        return [*super().field_names, *_OWN]
 
     # --- what is varied -------------------------------------------------------------------------------------------
 
