@@ -159,7 +159,8 @@ else:
 
 # --- Redis: cache, channel layer, Celery broker ----------------------------------------------------------------------
 # redis-py and Channels write a socket as unix:///path; Celery writes it as redis+socket:///path.
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+# Redis carries the queues too, unless another broker is named (amqp://… for RabbitMQ); live updates always need Redis.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or REDIS_URL.replace("unix://", "redis+socket://", 1)
 # A Redis that hangs must not hang the pages with it. The cache has a database of its own (unless REDIS_URL names one),
 # because clearing a cache empties its whole database, and the queues live in the other.
 CACHES = {
