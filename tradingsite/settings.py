@@ -185,7 +185,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_TASK_DEFAULT_QUEUE = "backtests"
-SWEEP_QUEUE = env.str("SWEEP_QUEUE", default="sweeps")  # beside the other, so that a backtest waits for one chunk at most
+SWEEP_QUEUE = env.str("SWEEP_QUEUE", default="sweeps")  # of its own: a backtest waits for one chunk at most
 # Housekeeping runs beside the sessions, in threads, so that it never waits behind a long backtest.
 CELERY_TASK_ROUTES = {
     "bots.parity": {"queue": "backtests"},

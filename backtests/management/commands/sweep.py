@@ -1,4 +1,4 @@
-"""`manage.py sweep FILE --user NAME`: start a sweep from a JSON file, wait for its workers, print the best combinations.
+"""`manage.py sweep FILE --user NAME`: start a sweep from a JSON file, wait for its end, print the best.
 
 FILE holds the body of POST /api/sweeps (docs/guide.md). With --count it says only how many combinations there are. The
 chunks are run by the site's workers; --here runs them in this process as well, so that no worker is needed.
