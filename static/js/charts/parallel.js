@@ -46,23 +46,32 @@ export function parallel(canvas) {
       context.stroke();
     }
     context.globalAlpha = 1;
-    context.strokeStyle = colour("line-strong");
+    context.lineJoin = "round";
     context.fillStyle = colour("chart-text");
     const number = (value) => (value === null ? "–" : value.toLocaleString("en-US", { maximumSignificantDigits: 4 }));
     const ends = [...axes.map((axis) => [axis.label, axis.words[0], axis.words.at(-1)]), [figure, number(low), number(high)]];
     const room = Math.max(6, Math.floor((width - 2 * SIDE) / axes.length / 7));
+    // a word on a lighter ground, where lines run behind it
+    const write = (text, x, y) => {
+      context.lineWidth = 4;
+      context.strokeStyle = colour("surface-card");
+      context.strokeText(text, x, y);
+      context.fillText(text, x, y);
+    };
     ends.forEach(([label, first, last], i) => {
+      context.lineWidth = 1;
+      context.strokeStyle = colour("line-strong");
       context.beginPath();
       context.moveTo(across(i), up(0));
       context.lineTo(across(i), up(1));
       context.stroke();
       context.textAlign = i === 0 ? "left" : i === axes.length ? "right" : "center";
       const x = i === 0 ? 4 : i === axes.length ? width - 4 : across(i);
-      context.fillText(label.length > room ? `${label.slice(0, room - 1)}…` : label, x, 10);
+      write(label.length > room ? `${label.slice(0, room - 1)}…` : label, x, 12);
       context.textAlign = i === axes.length ? "left" : "right";
       const beside = across(i) + (i === axes.length ? 6 : -6);
-      context.fillText(last, beside, up(1) + 8);
-      context.fillText(first, beside, up(0));
+      write(last, beside, up(1) + 8);
+      write(first, beside, up(0));
     });
     return shown.length;
   }
