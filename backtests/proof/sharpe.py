@@ -1,0 +1,70 @@
+"""How sure a Sharpe ratio is, and how high luck alone would have taken the best of many tries.
+
+Sources: D. Bailey, M. López de Prado, "The Sharpe Ratio Efficient Frontier", Journal of Risk 15 (2012), for the
+probabilistic one; the same, "The Deflated Sharpe Ratio", Journal of Portfolio Management 40 (2014), for the deflated
+one. Sharpe ratios here are per period (of a day), not a year.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+EULER_MASCHERONI: Final = 0.5772156649015329
+_NORMAL: Final = NormalDist()
+
+
+def per_period(returns: Floats) -> float:
+    """Mean over standard deviation (ddof 1) of simple returns, risk-free 0; 0 where they do not vary."""
+    if len(returns) < 2:
+        return 0.0
+    spread = float(returns.std(ddof=1))
+    return float(returns.mean()) / spread if spread > 0 else 0.0
+
+
+def probabilistic(returns: Floats, benchmark: float = 0.0) -> float:
+    """The probability that the true Sharpe ratio is above `benchmark` (per period), 0..1.
+
+    PSR(SR*) = Φ((SR − SR*) · √(T − 1) / √(1 − γ₃·SR + (γ₄ − 1)/4 · SR²)), with SR the observed ratio, T the number of
+    returns, γ₃ their skewness and γ₄ their kurtosis (3 for a normal distribution). 0 for fewer than three returns, and
+    where they do not vary.
+    """
+    observed = per_period(returns)
+    if len(returns) < 3 or observed == 0.0:
+        return 0.0
+    deviations = returns - returns.mean()
+    variance = float((deviations**2).mean())
+    skewness = float((deviations**3).mean()) / variance**1.5
+    kurtosis = float((deviations**4).mean()) / variance**2
+    spread = 1.0 - skewness * observed + (kurtosis - 1.0) / 4.0 * observed**2
+    # γ₄ ≥ 1 + γ₃² makes it a square plus something ≥ 0; rounding may take it just below.
+    return _NORMAL.cdf((observed - benchmark) * math.sqrt(len(returns) - 1) / math.sqrt(max(spread, 1e-12)))
+
+
+def expected_highest(trials: int, variance: float) -> float:
+    """The highest Sharpe ratio that `trials` independent tries without any edge are expected to show.
+
+    SR₀ = √V · ((1 − γ)·Φ⁻¹(1 − 1/N) + γ·Φ⁻¹(1 − 1/(N·e))), with V the variance of the ratios over the tries, N their
+    number and γ the Euler–Mascheroni constant. 0 for one try.
+    """
+    if trials < 2:
+        return 0.0
+    high = _NORMAL.inv_cdf(1.0 - 1.0 / trials)
+    higher = _NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
+    return math.sqrt(variance) * ((1.0 - EULER_MASCHERONI) * high + EULER_MASCHERONI * higher)
+
+
+def deflated(returns: Floats, trials: int) -> tuple[float, float]:
+    """(probability that the true Sharpe ratio is above what luck gives the best of `trials`, that ratio per period).
+
+    DSR = PSR(SR₀). V is 1/(T − 1), the variance of the ratio of T returns without an edge: what was tried on a user's
+    data is remembered as a count, and each try is taken as independent of the others, which is the strictest reading.
+    """
+    hurdle = expected_highest(trials, 1.0 / max(len(returns) - 1, 1))
+    return probabilistic(returns, hurdle), hurdle
