@@ -1,0 +1,7 @@
+"""Backtests with the parts of their results, sweeps with their chunks, and the records of how strategies performed."""
+
+from backtests.models.backtest import Backtest, ResultPart, SubmissionCount
+from backtests.models.performance import PerformanceRecord
+from backtests.models.sweep import Sweep, SweepChunk
+
+__all__ = ["Backtest", "PerformanceRecord", "ResultPart", "SubmissionCount", "Sweep", "SweepChunk"]
