@@ -99,9 +99,7 @@ def examine(study: Study, *, trials: int, seed: int, on_progress: Progress | Non
     return _document(findings, trials=trials, seed=seed, runs=total, days=len(own.returns), trades=len(own.trades))
 
 
-def _part(
-    study: Study, parameters: dict[str, Any], signals: Any, own: Outcome, window: Window
-) -> NDArray[np.float64]:
+def _part(study: Study, parameters: dict[str, Any], signals: Any, own: Outcome, window: Window) -> NDArray[np.float64]:
     """The daily returns of one test stretch; zeros where it cannot be run."""
     first, end = int(own.days[window.test_start]), int(own.days[window.test_end - 1]) + 1
     part = study.part(parameters, signals, first, end)

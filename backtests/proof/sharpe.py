@@ -28,13 +28,19 @@ def per_period(returns: Floats) -> float:
     return float(returns.mean()) / spread if spread > 0 else 0.0
 
 
-def probabilistic(returns: Floats, benchmark: float = 0.0) -> float:
-    """The probability that the true Sharpe ratio is above `benchmark` (per period), 0..1.
+def from_moments(observed: float, n: int, skewness: float, kurtosis: float, benchmark: float) -> float:
+    """The probability that the true Sharpe ratio is above `benchmark`, 0..1; both ratios per period.
 
-    PSR(SR*) = Φ((SR − SR*) · √(T − 1) / √(1 − γ₃·SR + (γ₄ − 1)/4 · SR²)), with SR the observed ratio, T the number of
-    returns, γ₃ their skewness and γ₄ their kurtosis (3 for a normal distribution). 0 for fewer than three returns, and
-    where they do not vary.
+    PSR(SR*) = Φ((SR − SR*) · √(T − 1) / √(1 − γ₃·SR + (γ₄ − 1)/4 · SR²)), with SR the observed ratio, T = n the number
+    of returns, γ₃ their skewness and γ₄ their kurtosis (3 for a normal distribution).
     """
+    spread = 1.0 - skewness * observed + (kurtosis - 1.0) / 4.0 * observed**2
+    # γ₄ ≥ 1 + γ₃² makes it (1 − γ₃·SR/2)² or more; rounding may take it just below 0.
+    return _NORMAL.cdf((observed - benchmark) * math.sqrt(n - 1) / math.sqrt(max(spread, 1e-12)))
+
+
+def probabilistic(returns: Floats, benchmark: float = 0.0) -> float:
+    """`from_moments` of simple returns. 0 for fewer than three of them, and where they do not vary."""
     observed = per_period(returns)
     if len(returns) < 3 or observed == 0.0:
         return 0.0
@@ -42,9 +48,7 @@ def probabilistic(returns: Floats, benchmark: float = 0.0) -> float:
     variance = float((deviations**2).mean())
     skewness = float((deviations**3).mean()) / variance**1.5
     kurtosis = float((deviations**4).mean()) / variance**2
-    spread = 1.0 - skewness * observed + (kurtosis - 1.0) / 4.0 * observed**2
-    # γ₄ ≥ 1 + γ₃² makes it a square plus something ≥ 0; rounding may take it just below.
-    return _NORMAL.cdf((observed - benchmark) * math.sqrt(len(returns) - 1) / math.sqrt(max(spread, 1e-12)))
+    return from_moments(observed, len(returns), skewness, kurtosis, benchmark)
 
 
 def expected_highest(trials: int, variance: float) -> float:

@@ -59,7 +59,9 @@ class Study:
         """Of the whole series. They are causal, so those of a part are a part of them."""
         return reading.read(self.strategy(**parameters), {symbol: self.bars[symbol] for symbol in self.config.symbols})
 
-    def run(self, parameters: Mapping[str, Any], signals: Signals, settings: Mapping[str, Any] | None = None) -> RunResult:
+    def run(
+        self, parameters: Mapping[str, Any], signals: Signals, settings: Mapping[str, Any] | None = None
+    ) -> RunResult:
         """Over all bars. settings: those that differ from the request's."""
         return self._run(parameters, signals, self.bars, self.match_bars, settings or {})
 
