@@ -14,7 +14,8 @@ class BacktestsConfig(AppConfig):
 
         from accounts import quotas
         from backtests import consumers, preload, records, selectors, tasks
-        from strategies import performance
+        from backtests.proof import gate
+        from strategies import performance, proving
         from strategies.gallery import measuring
         from tradingsite.lib import realtime
 
@@ -22,6 +23,7 @@ class BacktestsConfig(AppConfig):
         quotas.show_usage("max_concurrent_backtests", selectors.active_count)
         quotas.show_usage("max_backtests_per_day", selectors.submitted_today)
         performance.register(performance.Keeper(records.keep, records.kept))
+        proving.register(gate.refuse_without)
         measuring.register(tasks.enqueue_published)
         preload.connect()
         for module in settings.METRIC_MODULES:

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from accounts import quotas
+from accounts.models import User
 from backtests import claims, records, selectors
 from backtests.models import Backtest
 from backtests.runner import RunConfig, clean
@@ -155,7 +156,7 @@ def run(backtest_id: uuid.UUID) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Inputs:
+class Inputs:
     """Bars to decide on; finer ones to match on and the benchmark's, where the request names them."""
 
     deciding: LoadedBars
@@ -178,7 +179,7 @@ def _simulate(backtest: Backtest, pulse: _Pulse) -> tuple[dict[str, Any], dict[s
     timings: dict[str, float] = {}
     config = clean(backtest.config)
     with _timed(timings, "load_s"):
-        inputs = _load(backtest, config)
+        inputs = load(backtest.owner, config)
         total = sum(len(bars) for bars in inputs.walked.bars.values())
         quotas.check_bars(backtest.owner, total)
     pulse.phase("running", total)
@@ -218,11 +219,11 @@ def _simulate(backtest: Backtest, pulse: _Pulse) -> tuple[dict[str, Any], dict[s
     return values, stored.parts, records.performance(backtest, stored)
 
 
-def _load(backtest: Backtest, config: RunConfig) -> _Inputs:
-    """Raises InputError where the platform has not the bars that were asked for."""
+def load(owner: User, config: RunConfig) -> Inputs:
+    """All bars of a request, as its owner sees them. Raises InputError where the platform has them not."""
     from marketdata.services import load_bars
 
-    def load(symbols: Sequence[str], timeframe: str) -> LoadedBars:
+    def read(symbols: Sequence[str], timeframe: str) -> LoadedBars:
         return load_bars(
             symbols,
             timeframe,
@@ -230,24 +231,24 @@ def _load(backtest: Backtest, config: RunConfig) -> _Inputs:
             config.end_date or datetime.now(UTC).date(),
             source=config.source,
             adjustment=config.adjustment,
-            owner=backtest.owner,
+            owner=owner,
         )
 
-    deciding = _with_news(load(config.symbols, config.timeframe), config, backtest)
-    matching = load(config.symbols, config.match_timeframe) if config.match_timeframe else None
+    deciding = _with_news(read(config.symbols, config.timeframe), config, owner)
+    matching = read(config.symbols, config.match_timeframe) if config.match_timeframe else None
     benchmark = None
     if config.benchmark:
         try:
-            benchmark = load([config.benchmark], config.match_timeframe or config.timeframe)
+            benchmark = read([config.benchmark], config.match_timeframe or config.timeframe)
         except InputError as error:
             raise InputError(Fault("benchmark", f.code, f.message, f.hint) for f in error.faults) from None
-    return _Inputs(deciding, matching, benchmark)
+    return Inputs(deciding, matching, benchmark)
 
 
-def _with_news(loaded: LoadedBars, config: RunConfig, backtest: Backtest) -> LoadedBars:
+def _with_news(loaded: LoadedBars, config: RunConfig, owner: User) -> LoadedBars:
     """The bars with the news that the strategy reads, which count in what the run was made of."""
     strategy = catalogue.get(config.strategy)(**config.strategy_parameters)
-    bars = news_selectors.with_news(strategy.extras(), loaded.bars, backtest.owner_id)
+    bars = news_selectors.with_news(strategy.extras(), loaded.bars, owner.pk)
     news = fingerprint(bars)
     return replace(loaded, bars=bars, data_hash=records.data_hash((loaded.data_hash, news))) if news else loaded
 

@@ -201,8 +201,8 @@ def probabilistic_sharpe(returns: Floats, periods: float) -> Finding:
         f"Its Sharpe ratio of {year:.2f} a year, over {len(returns):,} days with their skew and fat tails, is truly above "
         f"zero with a probability of {_near(chance)}."
     )
-    chart = {"kind": "gauge", "value": round(chance, 6), "passes": 0.95, "fails": 0.90}
-    verdict = graded(chance, passes=0.95, fails=0.90)
+    chart = {"kind": "gauge", "value": round(chance, 6), "passes": sharpe.SURE, "fails": 0.90}
+    verdict = graded(chance, passes=sharpe.SURE, fails=0.90)
     return Finding(name, label, verdict, chance, "probability", limits, meaning, chart, {"sharpe": year})
 
 
@@ -211,16 +211,17 @@ def deflated_sharpe(returns: Floats, trials: int, periods: float) -> Finding:
     name, label = "deflated_sharpe", "Sharpe ratio above luck"
     if len(returns) < FEWEST_DAYS:
         return _too_little(name, label, "probability", limits, "days", str(FEWEST_DAYS))
-    chance, hurdle = sharpe.deflated(returns, trials)
+    chance, hurdle = sharpe.deflated(returns, trials), sharpe.hurdle_of(trials, len(returns))
     year = math.sqrt(periods)
     tried = "one variant" if trials == 1 else f"{trials:,} variants"
     meaning = (
         f"You tried {tried} on these data; luck alone would have shown {hurdle * year:.2f} a year in the best of them. "
         f"It is truly above that with a probability of {_near(chance)}."
     )
-    chart = {"kind": "gauge", "value": round(chance, 6), "passes": 0.95, "fails": 0.90}
+    chart = {"kind": "gauge", "value": round(chance, 6), "passes": sharpe.SURE, "fails": 0.90}
     details = {"trials": trials, "hurdle_sharpe": hurdle * year, "sharpe": sharpe.per_period(returns) * year}
-    verdict = graded(chance, passes=0.95, fails=0.90)
+    details["moments"] = sharpe.moments(returns)
+    verdict = graded(chance, passes=sharpe.SURE, fails=0.90)
     return Finding(name, label, verdict, chance, "probability", limits, meaning, chart, details)
 
 

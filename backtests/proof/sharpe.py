@@ -8,8 +8,9 @@ one. Sharpe ratios here are per period (of a day), not a year.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from statistics import NormalDist
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 EULER_MASCHERONI: Final = 0.5772156649015329
+SURE: Final = 0.95  # the probability from which a ratio passes
 _NORMAL: Final = NormalDist()
 
 
@@ -39,16 +41,28 @@ def from_moments(observed: float, n: int, skewness: float, kurtosis: float, benc
     return _NORMAL.cdf((observed - benchmark) * math.sqrt(n - 1) / math.sqrt(max(spread, 1e-12)))
 
 
-def probabilistic(returns: Floats, benchmark: float = 0.0) -> float:
-    """`from_moments` of simple returns. 0 for fewer than three of them, and where they do not vary."""
+def moments(returns: Floats) -> dict[str, Any]:
+    """What `from_moments` takes of returns, JSON-ready: ``{"observed", "n", "skewness", "kurtosis"}``.
+
+    Returns that do not vary, and fewer than three, are those of a normal distribution with ratio 0.
+    """
     observed = per_period(returns)
     if len(returns) < 3 or observed == 0.0:
-        return 0.0
+        return {"observed": 0.0, "n": len(returns), "skewness": 0.0, "kurtosis": 3.0}
     deviations = returns - returns.mean()
     variance = float((deviations**2).mean())
-    skewness = float((deviations**3).mean()) / variance**1.5
-    kurtosis = float((deviations**4).mean()) / variance**2
-    return from_moments(observed, len(returns), skewness, kurtosis, benchmark)
+    return {
+        "observed": observed,
+        "n": len(returns),
+        "skewness": float((deviations**3).mean()) / variance**1.5,
+        "kurtosis": float((deviations**4).mean()) / variance**2,
+    }
+
+
+def probabilistic(returns: Floats, benchmark: float = 0.0) -> float:
+    """`from_moments` of simple returns; 0 for fewer than three of them, and where they do not vary."""
+    seen = moments(returns)
+    return from_moments(benchmark=benchmark, **seen) if seen["observed"] else 0.0
 
 
 def expected_highest(trials: int, variance: float) -> float:
@@ -64,11 +78,20 @@ def expected_highest(trials: int, variance: float) -> float:
     return math.sqrt(variance) * ((1.0 - EULER_MASCHERONI) * high + EULER_MASCHERONI * higher)
 
 
-def deflated(returns: Floats, trials: int) -> tuple[float, float]:
-    """(probability that the true Sharpe ratio is above what luck gives the best of `trials`, that ratio per period).
+def hurdle_of(trials: int, n: int) -> float:
+    """The `expected_highest` ratio per period of n returns, with V = 1/(n − 1), that of ratios without an edge.
 
-    DSR = PSR(SR₀). V is 1/(T − 1), the variance of the ratio of T returns without an edge: what was tried on a user's
-    data is remembered as a count, and each try is taken as independent of the others, which is the strictest reading.
+    What was tried on a user's data is remembered as a count, and each try is taken as independent of the others, which
+    is the strictest reading.
     """
-    hurdle = expected_highest(trials, 1.0 / max(len(returns) - 1, 1))
-    return probabilistic(returns, hurdle), hurdle
+    return expected_highest(trials, 1.0 / max(n - 1, 1))
+
+
+def deflated(returns: Floats, trials: int) -> float:
+    """The probability that the true Sharpe ratio is above what luck gives the best of `trials`: DSR = PSR(SR₀)."""
+    return probabilistic(returns, hurdle_of(trials, len(returns)))
+
+
+def deflated_again(seen: Mapping[str, Any], trials: int) -> float:
+    """`deflated` from the `moments` of returns, for another number of tries."""
+    return from_moments(benchmark=hurdle_of(trials, seen["n"]), **seen) if seen["observed"] else 0.0
