@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from backtests.views import lists, new, result
+from backtests.views import lists, new, passports, result
 
 app_name = "backtests"
 urlpatterns = [
@@ -15,6 +15,12 @@ urlpatterns = [
     path("search/", lists.palette, name="palette"),
     path("example/", lists.example, name="example"),
     path("welcome/", lists.end_welcome, name="end-welcome"),
+    path("passports/of-strategy/<int:strategy_id>/", passports.of_strategy, name="passport-of-strategy"),
+    path("passports/<uuid:passport_id>/", passports.detail, name="passport"),
+    path("passports/<uuid:passport_id>/cancel/", passports.cancel, name="passport-cancel"),
+    path("passports/<uuid:passport_id>/delete/", passports.remove, name="passport-delete"),
+    path("<uuid:backtest_id>/passport/", passports.of_backtest, name="passport-of-backtest"),
+    path("<uuid:backtest_id>/examine/", passports.make, name="passport-make"),
     path("<uuid:backtest_id>/", result.detail, name="detail"),
     path("<uuid:backtest_id>/progress/", result.progress, name="progress"),
     path("<uuid:backtest_id>/chart/", result.chart_data, name="chart"),

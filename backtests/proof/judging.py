@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 DRAWS: Final = 1_000
 FEWEST_TRADES: Final = 10
 FEWEST_DAYS: Final = 60
+FAILS_UNDER: Final = 0.90  # of a probability
 _BARS: Final = 40  # of a histogram
 
 
@@ -201,8 +202,8 @@ def probabilistic_sharpe(returns: Floats, periods: float) -> Finding:
         f"Its Sharpe ratio of {year:.2f} a year, over {len(returns):,} days with their skew and fat tails, is truly above "
         f"zero with a probability of {_near(chance)}."
     )
-    chart = {"kind": "gauge", "value": round(chance, 6), "passes": sharpe.SURE, "fails": 0.90}
-    verdict = graded(chance, passes=sharpe.SURE, fails=0.90)
+    chart = {"kind": "gauge", "value": round(chance, 6), "passes": sharpe.SURE, "fails": FAILS_UNDER}
+    verdict = graded(chance, passes=sharpe.SURE, fails=FAILS_UNDER)
     return Finding(name, label, verdict, chance, "probability", limits, meaning, chart, {"sharpe": year})
 
 
@@ -218,10 +219,10 @@ def deflated_sharpe(returns: Floats, trials: int, periods: float) -> Finding:
         f"You tried {tried} on these data; luck alone would have shown {hurdle * year:.2f} a year in the best of them. "
         f"It is truly above that with a probability of {_near(chance)}."
     )
-    chart = {"kind": "gauge", "value": round(chance, 6), "passes": sharpe.SURE, "fails": 0.90}
+    chart = {"kind": "gauge", "value": round(chance, 6), "passes": sharpe.SURE, "fails": FAILS_UNDER}
     details = {"trials": trials, "hurdle_sharpe": hurdle * year, "sharpe": sharpe.per_period(returns) * year}
     details["moments"] = sharpe.moments(returns)
-    verdict = graded(chance, passes=sharpe.SURE, fails=0.90)
+    verdict = graded(chance, passes=sharpe.SURE, fails=FAILS_UNDER)
     return Finding(name, label, verdict, chance, "probability", limits, meaning, chart, details)
 
 
