@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from backtests.api import backtests, performance, sweeps
+from backtests.api import backtests, passports, performance, sweeps
 
 app_name = "backtests-api"
 urlpatterns: list[URLPattern] = [
@@ -27,6 +27,9 @@ urlpatterns: list[URLPattern] = [
     path("sweeps/<uuid:sweep_id>/best", sweeps.SweepBest.as_view(), name="sweep-best"),
     path("sweeps/<uuid:sweep_id>/open", sweeps.OpenCell.as_view(), name="sweep-open"),
     path("sweeps/<uuid:sweep_id>/save-as-strategy", sweeps.SaveCell.as_view(), name="sweep-save"),
+    path("passports", passports.Passports.as_view(), name="passports"),
+    path("passports/<uuid:passport_id>", passports.PassportDetail.as_view(), name="passport"),
+    path("passports/<uuid:passport_id>/cancel", passports.CancelPassport.as_view(), name="passport-cancel"),
     path("performance/overview", performance.Overview.as_view(), name="performance-overview"),
     path("performance/analytics", performance.Analytics.as_view(), name="performance-analytics"),
     path("performance/strategy/<path:name>", performance.ByStrategyName.as_view(), name="performance-strategy"),

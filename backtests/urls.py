@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from backtests.views import lists, new, result, sweeps
+from backtests.views import lists, new, passports, result, sweeps
 
 app_name = "backtests"
 urlpatterns = [
@@ -26,6 +26,12 @@ urlpatterns = [
     path("sweeps/<uuid:sweep_id>/cancel/", sweeps.act, {"action": "cancel"}, name="sweep-cancel"),
     path("sweeps/<uuid:sweep_id>/resume/", sweeps.act, {"action": "resume"}, name="sweep-resume"),
     path("sweeps/<uuid:sweep_id>/delete/", sweeps.act, {"action": "delete"}, name="sweep-delete"),
+    path("passports/of-strategy/<int:strategy_id>/", passports.of_strategy, name="passport-of-strategy"),
+    path("passports/<uuid:passport_id>/", passports.detail, name="passport"),
+    path("passports/<uuid:passport_id>/cancel/", passports.cancel, name="passport-cancel"),
+    path("passports/<uuid:passport_id>/delete/", passports.remove, name="passport-delete"),
+    path("<uuid:backtest_id>/passport/", passports.of_backtest, name="passport-of-backtest"),
+    path("<uuid:backtest_id>/examine/", passports.make, name="passport-make"),
     path("<uuid:backtest_id>/", result.detail, name="detail"),
     path("<uuid:backtest_id>/progress/", result.progress, name="progress"),
     path("<uuid:backtest_id>/chart/", result.chart_data, name="chart"),

@@ -21,6 +21,7 @@ from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Now
 
 from backtests.models import Sweep, SweepChunk
+from backtests.proof import trials
 from backtests.sweeps import columns, selectors
 from backtests.sweeps.announcing import announce_id
 from backtests.sweeps.cells import Outcome
@@ -109,6 +110,8 @@ def finish(chunk: SweepChunk, outcome: Outcome, data_hash: str) -> bool:
         )
         if not done:
             return False
+        tried = int((~outcome.rows["refused"]).sum())
+        trials.count(sweep.owner_id, trials.key_of(sweep.config["backtest"]["source"], sweep.symbols), tried)
         sweep.chunks_done += 1
         sweep.cells_done += len(outcome.rows)
         sweep.engine_s += outcome.engine_s

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import Tier, User
 from backtests import services as backtest_services
 from backtests.models import Backtest, Sweep, SweepChunk
+from backtests.proof import trials
 from backtests.runner import clean as clean_run
 from backtests.runner import execute
 from backtests.sweeps import cells, claims, columns, drawing, job, selectors, services
@@ -208,6 +209,8 @@ def test_a_sweep_runs_through_and_every_cell_is_counted_once(alice: User, sample
     assert (sweep.state, sweep.cells_done, sweep.chunks_done) == ("DONE", 36, sweep.chunks_total)
     rows = selectors.rows(sweep)
     assert rows["cell"].tolist() == list(range(36))
+    tried = 36 - int(rows["refused"].sum())
+    assert trials.counted(alice, trials.key_of("sample", ["AAPL"])) == tried, "what luck is measured by"
     top = selectors.best(sweep, 3)
     assert top[0]["cell"] == sweep.best["cell"]
     assert top[0]["values"]["total_return_pct"] == np.nanmax(rows["total_return_pct"])

@@ -351,6 +351,7 @@ def test_wrong_keys_are_unauthorised_and_not_named(rig: Rig, key: str, secret: s
 
 
 @pytest.mark.row("I12")
+@pytest.mark.fault(5)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -378,6 +379,7 @@ def test_a_lost_answer_says_nothing_and_the_order_is_found_by_its_id(rig: Rig, f
     assert len(rig.ledger()["orders"]) == 1
 
 
+@pytest.mark.fault(6)
 def test_an_order_that_never_arrived_is_not_found(rig: Rig) -> None:
     """F6: absence is told as such; that it is proven only after a while is said by `proof_window_s`."""
     request = rig.request()
@@ -399,6 +401,7 @@ def test_a_silent_venue_is_left_after_the_timeout(rig: Rig, settings: Any) -> No
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.fault(8)
 def test_a_429_is_obeyed_by_everything_that_uses_the_keys(rig: Rig) -> None:
     rig.broker.money()
     body = '{"code":-1003,"msg":"Too many requests."}'
@@ -412,6 +415,7 @@ def test_a_429_is_obeyed_by_everything_that_uses_the_keys(rig: Rig) -> None:
     assert rig.bought().state is OrderState.FILLED
 
 
+@pytest.mark.fault(9)
 def test_a_ban_is_met_by_silence(rig: Rig) -> None:
     """F9: nothing is sent until it is over, though the venue would answer again."""
     rig.broker.money()
@@ -431,6 +435,7 @@ def test_a_ban_is_met_by_silence(rig: Rig) -> None:
     assert rig.venue.faults.requests == []
 
 
+@pytest.mark.fault(27)
 def test_a_clock_that_is_wrong_is_set_by_the_venues_and_the_order_is_sent_once(rig: Rig) -> None:
     """F27: five minutes ahead; what was refused for its time has not happened."""
     rig.broker.money()

@@ -14,7 +14,6 @@ from backtests.models import Backtest
 from backtests.sweeps import job as sweep_job
 from backtests.sweeps import services as sweep_services
 
-
 SWEEP = {
     "backtest": {"strategy": "ma_crossover", "symbols": ["AAPL"], "start_date": "2005-01-01", "end_date": "2010-12-31"},
     "axes": [
