@@ -13,7 +13,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -24,8 +24,10 @@ from backtests.models import Sweep, SweepChunk
 from backtests.proof import trials
 from backtests.sweeps import columns, selectors
 from backtests.sweeps.announcing import announce_id
-from backtests.sweeps.cells import Outcome
 from backtests.sweeps.drawing import ROUND
+
+if TYPE_CHECKING:
+    from backtests.sweeps.cells import Outcome
 
 MAX_ATTEMPTS = 3
 _Chunk, _State = SweepChunk.State, Sweep.State

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
 import uuid
 from datetime import timedelta
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import Tier, User
@@ -390,3 +393,20 @@ def test_nobody_else_sees_or_touches_it(alice: User, bob: User, sample_data: Non
     assert not Sweep.objects.exists()
     assert not Backtest.objects.exists()
     assert backtest_services.check(alice, AAPL)[1] is None
+
+
+@pytest.mark.row("H14")
+def test_from_the_command_line(alice: User, sample_data: None, tmp_path: Any) -> None:
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps(BODY))
+    out = io.StringIO()
+    call_command("sweep", request, user="alice", count=True, stdout=out)
+    assert "36 of 36 combinations" in out.getvalue()
+    assert not Sweep.objects.exists()
+    call_command("sweep", request, user="alice", here=True, best=2, stdout=out)
+    assert len([line for line in out.getvalue().splitlines() if "total_return_pct" in line]) == 2
+    request.write_text(json.dumps({**BODY, "objective": "luck"}))
+    with pytest.raises(CommandError, match="objective"):
+        call_command("sweep", request, user="alice", stdout=out)
+    with pytest.raises(CommandError, match="no user"):
+        call_command("sweep", request, user="nobody", stdout=out)
