@@ -38,7 +38,7 @@ def claim() -> SweepChunk | None:
     """Take the chunk whose turn it is. None when none is queued.
 
     Users take turns: next is who has the fewest chunks running, then who waited longest for one; a user's own sweeps
-    take turns in the same way. So 100 combinations beside somebody's 10,000 are done after about 200.
+    take turns in the same way. So 100 combinations beside somebody's 10,000 wait for one chunk of those, not for all.
     """
     for _ in range(_LOST_RACES):
         chunk = _next()
