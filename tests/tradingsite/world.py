@@ -86,8 +86,8 @@ class World:
 
 
 def build(owner: User) -> World:
-    """A finished backtest with its performance record and passport, a saved strategy, an imported instrument with its import, a
-    notification and a channel, a bot with a session that holds a position in AAPL, an account at a broker.
+    """A finished backtest with its performance record and passport, a saved strategy, an imported instrument with its
+    import, a notification and a channel, a bot with a session that holds a position in AAPL, an account at a broker.
 
     The test must be transactional: a backtest reports its progress from a thread of its own.
     """
