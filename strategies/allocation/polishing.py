@@ -1,5 +1,5 @@
-"""The last digits of a quadratic problem. An interior-point solver stops where the objective is flat, a few 1e-6 short of
-the weights; once it is known which limits bind, the weights follow from linear equations."""
+"""The last digits of a quadratic problem. An interior-point solver stops where the objective is flat, 1e-6 short of
+the weights; once it is known which limits bind, they follow from linear equations."""
 
 from __future__ import annotations
 

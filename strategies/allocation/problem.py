@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -83,6 +83,10 @@ class Problem:
     def held(self) -> Array:
         """`current`, one a symbol."""
         return np.array([self.current.get(symbol, 0.0) for symbol in self.symbols])
+
+    def without_turnover(self) -> Problem:
+        """The same without a limit on turnover."""
+        return replace(self, max_turnover=None)
 
     def least_and_most(self) -> tuple[Array, Array]:
         """The bounds of each symbol's weight."""
