@@ -22,8 +22,10 @@ for _name, _param in (*GROUP.items(), *VIEW.items()):
 
 
 class GroupsParam(ObjectsParam):
-    """`[{name, symbols, min_pct, max_pct}, …]`: limits on what symbols weigh together. A symbol is in one group at most,
-    so that whether weights exist can be told by adding up."""
+    """`[{name, symbols, min_pct, max_pct}, …]`: limits on what symbols weigh together.
+
+    A symbol is in one group at most, so that whether weights exist can be told by adding up.
+    """
 
     type = "groups"
     fields = ("name", "symbols", *GROUP)
@@ -61,7 +63,7 @@ class GroupsParam(ObjectsParam):
 
 
 class ViewsParam(ObjectsParam):
-    """`[{symbol, over, return_pct, confidence}, …]`: it will earn so much a year; with `over`, so much more than that."""
+    """`[{symbol, over, return_pct, confidence}, …]`: it will earn so much a year, or so much more than `over`."""
 
     type = "views"
     fields = ("symbol", "over", *VIEW)

@@ -42,13 +42,6 @@ def covariance(returns: Array, estimator: str = "sample") -> Array:
     return shrunk
 
 
-def correlation(cov: Array) -> Array:
-    """Correlations from covariances."""
-    deviation = np.sqrt(np.diag(cov))
-    ratios: Array = cov / np.outer(deviation, deviation)
-    return ratios
-
-
 def moments(problem: Problem) -> tuple[Array, Array]:
     """(mean, covariance) per bar of the problem's returns, by its estimator."""
     return mean(problem.returns), covariance(problem.returns, problem.covariance)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.errors import Fault, InputError
 from strategies import allocation
-from strategies.allocation import declared, schedule
+from strategies.allocation import declared, moments, schedule
 from strategies.base import BUY, EXIT_LONG, Action, Exits, Line, register
 from strategies.panel import Array, Panel, PanelStrategy
 from strategies.params import BoolParam, ChoiceParam, FloatParam, IntParam, PctParam, RatioParam
@@ -20,10 +20,12 @@ _YEAR_NS = 365.25 * 86_400e9
 
 
 class Decision(NamedTuple):
-    """One computation. row: number of the complete row. weights: in order of names. fault: why there are none."""
+    """One computation. row: number of the complete row. weights: in order of names. shares: of the portfolio's
+    variance, each symbol's. fault: why there are none."""
 
     row: int
     weights: Array | None
+    shares: Array | None
     fault: str
 
 
@@ -41,8 +43,8 @@ class Allocation(PanelStrategy):
 
     Where a bar's data allow no answer (a price that stands still, a target that no weights reach, no mean return above
     the risk-free rate) the weights stay as they are. A limit on turnover that the other limits do not allow gives way
-    to them. A bar that one of the symbols lacks is left out. Costs are taken off the expected return of those methods
-    that read one, spread over the bars until the next computation is worth them.
+    to them, and all of them to the limit on value at risk (normal returns, 95 %). A bar that one of the symbols lacks
+    is left out. Costs are taken off the expected return of those methods that read one, spread over a number of bars.
     """
 
     slug, label, kind = "allocation", "Portfolio allocation", "portfolio"
@@ -89,10 +91,21 @@ class Allocation(PanelStrategy):
         None, min=-100, max=1000, step=1, label="Target return", help="A year; the method of that name needs it"
     )
     risk_free_pct = PctParam(0.0, min=-10, max=100, step=0.25, label="Risk-free rate", help="A year")
+    max_var_pct = PctParam(
+        None,
+        min=0.01,
+        max=100,
+        step=0.25,
+        label="Most value at risk",
+        help="Loss of equity in a bar that 95 of 100 bars stay below; above it all weights are cut, the rest is cash",
+    )
     kelly_ratio = RatioParam(0.5, min=0.01, max=1, step=0.05, label="Kelly: share", help="Half Kelly is 0.5")
     views = declared.ViewsParam((), help="Opinions on returns a year, for Black-Litterman")
 
-    line_info = {"weight_pct": Line("Target weight, %", "own")}
+    line_info = {
+        "weight_pct": Line("Target weight, %", "own"),
+        "risk_pct": Line("Share of the portfolio's variance, %", "own"),
+    }
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> Iterable[Fault]:
@@ -136,12 +149,16 @@ class Allocation(PanelStrategy):
         return self.lookback + 1
 
     def panel_lines(self, panel: Panel, symbol: str) -> dict[str, Array]:
-        weights, _ = panel.once(self._weights)
-        return {"weight_pct": panel.spread(weights[:, sorted(panel.symbols).index(symbol)] * 100.0)}
+        weights, shares, _ = panel.once(self._weights)
+        place = sorted(panel.symbols).index(symbol)
+        return {
+            "weight_pct": panel.spread(weights[:, place] * 100.0),
+            "risk_pct": panel.spread(shares[:, place] * 100.0),
+        }
 
     def panel_signals(self, panel: Panel) -> dict[str, NDArray[np.void]]:
         rows = panel.shared
-        weights, decided = panel.once(self._weights)
+        weights, _, decided = panel.once(self._weights)
         signals = panel.silent()
         spoken = np.isfinite(weights).all(axis=1) if weights.size else np.zeros(len(rows), bool)
         if self.only_new:
@@ -178,36 +195,46 @@ class Allocation(PanelStrategy):
             if not due and not (weights is None and self.compute in ("once", "drift")):
                 continue
             window, spent = closes[row - self.lookback : row + 1], ts[row] - ts[row - self.lookback]
-            answer, fault = self._computed(tuple(names), window, float(spent), now)
-            found.append(Decision(row, answer, fault))
-            if answer is not None:
-                weights, base = answer, closes[row]
+            decision = Decision(row, *self._computed(tuple(names), window, float(spent), now))
+            found.append(decision)
+            if decision.weights is not None:
+                weights, base = decision.weights, closes[row]
         return found
 
-    def _weights(self, panel: Panel) -> tuple[Array, NDArray[np.bool_]]:
-        """(weights as of each row, NaN before the first; rows on which they were computed)."""
-        weights = np.full((len(panel.shared), len(panel.symbols)), np.nan)
+    def _weights(self, panel: Panel) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """(weights as of each row, NaN before the first; shares of variance; rows on which they were computed)."""
+        weights, shares = np.full((2, len(panel.shared), len(panel.symbols)), np.nan)
         decided = np.zeros(len(panel.shared), bool)
         for decision in panel.once(self.decisions):
             if decision.weights is not None:
-                weights[decision.row :] = decision.weights
+                weights[decision.row :], shares[decision.row :] = decision.weights, decision.shares
                 decided[decision.row] = True
-        return weights, decided
+        return weights, shares, decided
 
     def _computed(
         self, names: tuple[str, ...], closes: Array, spent_ns: float, now: Array | None
-    ) -> tuple[Array | None, str]:
-        """(weights, "") or (None, why not). closes: lookback + 1 rows; spent_ns: from the first to the last of them."""
+    ) -> tuple[Array | None, Array | None, str]:
+        """(weights, shares of variance, "") or (None, None, why not).
+
+        closes: lookback + 1 rows, spent_ns from the first to the last. now: what the last weights have become.
+        """
         a_year = _YEAR_NS * self.lookback / spent_ns
         held = now if now is not None and (self.max_turnover_pct is not None or self.cost_bps) else None
         question = json.dumps([self.version(), self.parameters, names, a_year])
 
-        def compute() -> tuple[Array | None, str]:
+        def compute() -> tuple[Array | None, Array | None, str]:
             problem = self._problem(names, closes[1:] / closes[:-1] - 1.0, a_year, held)
             try:
-                return self._solved(problem), ""
+                weights = self._solved(problem)
             except InputError as error:
-                return None, str(error)
+                return None, None, str(error)
+            mu, cov = moments.moments(problem)
+            if self.max_var_pct is not None:
+                risk, most = moments.value_at_risk(weights, mu, cov), self.max_var_pct / 100.0
+                if risk > most:
+                    # The loss is in proportion to what is invested.
+                    weights = weights * (most / risk)
+            return weights, moments.risk_contributions(weights, cov), ""
 
         return schedule.kept(question, (closes, np.empty(0) if held is None else held), compute)
 
@@ -219,9 +246,7 @@ class Allocation(PanelStrategy):
                 raise
         return allocation.allocate(self.method, problem.without_turnover()).values
 
-    def _problem(
-        self, names: tuple[str, ...], returns: Array, a_year: float, held: Array | None
-    ) -> allocation.Problem:
+    def _problem(self, names: tuple[str, ...], returns: Array, a_year: float, held: Array | None) -> allocation.Problem:
         limited = held is not None and self.max_turnover_pct is not None
         target = self.target_return_pct
         return allocation.Problem(

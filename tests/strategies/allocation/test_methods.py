@@ -14,7 +14,7 @@ from sklearn.covariance import ledoit_wolf
 from engine.errors import InputError
 from strategies import allocation
 from strategies.allocation import Group, Method, Problem, View, allocate
-from strategies.allocation.moments import correlation, covariance, mean, risk_contributions, value_at_risk
+from strategies.allocation.moments import covariance, mean, risk_contributions, value_at_risk
 from tests.strategies.allocation.made import NAMES, Array, problem, returns
 
 WITHIN = 1e-6
@@ -49,7 +49,6 @@ def test_moments_are_those_of_numpy_and_scikit_learn() -> None:
     assert np.allclose(mean(made), made.mean(axis=0), rtol=0, atol=1e-17)
     assert np.allclose(covariance(made), np.cov(made.T), rtol=1e-12, atol=0)
     assert np.allclose(covariance(made, "ledoit_wolf"), ledoit_wolf(made)[0], rtol=1e-10, atol=1e-18)
-    assert np.allclose(correlation(covariance(made)), np.corrcoef(made.T))
     pair = made[:, [4, 2]]
     assert covariance(pair)[0, 1] == covariance(made)[2, 4], "to the last bit, whatever stands beside it"
 
@@ -133,7 +132,7 @@ def test_risk_parity_shares_risk_equally(seed: int) -> None:
 def test_hierarchical_risk_parity_is_lopez_de_prado_s_recursion() -> None:
     asked = problem()
     cov = covariance(asked.returns)
-    distance = np.sqrt(np.clip((1 - correlation(cov)) / 2, 0, 1))
+    distance = np.sqrt(np.clip((1 - np.corrcoef(asked.returns.T)) / 2, 0, 1))
     np.fill_diagonal(distance, 0)
     tree = linkage(squareform(distance, checks=False), "single")
     weights = np.ones(6)
