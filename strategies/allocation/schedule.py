@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -24,6 +25,7 @@ _DAY_NS = 86_400_000_000_000
 _MONDAY_OFFSET = 3  # 1970-01-01 was a Thursday
 T = TypeVar("T")
 _kept: OrderedDict[bytes, object] = OrderedDict()
+_keeping = threading.Lock()  # many sessions are threads of one process
 
 
 def period_starts(ts: NDArray[np.int64], every: str) -> NDArray[np.bool_]:
@@ -62,11 +64,13 @@ def kept(question: str, arrays: tuple[Array, ...], compute: Callable[[], T]) -> 
         seen.update(repr(array.shape).encode())
         seen.update(np.ascontiguousarray(array).tobytes())
     key = seen.digest()
-    if key in _kept:
-        _kept.move_to_end(key)
-        return _kept[key]  # type: ignore[return-value]
+    with _keeping:
+        if key in _kept:
+            _kept.move_to_end(key)
+            return _kept[key]  # type: ignore[return-value]
     found = compute()
-    _kept[key] = found
-    while len(_kept) > _MOST_KEPT:
-        _kept.popitem(last=False)
+    with _keeping:
+        _kept[key] = found
+        while len(_kept) > _MOST_KEPT:
+            _kept.popitem(last=False)
     return found

@@ -186,7 +186,8 @@ class Allocation(PanelStrategy):
         closes = np.stack([panel.column(symbol, "close")[rows] for symbol in names], axis=1)
         starts = schedule.period_starts(ts, self.compute)
         found: list[Decision] = []
-        weights = base = None
+        weights: Array | None = None
+        base: Array | None = None
         for row in range(self.lookback, len(rows)):
             now = None if weights is None or base is None else schedule.drifted(weights, base, closes[row])
             due = not found or bool(starts[row])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from strategies.allocation.schedule import drifted, period_starts
 from strategies.base import BUY, EXIT_LONG
 from strategies.causality import check_panel
 from strategies.panel import Panel
-from tests.strategies.panels import bars_of, basket
+from tests.strategies.panels import bars_of, basket, real_closes
 from tests.strategies.series import DAY_NS, FIRST_DAY_NS
 
 ALLOCATION = catalogue.get("allocation")
@@ -277,3 +278,24 @@ def test_the_settings_cap_must_leave_room_for_the_weights() -> None:
     with pytest.raises(InputError, match="may weigh 25 %"):
         reading.refuse_settings(ALLOCATION, ALLOCATION.clean({}), settings)
     reading.refuse_settings(ALLOCATION, ALLOCATION.clean({"max_weight_pct": 10}), settings)
+
+
+@pytest.mark.shared_data
+@pytest.mark.slow
+@pytest.mark.row("K1", "K2", "K3", "K4", "W8")
+def test_real_stocks_get_weights_by_every_method(shared_data: Path) -> None:
+    bars = real_closes(shared_data, "JPM", "GE", "XOM", "WMT", "GOOG", "AAPL")
+    panel = Panel(bars)[:500]
+    for method in ALLOCATION.params["method"].choices:
+        aim = {"target_return_pct": 5.0} if method == "target_return" else {}
+        strategy = ALLOCATION(method=method, lookback=120, max_weight_pct=40, max_turnover_pct=50, cost_bps=5, **aim)
+        found = strategy.decisions(panel)
+        assert len(found) > 10
+        known = [decision.weights for decision in found if decision.weights is not None]
+        assert len(known) == len(found) or method in ("max_sharpe", "target_return"), method
+        for weights in known:
+            assert weights.min() >= -1e-6
+            assert weights.max() <= 0.4 + 1e-6
+            assert weights.sum() <= 1 + 1e-6
+    report = check_panel(ALLOCATION(lookback=60, max_weight_pct=40), Panel(bars)[:300].bars, points=20)
+    assert report.ok, report.problems

@@ -284,9 +284,8 @@ def _summed_up(value: object) -> str:
         return "unreadable"
     if not isinstance(held, list | tuple):
         return "as saved"
-    words = [
-        entry.get("name") or entry.get("strategy") or entry.get("type") or entry.get("symbol") for entry in held if isinstance(entry, dict)
-    ]
+    called = ("name", "strategy", "type", "symbol")
+    words = [next(filter(None, map(entry.get, called)), None) for entry in held if isinstance(entry, dict)]
     return ", ".join(str(word).replace("_", " ") for word in words if word)
 
 
