@@ -162,6 +162,8 @@ def _read(
     timeframe, match_timeframe = read_timeframes(reader)
     if strategy and parameters:
         reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)
+    if strategy and parameters and symbols:
+        reader.attempt(None, reading.refuse_together, catalogue.get(strategy), parameters, symbols)
     preset = reader.read("preset", session_settings.DEFAULT_PRESET, readers.preset)
     sent = raw.get("settings")
     settings = reader.attempt({}, readers.settings, preset, {} if sent is None else sent)
