@@ -73,6 +73,9 @@ def made(timeframe: str, start: int, end: int) -> BarColumns:
     return synthetic.history("AAPL", timeframe, start, end)
 
 
+TEN_DAYS = "1d", to_ns(NOW - timedelta(days=10)), to_ns(NOW)
+
+
 class AlphaVantage(BaseHTTPRequestHandler):
     """The vendor's daily series of the made-up market; always status 200."""
 
@@ -88,7 +91,7 @@ class AlphaVantage(BaseHTTPRequestHandler):
         elif asked["symbol"] not in ("AAPL", "FREE"):
             body = {"Error Message": "Invalid API call. Please retry or visit the documentation."}
         else:
-            bars = made("1d", to_ns(NOW - timedelta(days=10)), to_ns(NOW))
+            bars = made(*TEN_DAYS)
             days = {}
             for ts, *values in zip(bars.ts.tolist(), *(c.tolist() for c in bars.arrays()), strict=True):
                 names = ("1. open", "2. high", "3. low", "4. close", "5. volume")
@@ -176,6 +179,7 @@ def vendors_venue() -> Iterator[tuple[Venue, str]]:
 
 @pytest.fixture
 def alpha_vantage() -> Iterator[str]:
+    made(*TEN_DAYS)  # not while somebody waits for an answer
     with served(AlphaVantage) as url:
         yield url
 
