@@ -246,13 +246,14 @@ def _prior() -> Any:
 
 def _fitted(model: Any, problem: Problem) -> Array:
     from cvxpy.error import SolverError
+    from skfolio.exceptions import SkfolioError
 
     try:
         with warnings.catch_warnings():
             # "Solution may be inaccurate" at the solver's last digits: limits are checked on what it gives.
             warnings.simplefilter("ignore")
             model.fit(problem.returns)
-    except SolverError as error:
+    except (SolverError, SkfolioError, np.linalg.LinAlgError) as error:
         raise _unsolved() from error
     return np.asarray(model.weights_, dtype=np.float64)
 

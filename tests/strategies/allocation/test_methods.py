@@ -250,6 +250,17 @@ def test_every_method_keeps_to_its_limits(method: str) -> None:
     assert allocate(method, asked).values.tobytes() == w.tobytes(), "the same answer to the same question"
 
 
+@pytest.mark.row("K1", "K2")
+@pytest.mark.parametrize("method", ["min_variance", "max_sharpe", "risk_parity", "hierarchical_risk_parity"])
+def test_two_symbols_that_are_one_share_what_one_would_get(method: str) -> None:
+    """Their covariance has no inverse."""
+    made = returns()
+    made[:, 1] = made[:, 0]
+    found = allocate(method, Problem(NAMES, made)).values
+    assert found.sum() == pytest.approx(1, abs=WITHIN)
+    assert found[0] == pytest.approx(found[1], abs=1e-4)
+
+
 # --- a method is one more class -------------------------------------------------------------------------------------
 
 
