@@ -149,8 +149,8 @@ class ProtectedRunner(Runner):
         return preflight.Known(rules, capabilities, truth.money, held, truth.open_orders, last, is_open=is_open)
 
     def refusal_of(self, order: Order) -> str:
-        """As in `Runner`; also during a halt, and while an earlier entry, which the engine has done with, may still fill
-        at the venue."""
+        """As in `Runner`; also during a halt, and while an earlier entry, which the engine has done with, may still
+        fill at the venue."""
         if order.symbol in self.halts:
             return f"{order.symbol} is halted: {self.halts[order.symbol]}"
         for tracked in self.account.orders.values():

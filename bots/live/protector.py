@@ -103,8 +103,15 @@ class Protector:
             self._alarm(errand, watch, "stop_rejected", text)
         watch.guard = None
         for action in plan(now):
-            if isinstance(action, Place) and action.request.kind == "market" and now.stop_is_limited and watch.emergency:
-                text = f"The market fell through the stop-limit of {symbol}, which was left behind; it is sold at market."
+            if (
+                isinstance(action, Place)
+                and action.request.kind == "market"
+                and now.stop_is_limited
+                and watch.emergency
+            ):
+                text = (
+                    f"The market fell through the stop-limit of {symbol}, which was left behind; it is sold at market."
+                )
                 self._alarm(errand, watch, "stop_left_behind", text)
             self._carry_out(action, now, watch, done, errand)
         return errand
