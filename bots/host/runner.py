@@ -42,6 +42,7 @@ class Runner:
 
     account: Account
     exit_words = "An exit order was placed; it meets the next bar."
+    stops_meanwhile = "their stops act again when prices come"
 
     def __init__(self, lease: Lease, session: TradingSession) -> None:
         self.lease, self.session = lease, session

@@ -25,7 +25,7 @@ from bots.brokers.base import BrokerEvent, BrokerOrder, InstrumentRules, RateLim
 from bots.brokers.executor import Executor, Outcome
 from bots.brokers.link import OVERLAP, Link
 from bots.brokers.registry import open_broker
-from bots.live import closing, flows, reconcile
+from bots.live import bans, closing, flows, reconcile
 from bots.live.asks import Answer, Ask, as_broker_order
 from bots.live.lease import AccountLease, Permit
 from bots.live.leased import Leased
@@ -34,6 +34,7 @@ from bots.models import Order, TradingSession
 
 log = logging.getLogger(__name__)
 SOON_S = 2.5  # until the second look at what is in doubt
+SWEPT_S = 5.0  # so long that look waits until executions were asked for
 UNDO_MOST_S = 30.0
 _BLIND_S = 60.0  # a look older than this says nothing any more
 
@@ -55,6 +56,8 @@ class Connection:
     ) -> None:
         self.account, self.lease, self.permit, self._wake = account, lease, Permit(host, lease), wake
         broker = open_broker(account.kind, account.environment, *keys, account.options)
+        # A sweep asks nothing during a ban, and says why: sessions know at once.
+        bans.heed(account.pk, broker, lambda: self.link.sweep_soon())
         self.broker = Leased(broker, self._may_send)
         self.executor = Executor(self.broker)  # type: ignore[arg-type]
         newest = account.executions.order_by("-executed_at").values_list("executed_at", flat=True).first()
@@ -178,6 +181,8 @@ class Connection:
             try:
                 if self.doubts.waits:
                     flows.fetch(self.account, self.broker)  # type: ignore[arg-type]  # a split or a deposit explains it
+                    if not self.link.sweep(SWEPT_S):
+                        return  # a fill that was never told may explain it, too: nobody is sure before that was asked
                 began = time.monotonic()
                 truth = reconcile.look(self.broker)  # type: ignore[arg-type]
                 self.truth, self.looked_at = truth, began
