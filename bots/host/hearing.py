@@ -104,11 +104,12 @@ class Hearing:
         if done is not None:
             gone |= self._settle([(runner, done)])
 
-    def refuse(self, account: Connection, runners: Iterable[LiveRunner]) -> set[int]:
-        """The venue refuses an account's keys, or has blocked it: its sessions halt, and nobody else's."""
+    def refuse(self, account: Connection, runners: Mapping[int, LiveRunner]) -> set[int]:
+        """The venue refuses an account's keys, or has blocked it: its sessions halt, and nobody else's. What it
+        said before is booked."""
         brokers.mark_refused(account.account, account.refusal)
-        gone: set[int] = set()
-        for runner in runners:
+        gone = self.hear(account, runners)
+        for runner in [runner for pk, runner in runners.items() if pk not in gone]:
             gone |= self._finish(runner, SessionState.HALTED, refusal_in_words(account.account, account.refusal))
         return gone
 

@@ -138,13 +138,10 @@ class Host:
             self._told.clear()
             for account in self.connections.all():
                 runners = self._runners_at(account)
-                is_refused = bool(account.refusal)  # before it is heard: with it came what it was said of
-                gone = await self._in_trading(self.desk.hear, account, runners)
-                self._leave(gone)
-                if is_refused:
-                    left = [runner for pk, runner in runners.items() if pk not in gone]
-                    self._leave(await self._in_trading(self.desk.refuse, account, left))
+                if account.refusal:
+                    self._leave(await self._in_trading(self.desk.refuse, account, runners))
                     continue
+                self._leave(await self._in_trading(self.desk.hear, account, runners))
                 if any(runner.troubled != (account.trouble is not None) for runner in runners.values()):
                     self._look.set()
 

@@ -16,8 +16,10 @@ from bots.host.account import Absorbed
 from bots.host.feeds import wall_time
 from bots.host.lease import Lease
 from bots.live.account import LiveAccount, execution_row
+from bots.live.asks import Answer
 from bots.live.lease import AccountLease
 from bots.models import BrokerExecution, SessionEvent, TradingSession
+from bots.orders import OrderState
 from bots.states import IllegalMove
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,19 @@ def book(lease: AccountLease, session: TradingSession, event: BrokerEvent) -> No
     except (IllegalMove, CrossingFill) as error:
         log.warning("session %s: what the venue told cannot be booked: %s", session.pk, error)
         keep(lease, event.execution, f"{error}")
+
+
+def answered(lease: AccountLease, session: TradingSession, answer: Answer) -> None:
+    """What came of an order that was on its way when its session halted."""
+    if answer.order is not None:
+        book(lease, session, BrokerEvent("order", answer.order.updated_at or wall_time(), answer.order))
+    elif answer.refusal is not None and answer.ask.do == "submit":
+        account, absorbed = LiveAccount.load(session), Absorbed()
+        tracked = account.find(answer.ask.order.client_order_id)
+        if tracked is not None:
+            tracked.row.state_reason = str(answer.refusal)[:300]
+            account.on_its_way(tracked, OrderState.REJECTED, wall_time(), absorbed)
+            _write(lease, session, account, absorbed, [])
 
 
 def keep(lease: AccountLease, execution: Execution | None, why: str) -> None:

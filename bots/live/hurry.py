@@ -18,7 +18,5 @@ def refuse_hurry(feed: str, options: Mapping[str, Any]) -> None:
         text = "A LIVE session needs prices of this moment; a replay's are of the past"
         raise InputError(Fault("feed", "conflict", text, "Choose a live feed, or send mode: PAPER"))
     if options.get("accelerate", 1) != 1:
-        text = (
-            f"A LIVE session runs at the pace of the clock, and these prices come {options['accelerate']} times as fast"
-        )
+        text = f"A LIVE session runs at the pace of the clock; these prices are {options['accelerate']} times as fast"
         raise InputError(Fault("feed_options.accelerate", "conflict", text, "Leave it out, or send mode: PAPER"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from bots.brokers.base import BrokerEvent
 from bots.live import absent, closing, flows, reconcile
+from bots.live.asks import Answer
 from bots.live.connection import Connection, Piece
 from bots.models import TradingSession
 from bots.states import ACTIVE
@@ -25,7 +25,9 @@ def book(connection: Connection, piece: Piece) -> None:
     if session is not None and session.state in ACTIVE:
         connection.hold(piece)
         return
-    if not isinstance(news, BrokerEvent):
+    if isinstance(news, Answer):
+        if session is not None and session.broker_account_id == connection.account.pk:
+            absent.answered(connection.lease, session, news)
         return
     if news.activity is not None:
         flows.keep(connection.account, news.activity)

@@ -76,10 +76,7 @@ def test_a_revoked_key_halts_its_session_in_ten_seconds(alice: User, rig: Rig, s
     ("body", "words"),
     [
         ('{"message": "forbidden."}', "does not accept these keys"),
-        (
-            '{"code": 40310000, "message": "account is restricted to liquidation only"}',
-            "restricted to liquidation only",
-        ),
+        ('{"code": 40310000, "message": "account is restricted to liquidation only"}', "liquidation only"),
     ],
     ids=["keys that may only read", "an account that is restricted"],
 )

@@ -108,6 +108,7 @@ def test_an_entry_that_the_venue_rejects_is_forgotten(alice: User, rig: Rig) -> 
 
 
 @pytest.mark.row("I8")
+@pytest.mark.fault(42)
 def test_revoked_keys_halt_their_sessions_and_nobody_elses(alice: User, bob: User, rig: Rig) -> None:
     """F42."""
     rig.venue.open_account("BOBSKEY", "bobs-secret")

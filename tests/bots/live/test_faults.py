@@ -36,6 +36,7 @@ def flatten(user: User, session: TradingSession) -> None:
 
 
 @pytest.mark.row("W2", "I8", "I15")
+@pytest.mark.fault(1, 2, 3, 4)
 @pytest.mark.parametrize("fault", ["after_intent", "after_send", "after_ack", "after_fill_recv"])
 def test_a_host_that_dies_around_an_order(
     fault: str, alice: User, moment: random.Random, rig: Rig, start_host: Start
@@ -56,6 +57,7 @@ def test_a_host_that_dies_around_an_order(
 
 
 @pytest.mark.row("W2", "I8")
+@pytest.mark.fault(25, 40)
 def test_five_restarts_neither_flatten_nor_double(
     alice: User, moment: random.Random, rig: Rig, start_host: Start
 ) -> None:
@@ -82,6 +84,7 @@ def test_five_restarts_neither_flatten_nor_double(
 
 
 @pytest.mark.row("W2", "I8")
+@pytest.mark.fault(23)
 def test_a_host_that_slept_through_its_lease_sends_nothing(
     alice: User, moment: random.Random, rig: Rig, start_host: Start
 ) -> None:

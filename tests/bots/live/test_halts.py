@@ -69,11 +69,8 @@ def test_an_exit_waits_for_the_end_of_a_halt(alice: User, rig: Rig, resumes: str
             time.sleep(2.0)
             assert len(rig.ledger()["orders"]) == before + 1, "it rests there, and no other is sent"
         at = Decimal(stop["stop_price"])
-        px = (
-            at - 5
-            if resumes == "through the stop"
-            else (at / Decimal("0.9") * Decimal("1.05")).quantize(Decimal("0.01"))
-        )
+        above = (at / Decimal("0.9") * Decimal("1.05")).quantize(Decimal("0.01"))
+        px = at - 5 if resumes == "through the stop" else above
         rig.price(str(px))
         halt(rig, running, session, halted=False)
         until(session, lambda: state_of(session) == "STOPPED")

@@ -126,6 +126,7 @@ def test_a_trade_by_hand_is_left_or_closed(alice: User, rig: Rig, decision: str)
 
 
 @pytest.mark.row("F39", "W3")
+@pytest.mark.fault(39)
 def test_units_sold_from_under_a_session_halt_it_and_no_other(alice: User, rig: Rig) -> None:
     session, other = resting(rig), resting(rig, symbols=["SIM-ALPHA"])
     with host():

@@ -61,6 +61,7 @@ def test_an_entry_leaves_with_its_stop_and_its_target(alice: User, rig: Rig) -> 
 
 
 @pytest.mark.row("I2", "I3", "I8")
+@pytest.mark.fault(32)
 def test_the_venue_stops_a_position_out(alice: User, rig: Rig) -> None:
     session = rig.session(settings=PROTECTED, **HOLD)
     with host():
