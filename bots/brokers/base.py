@@ -12,9 +12,12 @@ import datetime
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from bots.orders import OrderState
+
+if TYPE_CHECKING:
+    from bots.brokers.pace import Pace
 
 Side = Literal["BUY", "SELL"]
 OrderClass = Literal["simple", "bracket", "oco", "oto"]
@@ -259,8 +262,11 @@ class Broker(Protocol):
     """One account at one venue. Safe to be called from several threads.
 
     Every call may raise VenueDown (nothing is known; of a submit it may have arrived), Unauthorised, RateLimited,
-    Banned (both: it was not sent or not taken). Calls that change something may raise Refused.
+    Banned (both: it was not sent or not taken). Calls that change something may raise Refused. pace: how many requests
+    it may send, and until when none.
     """
+
+    pace: Pace
 
     kind: str
     capabilities: Capabilities

@@ -140,6 +140,8 @@ class LiveAccount(Account):
         if order.qty > 0 and tracked.view.filled <= order.qty != tracked.view.qty:
             row.qty = mapping.quantity(order.qty)
             tracked.view = replace(tracked.view, qty=row.qty)
+            if tracked.view.filled == row.qty and not tracked.view.state.is_over:
+                tracked.view = replace(tracked.view, state=_O.FILLED)  # its fills came before we knew how small it is
         row.stop_px = row.stop_px and mapping.price(order.stop_px or row.stop_px)
         row.limit_px = row.limit_px and mapping.price(order.limit_px or row.limit_px)
 

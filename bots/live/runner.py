@@ -22,6 +22,8 @@ from bots.live import bookings, dust, grouping, posting
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
+from bots.live.halts import Halts
+from bots.live.hurry import refuse_hurry
 from bots.live.known import Known
 from bots.live.protector import Protector
 from bots.live.telling import TellingRunner
@@ -50,6 +52,7 @@ class LiveRunner(TellingRunner):
         self._quiet_since: float | None = None
         self._waiting = set()
         self._built_at = 0.0
+        self._halts = Halts()
         self._undecided: list[Mapping[str, Any] | None] = []  # what an instant decided and the venue would not take
         self._told_trouble: str | None = None
         self.troubled = True  # as it was known when its owner's wish was last heeded
@@ -57,6 +60,7 @@ class LiveRunner(TellingRunner):
     # --- start ------------------------------------------------------------------------------------------------------
 
     def reconcile(self) -> None:
+        refuse_hurry(self.session.feed, self.session.feed_options)
         self.account = LiveAccount.load(self.session)
         self.connection.neighbours.join(self.account)
         self.protector = Protector(self.account, self.connection.rules, self.connection.broker.capabilities)
@@ -289,11 +293,14 @@ class LiveRunner(TellingRunner):
         if trade is None:
             return None
         row = tracked.row
-        if row.late_fill:
-            self.event("order", f"A fill came after its order had ended: {trade}.", level="warning")
         told = [self._book_in_engine(row, execution, trade, absorbed), self._after(tracked, absorbed, was_over)]
         self._quiet_since = None
-        return self._written(absorbed, told)
+        done = self._written(absorbed, told)
+        if row.late_fill:
+            text = f"A fill came after its order had ended: {trade}."
+            self.event("order", text, level="warning")
+            done.alarms.append(("late_fill", text))
+        return done
 
     def post(self, request: BookingRequest) -> Done:
         """Book what is no trade of its own; what the engine refuses is not booked, and the request says why."""
@@ -327,6 +334,8 @@ class LiveRunner(TellingRunner):
                 self._asked[seq] = time.monotonic()
                 self._ask_again(tracked)
         dust.release(self)
+        if (halted := self._halts.follow(self)) is not None:
+            return halted
         for symbol, (reason, tries, due) in list(self._again.items()):
             if symbol not in self.account.positions:
                 del self._again[symbol]

@@ -13,6 +13,7 @@ from accounts.models import BrokerAccount, User
 from accounts.services import brokers
 from bots.brokers.base import Broker, InstrumentRules, RateLimited, Refused, Unauthorised, VenueDown
 from bots.brokers.naming import pair_of
+from bots.live import bans
 from bots.models import Mode
 from bots.services.feeds import REPLAY
 from engine.errors import Fault, InputError
@@ -89,6 +90,7 @@ def asked(account: BrokerAccount, why: str) -> Iterator[Broker]:
     keys = brokers.keys_for(account, why)
     try:
         broker = open_broker(account.kind, account.environment, *keys, account.options)
+        bans.heed(account.pk, broker)
         try:
             yield broker
         finally:

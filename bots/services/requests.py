@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import BrokerAccount, User
 from bots import selectors
+from bots.live.hurry import refuse_hurry
 from bots.models import Bot, Mode
 from bots.services import at_broker, feeds
 from engine.errors import Fault, InputError
@@ -26,10 +27,12 @@ FIELDS = (
     "mode", "initial_cash", "symbols", "timeframe", "match_timeframe", "strategy", "saved_strategy_id",
     "custom_strategy_id", "model_id", "strategy_parameters", "preset", "settings", "feed", "feed_options",
     "scheduled_end_time", "bot_id", "broker_account_id", "name", "confirm_cautions",
+    "passport_override",
 )  # fmt: skip
 TIMEFRAMES = tuple(TIMEFRAME_NS)
 MIN_CASH, MAX_CASH = 1, 1_000_000_000_000
 MAX_SYMBOLS, MAX_SYMBOL_LENGTH, MAX_NAME = 50, 24, 80
+MIN_REASON, MAX_REASON = 10, 300
 LONGEST = timedelta(days=5 * 366)
 _MAX_ID = 2**63 - 1
 # What says which strategy is to run. Without any of them a bot runs its own.
@@ -41,7 +44,8 @@ class SessionRequest:
     """A cleaned request. Money is Decimal; `settings` holds every setting, JSON-ready.
 
     scheduled_end_time: aware, None: until somebody stops it. cautions: what is unusual; confirmed: run it all the same.
-    account: whose orders a LIVE session sends; None on paper.
+    account: whose orders a LIVE session sends; None on paper. passport_override: why it may trade real money without a
+    passing passport; "" where nothing was said.
     """
 
     initial_cash: Decimal
@@ -62,6 +66,7 @@ class SessionRequest:
     confirmed: bool
     mode: str = Mode.PAPER
     account: BrokerAccount | None = None
+    passport_override: str = ""
 
 
 def clean(user: User, payload: Any) -> SessionRequest:
@@ -93,6 +98,7 @@ def clean(user: User, payload: Any) -> SessionRequest:
     request = replace(_read(user, raw, bot, saved, custom, account), mode=mode, account=account)
     if account is not None:
         at_broker.refuse_what_needs_matching(request.feed, request.strategy, request.settings)
+        refuse_hurry(request.feed, request.feed_options)
     if not (as_bot and bot is not None and bot.indicators):
         gate.check_tier(user, request.strategy, request.strategy_parameters)
     return request
@@ -156,6 +162,8 @@ def _read(
     timeframe, match_timeframe = read_timeframes(reader)
     if strategy and parameters:
         reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)
+    if strategy and parameters and symbols:
+        reader.attempt(None, reading.refuse_together, catalogue.get(strategy), parameters, symbols)
     preset = reader.read("preset", session_settings.DEFAULT_PRESET, readers.preset)
     sent = raw.get("settings")
     settings = reader.attempt({}, readers.settings, preset, {} if sent is None else sent)
@@ -168,6 +176,10 @@ def _read(
     called = custom.name[:MAX_NAME] if custom is not None else ""
     name = reader.read("name", called, readers.text, max_length=MAX_NAME)
     confirmed = reader.read("confirm_cautions", False, readers.boolean)
+    override = reader.read("passport_override", "", readers.text, max_length=MAX_REASON)
+    if 0 < len(override) < MIN_REASON:
+        text = "Say in a sentence why it may trade real money without a passing passport"
+        reader.fault("passport_override", "out_of_range", text, f"{MIN_REASON} to {MAX_REASON} characters")
     reader.finish()
     calendar = feeds.calendar(user, feed, options, symbols)
     values = session_settings.clean(settings)
@@ -192,6 +204,7 @@ def _read(
         custom_strategy=custom,
         cautions=(*cautions, *gate.unusual(strategy, parameters, values, custom)),
         confirmed=confirmed,
+        passport_override=override,
     )
 
 

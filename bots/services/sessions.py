@@ -25,7 +25,7 @@ from bots.services import at_broker, feeds
 from bots.services.requests import SessionRequest, clean
 from bots.settings_columns import from_columns, to_columns
 from bots.states import OVER, SessionState, check_move
-from strategies import catalogue, readers, session_settings
+from strategies import catalogue, proving, readers, session_settings
 from tradingsite.lib.errors import Conflict, Unprocessable
 
 Wanted, Policy = TradingSession.Wanted, TradingSession.StopPolicy
@@ -39,8 +39,9 @@ def start(user: User, payload: Any, idempotency_key: str | None = None) -> tuple
     bot which is active already is the answer. idempotency_key: sent twice with the same request it gives the same row.
     Raises InputError (400), Unprocessable (422: not available yet, cautions to be confirmed), QuotaExceeded (403, names
     the active sessions), NotAllowed (403, the tier), NotFound, Conflict (409: the key was used for another request, the
-    broker account is not in use). LIVE besides: Unprocessable for symbols that the venue does not trade and for more
-    cash than is free on the account, Unavailable (503) where the venue does not answer. Whether the password must be
+    broker account is not in use). LIVE besides: Unprocessable for symbols that the venue does not trade, for more
+    cash than is free on the account and, with real money, for a choice without a passing passport
+    (`strategies.proving`), Unavailable (503) where the venue does not answer. Whether the password must be
     given once more is the caller's to ask (`accounts.services.stepup`).
     """
     key = readers.idempotency_key(idempotency_key)
@@ -74,6 +75,7 @@ def create(user: User, request: SessionRequest, key: str | None = None) -> tuple
         _refuse_where_stopped(user, len(active := selectors.active_ids(user)))
         quotas.check_session(locked, active)
         if request.account is not None:
+            _refuse_unproven(user, request)
             reserve.refuse_beyond(request.account, request.initial_cash)
         session = TradingSession.objects.create(
             owner=user,
@@ -101,6 +103,9 @@ def create(user: User, request: SessionRequest, key: str | None = None) -> tuple
         settings = to_columns(session_settings.clean(request.settings))
         SessionSettings.objects.create(session=session, version=1, changed_by=user, **settings)
         log(session, "state", "Scheduled: waits for a host", by=user)
+        if request.account is not None and request.account.is_real_money and request.passport_override:
+            why = request.passport_override
+            log(session, "passport", "Started without asking for a passing passport", by=user, reason=why)
         _tell_webhook(user, session)
         nudge(session.pk)
     return session, True
@@ -221,6 +226,20 @@ def _tell_webhook(user: User, session: TradingSession) -> None:
         "feed": session.feed,
     }
     post_event(user, "session_created", facts, title=f"{session} was created", session_id=session.pk)
+
+
+def _refuse_unproven(user: User, request: SessionRequest) -> None:
+    """Raises Unprocessable where real money would follow what no passport vouches for, and nobody says why it may."""
+    if request.account is None or not request.account.is_real_money or request.passport_override:
+        return
+    choice = proving.Choice(
+        strategy=request.strategy,
+        parameters=request.strategy_parameters,
+        symbols=request.symbols,
+        timeframe=request.timeframe,
+        settings=request.settings,
+    )
+    proving.refuse_without(user, choice)
 
 
 def _refuse_where_stopped(user: User, active: int) -> None:

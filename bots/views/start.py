@@ -64,7 +64,8 @@ def new_session(request: HttpRequest) -> HttpResponse:
     try:
         real_money.confirm_on_page(request, body)
         key = form.key(drawn, body)
-        session, _ = services.sessions.start(request.user, {**body, "confirm_cautions": confirmed}, key)
+        sent = {**body, "confirm_cautions": confirmed, "passport_override": request.POST.get("passport_override")}
+        session, _ = services.sessions.start(request.user, sent, key)
     except InputError as error:
         form.refuse(error.faults)
         return render(request, "bots/start.html", shown, status=400)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import re
 
 import pytest
@@ -11,8 +12,13 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, BrokerAccount
 from accounts.services import brokers, stepup
+from backtests.models import Passport
+from backtests.proof import VERSION
+from backtests.proof.selectors import choice_of
+from backtests.runner import config as run_config
 from bots.models import Mode, TradingSession
 from bots.services import sessions
+from strategies import catalogue
 from tests.accounts.factories import PASSWORD, BrokerAccountFactory
 from tests.bots.factories import make_session
 
@@ -199,7 +205,7 @@ def test_live_without_an_account_is_no_session(browser, alice, bob, practice_ven
     assert not TradingSession.objects.exists()
 
 
-@pytest.mark.row("N8", "A9", "S17")
+@pytest.mark.row("N8", "A9", "S17", "W7")
 def test_real_money_needs_the_accounts_name_and_the_password(browser, alice, real_money):
     body = {**FORM, "broker_account_id": str(real_money.pk)}
     page = browser.get(f"/sessions/new/?account={real_money.pk}")
@@ -214,7 +220,9 @@ def test_real_money_needs_the_accounts_name_and_the_password(browser, alice, rea
         refused = browser.post("/sessions/new/", {**body, **sent})
         assert (refused.status_code, words in text_of(refused)) == (status, True), sent
     assert not TradingSession.objects.exists()
-    meant = {"confirm_account": " my  savings ", "password": PASSWORD}
+    unproven = browser.post("/sessions/new/", {**body, "confirm_account": "My savings", "password": PASSWORD})
+    assert (unproven.status_code, "asks for a passing robustness passport" in text_of(unproven)) == (422, True)
+    meant = {"confirm_account": " my  savings ", "passport_override": "Play money of a test, nothing else"}
     assert browser.post("/sessions/new/", {**body, **meant}).status_code == 302
     session = TradingSession.objects.get()
     assert session.broker_account == real_money
@@ -222,7 +230,7 @@ def test_real_money_needs_the_accounts_name_and_the_password(browser, alice, rea
     assert AuditEvent.objects.filter(chain=alice.pk, action="stepup.confirmed").exists()
 
 
-@pytest.mark.row("A9", "S17")
+@pytest.mark.row("A9", "S17", "W7")
 @pytest.mark.parametrize("url", ["/api/trading/sessions/start", "/api/trading/start"])
 def test_a_program_gives_the_password_with_real_money(alice, api, real_money, url):
     body = {
@@ -233,7 +241,38 @@ def test_a_program_gives_the_password_with_real_money(alice, api, real_money, ur
     missing = program.post(url, body)
     assert (missing.status_code, missing.json()["code"]) == (403, "step_up_required")
     assert program.post(url, {**body, "password": "guess"}).status_code == 400
-    assert program.post(url, {**body, "password": PASSWORD}).status_code == 201
+    unproven = program.post(url, {**body, "password": PASSWORD})
+    assert (unproven.status_code, unproven.json()["code"]) == (422, "needs_passport")
+    assert unproven.json()["errors"][0]["path"] == "passport_override"
+    short = program.post(url, {**body, "password": PASSWORD, "passport_override": "because"})
+    assert (short.status_code, short.json()["errors"][0]["path"]) == (400, "passport_override")
+    why = "Ten years of it at another broker"
+    started = program.post(url, {**body, "password": PASSWORD, "passport_override": why})
+    assert started.status_code == 201
+    kept = AuditEvent.objects.get(chain=alice.pk, action="session.passport")
+    assert json.loads(kept.detail_text)["reason"] == why
+
+
+@pytest.mark.row("W7")
+def test_what_a_backtest_proved_is_what_a_session_may_trade(alice, api, real_money):
+    """The same strategy, symbols, timeframe and settings, as the two apps write them down: one fingerprint."""
+    same = {
+        "strategy": "ma_crossover", "strategy_parameters": {"fast_window": 7}, "symbols": ["SIM-BETA", "SIM-ALPHA"],
+        "timeframe": "1m", "settings": {"stop_loss_pct": 2},
+    }  # fmt: skip
+    config = run_config.clean({**same, "source": "import"}).as_dict()
+    Passport.objects.create(
+        owner=alice, state="DONE", verdict="pass", config=config, choice=choice_of(config).fingerprint(),
+        document={"findings": []}, data_key="x" * 64, strategy="ma_crossover", symbols=same["symbols"],
+        timeframe="1m", strategy_version=catalogue.get("ma_crossover").version(), proof_version=VERSION,
+    )  # fmt: skip
+    live = {"mode": "LIVE", "broker_account_id": real_money.pk, "feed": "synthetic", "password": PASSWORD}
+    body = {**same, **live, "initial_cash": 10_000}
+    program = api(alice)
+    other = program.post("/api/trading/sessions/start", {**body, "settings": {"stop_loss_pct": 3}})
+    assert (other.status_code, other.json()["code"]) == (422, "needs_passport")
+    assert program.post("/api/trading/sessions/start", body).status_code == 201
+    assert not AuditEvent.objects.filter(chain=alice.pk, action="session.passport").exists()
 
 
 @pytest.mark.row("A9")

@@ -13,11 +13,15 @@ from accounts.models import BrokerAccount, Notification, User
 from accounts.services import notifications
 from backtests import job
 from backtests import services as backtest_services
-from backtests.models import Backtest, PerformanceRecord
+from backtests.models import Backtest, Passport, PerformanceRecord, Sweep
+from backtests.proof import job as passport_job
+from backtests.proof import services as passport_services
+from backtests.sweeps import job as sweep_job
+from backtests.sweeps import services as sweep_services
 from bots.models import Bot, BotTemplate, Discrepancy, TradingSession
 from bots.selectors.templates import key_of
 from bots.services import templates
-from marketdata.models import DataImport, Instrument
+from marketdata.models import DataImport, Instrument, Refetch
 from marketdata.services import imports
 from strategies import services as strategy_services
 from strategies.gallery import publishing
@@ -38,12 +42,15 @@ class World:
 
     owner: User
     backtest: Backtest
+    passport: Passport
+    sweep: Sweep
     record: PerformanceRecord
     strategy: UserStrategy
     custom: CustomStrategy
     look: ConditionTest
     instrument: Instrument
     data_import: DataImport
+    refetch: Refetch
     notification: Notification
     session: TradingSession
     bot: Bot
@@ -54,12 +61,16 @@ class World:
         """A value of hers for every name that a route may hold."""
         return {
             "backtest_id": self.backtest.pk,
+            "passport_id": self.passport.pk,
+            "sweep_id": self.sweep.pk,
             "record_id": self.record.pk,
             "strategy_id": self.strategy.pk,
             "custom_id": self.custom.pk,
             "test_id": self.look.pk,
             "instrument_id": self.instrument.pk,
             "import_id": self.data_import.pk,
+            "refetch_id": self.refetch.pk,
+            "timeframe": "1d",
             "notification_id": self.notification.pk,
             "kind": "telegram",
             "user_id": self.owner.pk,
@@ -82,8 +93,9 @@ class World:
 
 
 def build(owner: User) -> World:
-    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import, a
-    notification and a channel, a bot with a session that holds a position in AAPL, an account at a broker.
+    """A finished backtest with its performance record and passport, a sweep, a saved strategy, an imported instrument
+    with its import, a notification and a channel, a bot with a session that holds a position in AAPL, an account at a
+    broker.
 
     The test must be transactional: a backtest reports its progress from a thread of its own.
     """
@@ -94,6 +106,15 @@ def build(owner: User) -> World:
     job.run(backtest.pk)
     backtest.refresh_from_db()
     assert backtest.state == Backtest.State.DONE, backtest.failure_reason
+    axes = [{"name": "fast_window", "values": [5, 10]}]
+    sweep = sweep_services.submit(owner, {"backtest": backtest.config, "axes": axes})
+    assert sweep_job.run_next()
+    sweep.refresh_from_db()
+    assert sweep.state == Sweep.State.DONE, sweep.failure_reason
+    passport = passport_services.request(owner, backtest.pk)
+    passport_job.run(passport.pk)
+    passport.refresh_from_db()
+    assert passport.state == Passport.State.DONE, passport.failure_reason
     upload = SimpleUploadedFile("mine.csv", CSV)
     data_import = imports.submit(owner, upload, symbol="MINE", timeframe="1d")
     imports.run(data_import.pk)
@@ -110,12 +131,17 @@ def build(owner: User) -> World:
     return World(
         owner=owner,
         backtest=backtest,
+        passport=passport,
+        sweep=sweep,
         record=PerformanceRecord.objects.get(),
         strategy=strategy,
         custom=custom,
         look=ConditionTest.objects.create(owner=owner, request={"symbol": "AAPL", "timeframe": "1d"}),
         instrument=Instrument.objects.get(symbol="MINE"),
         data_import=data_import,
+        refetch=Refetch.objects.create(
+            instrument=Instrument.objects.get(symbol="MINE"), timeframe="1d", asked_by=owner, state="DONE"
+        ),
         notification=told,
         session=fill_session(make_session(owner, symbols=["AAPL"], bot=bot), bars=20),
         bot=bot,

@@ -121,6 +121,13 @@ class StartRequestSerializer(StrictSerializer):
         help_text="Your own, once more: needed to start with real money",
     )
     name = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=requests.MAX_NAME)
+    passport_override = serializers.CharField(
+        required=False,
+        allow_null=True,
+        min_length=requests.MIN_REASON,
+        max_length=requests.MAX_REASON,
+        help_text="Why it may trade real money without a passing robustness passport; kept in the audit trail",
+    )
     confirm_cautions = serializers.BooleanField(
         required=False, allow_null=True, help_text="Run unusual settings as they are"
     )

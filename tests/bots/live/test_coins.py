@@ -41,6 +41,7 @@ def coin(request: pytest.FixtureRequest, alice: User, settings: Any) -> Iterator
     venue = Venue([coin], always_open=True, is_scripted=True, seed=SEED)
     with in_thread(venue) as address:
         settings.PRACTICE_VENUE_URL, settings.BROKER_SWEEP_SECONDS = f"http://{address}", 2.0
+        settings.TEST_RIG = True  # a replay
         customer = venue.open_account(KEY, SECRET, Decimal(100_000))
         account = BrokerAccountFactory(
             owner=alice, api_key=KEY, api_secret=SECRET, kind=request.param, currency=quote,
