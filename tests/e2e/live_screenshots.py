@@ -41,9 +41,8 @@ def cover(session: Any) -> None:
         Order.objects.create(
             session=session, broker_account=session.broker_account, seq=500_000_000_000 + number, role=role, kind=kind,
             client_order_id=f"shot-{number}", broker_order_id=f"v-{number}", symbol=position.symbol, side="SELL",
-            is_entry=False,
-            qty=position.qty, time_in_force="gtc", reason=reason, state="ACCEPTED", decided_at=entry.decided_at,
-            stop_px=position.stop_px if role == OrderRole.STOP else None,
+            is_entry=False, qty=position.qty, time_in_force="gtc", reason=reason, state="ACCEPTED",
+            decided_at=entry.decided_at, stop_px=position.stop_px if role == OrderRole.STOP else None,
             limit_px=position.target_px if role == OrderRole.TARGET else None, settings_version=1,
         )  # fmt: skip
 
