@@ -38,8 +38,8 @@ class _Walked:
 def examine(study: Study, *, trials: int, seed: int, on_progress: Progress | None = None) -> dict[str, Any]:
     """Every test, JSON-ready: ``{"version", "seed", "trials", "verdict", "findings": [Finding], "runs", "hash"}``.
 
-    trials: variants that the owner ever tried on these data, this one included. seed: of everything drawn; with the same
-    bars, request and version, the same seed gives the same document, which `hash` tells.
+    trials: variants that the owner ever tried on these data, this one included. seed: of everything drawn; with the
+    same bars, request and version, the same seed gives the same document, which `hash` tells.
     on_progress(done, total), in runs; answering False raises Stopped.
     Raises InputError as a run does.
     """

@@ -84,7 +84,7 @@ def run(passport_id: uuid.UUID) -> None:
     except QuotaExceeded as refusal:
         claims.fail(passport, refusal.code, refusal.message)
     except MemoryError:
-        text = "It needs more memory than this machine has. Examine fewer symbols, a shorter period or a coarser timeframe."
+        text = "It needs more memory than this machine has. Examine fewer symbols or a coarser timeframe."
         claims.fail(passport, "out_of_memory", text)
     except SoftTimeLimitExceeded:
         text = f"It took longer than {settings.BACKTEST_MAX_SECONDS:,} seconds, the most that one passport may take."

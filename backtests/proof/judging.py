@@ -89,8 +89,8 @@ def trade_order(trades: Floats, rng: np.random.Generator) -> Finding:
     seen = float(paths.drawdown_pct(np.cumprod(1.0 + trades)[None, :])[0])
     bad = float(np.percentile(falls, 95))
     meaning = (
-        f"In 95 of 100 orders of the same trades the deepest fall stays under {bad:.1f} %; in the order that happened it "
-        f"was {seen:.1f} %."
+        f"In 95 of 100 orders of the same trades the deepest fall stays under {bad:.1f} %; in the order that happened "
+        f"it was {seen:.1f} %."
     )
     chart = {"kind": "histogram", **_histogram(falls), "mark": round(seen, 4), "unit": "pct"}
     verdict = graded(bad, passes=30.0, fails=50.0)
@@ -132,7 +132,10 @@ def cost_stress(growth: dict[int, float], *, assumed: bool) -> Finding:
         if assumed
         else ""
     )
-    meaning = f"{base}It ends with {gains[1]:+.1f} % at single, {gains[2]:+.1f} % at double and {gains[4]:+.1f} % at four times the costs."
+    meaning = (
+        f"{base}It ends with {gains[1]:+.1f} % at single, {gains[2]:+.1f} % at double and {gains[4]:+.1f} % at four "
+        "times the costs."
+    )
     rows = [{"label": f"×{factor}", "value": round(gain, 4)} for factor, gain in gains.items()]
     chart = {"kind": "bars", "rows": rows, "unit": "pct"}
     details = {"assumed": assumed, **{f"return_{factor}_pct": gain for factor, gain in gains.items()}}
@@ -152,8 +155,8 @@ def neighbourhood(own: float, moved: Sequence[tuple[str, int, Any, float]], labe
     verdict = graded(ratio, passes=0.7, fails=0.4) if own > 0 else FAIL
     ground = {PASS: "a plateau", DOUBT: "a slope", FAIL: "a peak"}[verdict]
     meaning = (
-        f"It stands on {ground}: the middle one of {len(moved)} neighbours keeps {max(ratio, 0):.0%} of its Sharpe ratio, "
-        f"and {earning} of them earn."
+        f"It stands on {ground}: the middle one of {len(moved)} neighbours keeps {max(ratio, 0):.0%} of its Sharpe "
+        f"ratio, and {earning} of them earn."
     )
     if own <= 0:
         meaning = "Its own Sharpe ratio is not above zero, so there is nothing that its neighbours could keep."
@@ -199,8 +202,8 @@ def probabilistic_sharpe(returns: Floats, periods: float) -> Finding:
     chance = sharpe.probabilistic(returns)
     year = sharpe.per_period(returns) * math.sqrt(periods)
     meaning = (
-        f"Its Sharpe ratio of {year:.2f} a year, over {len(returns):,} days with their skew and fat tails, is truly above "
-        f"zero with a probability of {_near(chance)}."
+        f"Its Sharpe ratio of {year:.2f} a year, over {len(returns):,} days with their skew and fat tails, is truly "
+        f"above zero with a probability of {_near(chance)}."
     )
     chart = {"kind": "gauge", "value": round(chance, 6), "passes": sharpe.SURE, "fails": FAILS_UNDER}
     verdict = graded(chance, passes=sharpe.SURE, fails=FAILS_UNDER)
@@ -244,4 +247,4 @@ def _thinned(values: Floats, at: Sequence[float]) -> list[float]:
 
 def _near(chance: float) -> str:
     """A probability without the claim of certainty."""
-    return "more than 99.9 %" if chance > 0.999 else f"{chance:.1%}"
+    return "more than 99.9\N{NO-BREAK SPACE}%" if chance > 0.999 else f"{chance:.1%}"

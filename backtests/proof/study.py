@@ -21,8 +21,12 @@ Floats = NDArray[np.float64]
 Signals = Mapping[str, np.ndarray]
 
 _COSTS: Final = ("slippage_value", "commission_rate", "commission_per_share", "commission_min")
-# What a run without costs is stressed with: one basis point short of what retail brokers and spreads take at their best.
-ASSUMED_COSTS: Final = {"slippage_model": "proportional", "slippage_value": 0.0005, "commission_rate": 0.0005}
+# The single costs of a run that has none: five basis points of each fill for the spread, five for the broker.
+ASSUMED_COSTS: Final[dict[str, Any]] = {
+    "slippage_model": "proportional",
+    "slippage_value": 0.0005,
+    "commission_rate": 0.0005,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Outcome:
 
 
 class Study:
-    """A cleaned request with its bars; runs of it and of its variants. match_bars: as `backtests.runner.run` has them."""
+    """A cleaned request with its bars, and runs of its variants. match_bars: as `backtests.runner.run` has them."""
 
     def __init__(
         self, config: RunConfig, bars: Mapping[str, Bars], *, match_bars: Mapping[str, Bars] | None = None
@@ -118,12 +122,9 @@ class Study:
         charged = [name for name in _COSTS if settings[name]]
         if settings["slippage_model"] == "none" and "slippage_value" in charged:
             charged.remove("slippage_value")
-        assumed = not charged
-        base = {name: value for name, value in ASSUMED_COSTS.items()} if assumed else {n: settings[n] for n in charged}
-        return {
-            name: value if isinstance(value, str) else min(value * factor, SETTINGS[name].max)  # type: ignore[attr-defined]
-            for name, value in base.items()
-        }, assumed
+        if not charged:
+            return ASSUMED_COSTS | {name: ASSUMED_COSTS[name] * factor for name in _COSTS[:2]}, True
+        return {name: min(settings[name] * factor, SETTINGS[name].max) for name in charged}, False
 
     def _run(
         self,

@@ -12,8 +12,13 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, BrokerAccount
 from accounts.services import brokers, stepup
+from backtests.models import Passport
+from backtests.proof import VERSION
+from backtests.proof.selectors import choice_of
+from backtests.runner import config as run_config
 from bots.models import Mode, TradingSession
 from bots.services import sessions
+from strategies import catalogue
 from tests.accounts.factories import PASSWORD, BrokerAccountFactory
 from tests.bots.factories import make_session
 
@@ -246,6 +251,28 @@ def test_a_program_gives_the_password_with_real_money(alice, api, real_money, ur
     assert started.status_code == 201
     kept = AuditEvent.objects.get(chain=alice.pk, action="session.passport")
     assert json.loads(kept.detail_text)["reason"] == why
+
+
+@pytest.mark.row("W7")
+def test_what_a_backtest_proved_is_what_a_session_may_trade(alice, api, real_money):
+    """The same strategy, symbols, timeframe and settings, as the two apps write them down: one fingerprint."""
+    same = {
+        "strategy": "ma_crossover", "strategy_parameters": {"fast_window": 7}, "symbols": ["SIM-BETA", "SIM-ALPHA"],
+        "timeframe": "1m", "settings": {"stop_loss_pct": 2},
+    }  # fmt: skip
+    config = run_config.clean({**same, "source": "import"}).as_dict()
+    Passport.objects.create(
+        owner=alice, state="DONE", verdict="pass", config=config, choice=choice_of(config).fingerprint(),
+        document={"findings": []}, data_key="x" * 64, strategy="ma_crossover", symbols=same["symbols"],
+        timeframe="1m", strategy_version=catalogue.get("ma_crossover").version(), proof_version=VERSION,
+    )  # fmt: skip
+    live = {"mode": "LIVE", "broker_account_id": real_money.pk, "feed": "synthetic", "password": PASSWORD}
+    body = {**same, **live, "initial_cash": 10_000}
+    program = api(alice)
+    other = program.post("/api/trading/sessions/start", {**body, "settings": {"stop_loss_pct": 3}})
+    assert (other.status_code, other.json()["code"]) == (422, "needs_passport")
+    assert program.post("/api/trading/sessions/start", body).status_code == 201
+    assert not AuditEvent.objects.filter(chain=alice.pk, action="session.passport").exists()
 
 
 @pytest.mark.row("A9")

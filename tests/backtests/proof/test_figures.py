@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_windows_test_what_follows_and_purge_the_gap(anchored):
     found = windows(1_003, anchored=anchored, gap=30)
     assert len(found) == 6
     assert found[-1].test_end == 1_003
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert before.test_end == after.test_start
     for window in found:
         assert window.test_start - window.train_end == 30
@@ -129,7 +130,8 @@ def test_draws_are_valid_values_of_the_declared_ranges_and_repeat_with_their_see
     crossover = catalogue.get("ma_crossover")
     own = crossover(**KNOWN).parameters
     first, again = (variants.draws(crossover, own, np.random.default_rng(7)) for _ in range(2))
-    assert first == again and len(first) == variants.DRAWS
+    assert first == again
+    assert len(first) == variants.DRAWS
     assert all(values["fast_window"] < values["slow_window"] and values["ma_type"] == "SMA" for values in first)
     assert variants.draws(catalogue.get("buy_and_hold"), {}, np.random.default_rng(7)) == []
 
@@ -139,7 +141,8 @@ def test_costs_are_charged_as_often_as_they_are_multiplied_and_assumed_where_the
     assert charged.stressed(4) == ({"commission_rate": 0.008}, False)
     assert study(planted(1), KNOWN, slippage_value=0.001).stressed(2)[1]  # a value without a model charges nothing
     settings, assumed = study(planted(1), KNOWN).stressed(2)
-    assert assumed and settings == {
+    assert assumed
+    assert settings == {
         "slippage_model": "proportional",
         "slippage_value": 0.001,
         "commission_rate": 0.001,

@@ -14,7 +14,6 @@ from backtests.models import Backtest, Passport, TrialCount
 from backtests.proof import claims, gate, job, selectors, services, trials
 from strategies import services as strategy_services
 from strategies.proving import Choice
-from tests.accounts.cast import alice, api, bob  # noqa: F401
 from tradingsite.lib.errors import Conflict, NotFound, QuotaExceeded, Unprocessable
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.row("W7")]
@@ -105,13 +104,15 @@ def test_canceled_and_taken_over(alice, tested, settings):
     assert claims.claim(waiting.pk) is None
     running = services.request(alice, tested.pk)
     first = claims.claim(running.pk)
-    assert first is not None and claims.claim(running.pk) is None
+    assert first is not None
+    assert claims.claim(running.pk) is None
     stale = Now() - timedelta(seconds=settings.BACKTEST_STALE_SECONDS + 5)
     Passport.objects.filter(pk=running.pk).update(heartbeat_at=stale)
     assert claims.release_stale() == [running.pk]
     second = claims.claim(running.pk)
     assert second is not None
-    assert not claims.beat(first, 1, 2) and not claims.finish(first, {"verdict": "pass"})
+    assert not claims.beat(first, 1, 2)
+    assert not claims.finish(first, {"verdict": "pass"})
     assert claims.beat(second, 1, 2)
     assert services.cancel(alice, running.pk).state == "RUNNING"
     assert not claims.beat(second, 2, 2)
@@ -132,9 +133,11 @@ def test_over_the_api(alice, bob, api, tested):
     where = asked.headers["Location"]
     job.run(Passport.objects.get().pk)
     told = program.get(where).json()
-    assert told["state"] == "DONE" and len(told["findings"]) == 9
+    assert told["state"] == "DONE"
+    assert len(told["findings"]) == 9
     assert {"name", "verdict", "figure", "limits", "meaning"} <= set(told["findings"][0])
-    assert told["outdated"] == [] and told["data_moved"] is False
+    assert told["outdated"] == []
+    assert told["data_moved"] is False
     assert [one["id"] for one in program.get(f"/api/passports?backtest_id={tested.pk}").json()["results"]] == [
         told["id"]
     ]
@@ -156,10 +159,10 @@ def test_the_gate_lets_through_what_passed_and_still_holds(alice, bob, tested, r
         try:
             gate.refuse_without(user, asked)
         except Unprocessable as refusal:
-            assert refusal.code == "needs_passport"
-            return refusal.message
+            return f"{refusal.code}: {refusal.message}"
         return ""
 
+    assert refused().startswith("needs_passport: ")
     assert "There is none" in refused()
     passport = made(alice, tested)
     rows = Passport.objects.filter(pk=passport.pk)
@@ -200,7 +203,8 @@ def test_prices_that_moved_are_told(alice, tested):
     from marketdata.models import Coverage
 
     passport = made(alice, tested)
-    assert passport.stored_hash and not selectors.data_moved(passport)
+    assert passport.stored_hash
+    assert not selectors.data_moved(passport)
     Coverage.objects.filter(instrument__symbol="AAPL").update(content_hash="other")
     assert selectors.data_moved(passport)
 
