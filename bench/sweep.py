@@ -28,7 +28,7 @@ SIGNALS = 40
 BODY: dict[str, Any] = {
     "backtest": {
         "strategy": "ma_crossover",
-        "symbols": ["SWEEP"],
+        "symbols": ["SYN-AAPL"],
         "timeframe": "1m",
         "source": "synthetic",
         "start_date": "2023-01-03",
@@ -94,6 +94,7 @@ def scaling(counts: Sequence[int]) -> list[dict[str, Any]]:
         from accounts.models import Tier, User
 
         call_command("migrate", verbosity=0)
+        call_command("load_sample_data", verbosity=0)
         Tier.objects.update(max_sweep_cells=None, max_concurrent_sweeps=None, max_backtest_bars=None)
         user = User.objects.create(username="bench", email="bench@localhost.invalid")
         cases = [(count, False) for count in counts] + [(counts[-1], True)]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from backtests.models import Sweep, SweepChunk
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS = 3
 _Chunk, _State = SweepChunk.State, Sweep.State
 _LOST_RACES = 20
+# As a condition of the chunk's own row. Through a join, Django would put all conditions into a subquery, which
+# PostgreSQL does not ask again once it has waited for another worker's UPDATE: both would have the chunk.
+_WANTED = Exists(Sweep.objects.filter(pk=OuterRef("sweep_id"), state__in=Sweep.ACTIVE))
 
 
 def claim() -> SweepChunk | None:
@@ -45,7 +48,7 @@ def claim() -> SweepChunk | None:
         if chunk is None:
             return None
         token = uuid.uuid4()
-        taken = SweepChunk.objects.filter(pk=chunk.pk, state=_Chunk.QUEUED, sweep__state__in=Sweep.ACTIVE).update(
+        taken = SweepChunk.objects.filter(_WANTED, pk=chunk.pk, state=_Chunk.QUEUED).update(
             state=_Chunk.RUNNING, claim_token=token, heartbeat_at=Now(), attempts=F("attempts") + 1
         )
         if not taken:
@@ -84,7 +87,7 @@ def _held(chunk: SweepChunk) -> QuerySet[SweepChunk]:
 
 def beat(chunk: SweepChunk) -> bool:
     """Say that the worker lives. False: stop, the claim is lost or the sweep is canceled, failed or deleted."""
-    return bool(_held(chunk).filter(sweep__state__in=Sweep.ACTIVE).update(heartbeat_at=Now()))
+    return bool(_held(chunk).filter(_WANTED).update(heartbeat_at=Now()))
 
 
 def release(chunk: SweepChunk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import threading
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Tier, User
@@ -347,6 +349,26 @@ def test_users_take_turns(alice: User, bob: User, sample_data: None, monkeypatch
                 SweepChunk.objects.filter(pk=chunk.pk).update(state="DONE")
         assert order.count(bob.pk) == 4
         assert len(order) <= 8, f"{order} with {workers} workers"
+
+
+def test_workers_that_claim_at_once_never_have_the_same_chunk(alice: User, sample_data: None, monkeypatch: Any) -> None:
+    monkeypatch.setattr(services, "_MOST_IN_CHUNK", 1)
+    services.submit(alice, BODY)
+    taken: list[int] = []
+
+    def worker() -> None:
+        try:
+            while (chunk := claims.claim()) is not None:
+                taken.append(chunk.number)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=worker) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == list(range(36))
 
 
 # --- Limits and strangers ---------------------------------------------------------------------------------------------
