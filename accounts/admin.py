@@ -38,6 +38,7 @@ class TierAdmin(admin.ModelAdmin):
         "max_concurrent_backtests",
         "max_backtests_per_day",
         "max_backtest_bars",
+        "max_sweep_cells",
         "allows_custom_strategies",
         "api_requests_per_minute",
     )

@@ -57,6 +57,13 @@ def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Back
     return _create(user, config, saved, readers.idempotency_key(idempotency_key))
 
 
+def start(user: User, config: RunConfig, idempotency_key: str | None = None) -> Backtest:
+    """As `submit`, of a request that was read and confirmed before: a variant of a run that is known here."""
+    _available(user, config)
+    gate.check_tier(user, config.strategy, config.strategy_parameters)
+    return _create(user, config, None, readers.idempotency_key(idempotency_key))
+
+
 def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, list[Fault]]:
     """The cleaned request, the saved strategy it names, and what is unusual about it; nothing is written.
 

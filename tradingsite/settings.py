@@ -159,7 +159,8 @@ else:
 
 # --- Redis: cache, channel layer, Celery broker ----------------------------------------------------------------------
 # redis-py and Channels write a socket as unix:///path; Celery writes it as redis+socket:///path.
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+# Redis carries the queues too, unless another broker is named (amqp://… for RabbitMQ); live updates always need Redis.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or REDIS_URL.replace("unix://", "redis+socket://", 1)
 # A Redis that hangs must not hang the pages with it. The cache has a database of its own (unless REDIS_URL names one),
 # because clearing a cache empties its whole database, and the queues live in the other.
 CACHES = {
@@ -184,6 +185,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_TASK_DEFAULT_QUEUE = "backtests"
+SWEEP_QUEUE = env.str("SWEEP_QUEUE", default="sweeps")  # of its own: a backtest waits for one chunk at most
 # Housekeeping runs beside the sessions, in threads, so that it never waits behind a long backtest.
 CELERY_TASK_ROUTES = {
     "bots.parity": {"queue": "backtests"},
@@ -192,6 +194,7 @@ CELERY_TASK_ROUTES = {
     "accounts.*": {"queue": "housekeeping"},
     "backtests.reap": {"queue": "housekeeping"},
     "backtests.refresh_published": {"queue": "housekeeping"},
+    "sweeps.reap": {"queue": "housekeeping"},
     "marketdata.tidy": {"queue": "housekeeping"},
     "strategies.tidy": {"queue": "housekeeping"},
 }
@@ -218,6 +221,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "bots-tick": {"task": "bots.tick", "schedule": 5.0, "options": {"expires": 10}},
     "bots-record-performance": {"task": "bots.record_performance", "schedule": 10.0, "options": {"expires": 10}},
     "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},
+    "sweeps-reap": {"task": "sweeps.reap", "schedule": 5.0, "options": {"expires": 10}},
     "backtests-refresh-published": {
         "task": "backtests.refresh_published",
         "schedule": 300.0,
@@ -346,7 +350,7 @@ SPECTACULAR_SETTINGS = {
         "BrokerKindEnum": "accounts.models.BrokerAccount.Kind",
         "BrokerEnvironmentEnum": "accounts.models.BrokerAccount.Environment",
         "BrokerAccountStateEnum": "accounts.models.BrokerAccount.State",
-        "BacktestStateEnum": "backtests.models.Backtest.State",
+        "BacktestStateEnum": "backtests.models.Backtest.State",  # of sweeps, too
         "SessionStateEnum": "bots.states.SessionState",
         "SideEnum": "bots.models.columns.Side",
         "StrategySlugEnum": "strategies.serializers.SLUGS",

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from accounts import quotas
-from backtests import job
+from backtests import inputs
 from backtests.models import Passport
 from backtests.proof import VERSION, claims, selectors, trials
 from backtests.runner import clean
@@ -105,11 +105,11 @@ def _examined(passport: Passport, pulse: _Pulse) -> dict[str, Any]:
     from backtests.runner import execute
 
     config = clean(passport.config)
-    inputs = job.load(passport.owner, config)
-    quotas.check_bars(passport.owner, sum(len(bars) for bars in inputs.walked.bars.values()))
+    loaded = inputs.load(passport.owner, config)
+    quotas.check_bars(passport.owner, sum(len(bars) for bars in loaded.walked.bars.values()))
     stored = selectors.stored_hash(passport.owner_id, config.source, config.symbols, config.timeframe)
     tried = max(trials.counted(passport.owner_id, passport.data_key), 1)
-    study = Study(config, inputs.deciding.bars, match_bars=inputs.matching.bars if inputs.matching else None)
+    study = Study(config, loaded.deciding.bars, match_bars=loaded.matching.bars if loaded.matching else None)
     try:
         document = examine(study, trials=tried, seed=passport.seed, on_progress=pulse.progress)
     except Stopped:
@@ -119,9 +119,9 @@ def _examined(passport: Passport, pulse: _Pulse) -> dict[str, Any]:
         "document": document,
         "result_hash": document["hash"],
         "trials": tried,
-        "data_hash": inputs.fingerprint(),
+        "data_hash": loaded.fingerprint(),
         "stored_hash": stored,
-        "synthetic": inputs.deciding.synthetic,
+        "synthetic": loaded.deciding.synthetic,
         "engine_version": execute.versions()["engine"],
         "strategy_version": catalogue.get(config.strategy).version(),
         "proof_version": VERSION,

@@ -13,9 +13,11 @@ from accounts.models import BrokerAccount, Notification, User
 from accounts.services import notifications
 from backtests import job
 from backtests import services as backtest_services
-from backtests.models import Backtest, Passport, PerformanceRecord
+from backtests.models import Backtest, Passport, PerformanceRecord, Sweep
 from backtests.proof import job as passport_job
 from backtests.proof import services as passport_services
+from backtests.sweeps import job as sweep_job
+from backtests.sweeps import services as sweep_services
 from bots.models import Bot, BotTemplate, Discrepancy, TradingSession
 from bots.selectors.templates import key_of
 from bots.services import templates
@@ -41,6 +43,7 @@ class World:
     owner: User
     backtest: Backtest
     passport: Passport
+    sweep: Sweep
     record: PerformanceRecord
     strategy: UserStrategy
     custom: CustomStrategy
@@ -58,6 +61,7 @@ class World:
         return {
             "backtest_id": self.backtest.pk,
             "passport_id": self.passport.pk,
+            "sweep_id": self.sweep.pk,
             "record_id": self.record.pk,
             "strategy_id": self.strategy.pk,
             "custom_id": self.custom.pk,
@@ -86,8 +90,9 @@ class World:
 
 
 def build(owner: User) -> World:
-    """A finished backtest with its performance record and passport, a saved strategy, an imported instrument with its
-    import, a notification and a channel, a bot with a session that holds a position in AAPL, an account at a broker.
+    """A finished backtest with its performance record and passport, a sweep, a saved strategy, an imported instrument
+    with its import, a notification and a channel, a bot with a session that holds a position in AAPL, an account at a
+    broker.
 
     The test must be transactional: a backtest reports its progress from a thread of its own.
     """
@@ -98,6 +103,11 @@ def build(owner: User) -> World:
     job.run(backtest.pk)
     backtest.refresh_from_db()
     assert backtest.state == Backtest.State.DONE, backtest.failure_reason
+    axes = [{"name": "fast_window", "values": [5, 10]}]
+    sweep = sweep_services.submit(owner, {"backtest": backtest.config, "axes": axes})
+    assert sweep_job.run_next()
+    sweep.refresh_from_db()
+    assert sweep.state == Sweep.State.DONE, sweep.failure_reason
     passport = passport_services.request(owner, backtest.pk)
     passport_job.run(passport.pk)
     passport.refresh_from_db()
@@ -119,6 +129,7 @@ def build(owner: User) -> World:
         owner=owner,
         backtest=backtest,
         passport=passport,
+        sweep=sweep,
         record=PerformanceRecord.objects.get(),
         strategy=strategy,
         custom=custom,

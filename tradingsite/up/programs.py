@@ -16,7 +16,10 @@ def web(python: str = sys.executable) -> list[str]:
 
 
 def backtest_worker(processes: int, python: str = sys.executable) -> list[str]:
-    """Backtests are pure computation: one process each, so that they run side by side."""
+    """Backtests are pure computation: one process each, so that they run side by side.
+
+    Two queues, taken in turn: a backtest waits for one chunk of a sweep at most, not for the sweep.
+    """
     return [
         python,
         *CELERY,
@@ -24,7 +27,7 @@ def backtest_worker(processes: int, python: str = sys.executable) -> list[str]:
         "-n",
         "backtests@%h",
         "-Q",
-        "backtests",
+        "backtests,sweeps",
         "-P",
         "prefork",
         "-c",
