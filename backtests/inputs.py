@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from backtests import records
 from backtests.runner import RunConfig
 from backtests.runner.config import FIRST_DAY
 from engine.errors import Fault, InputError
+from marketdata.models.instrument import AUTO
 from marketdata.news import selectors as news_selectors
 from marketdata.news.series import fingerprint
 from strategies import catalogue
@@ -52,7 +53,7 @@ def load(owner: User, config: RunConfig, today: date | None = None) -> Inputs:
 
     last = config.end_date or today or datetime.now(UTC).date()
 
-    def bars_of(symbols: Sequence[str], timeframe: str) -> LoadedBars:
+    def bars_of(symbols: Sequence[str], timeframe: str, chosen: Mapping[str, str] | None = None) -> LoadedBars:
         return load_bars(
             symbols,
             timeframe,
@@ -61,14 +62,19 @@ def load(owner: User, config: RunConfig, today: date | None = None) -> Inputs:
             source=config.source,
             adjustment=config.adjustment,
             owner=owner,
+            chosen=chosen,
         )
 
-    deciding = _with_news(bars_of(config.symbols, config.timeframe), config, owner)
+    # The finer ones first: whoever has them has those to decide on, and both are to be from one source.
     matching = bars_of(config.symbols, config.match_timeframe) if config.match_timeframe else None
+    deciding = bars_of(config.symbols, config.timeframe, matching.sources if matching else None)
+    if matching is not None and config.source == AUTO:
+        deciding = replace(deciding, notes=[*matching.notes, *deciding.notes])
+    deciding = _with_news(deciding, config, owner)
     benchmark = None
     if config.benchmark:
         try:
-            benchmark = bars_of([config.benchmark], config.match_timeframe or config.timeframe)
+            benchmark = bars_of([config.benchmark], config.match_timeframe or config.timeframe, deciding.sources)
         except InputError as error:
             raise InputError(Fault("benchmark", f.code, f.message, f.hint) for f in error.faults) from None
     return Inputs(deciding, matching, benchmark)

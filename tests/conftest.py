@@ -52,6 +52,9 @@ def _environment() -> None:
         SECRETS_KEYS=urlsafe_b64encode(os.urandom(32)).decode("ascii"),
         REDIS_URL=servers.start_valkey(_home),
         PRACTICE_VENUE_URL="http://127.0.0.1:9",  # nobody's; a test that needs a venue has one of its own
+        POLYGON_REQUESTS_PER_MINUTE="1000",  # a test asks more than a plan without a price allows
+        ALPHA_VANTAGE_REQUESTS_PER_DAY="1000",
+        ALPHA_VANTAGE_REQUESTS_PER_SECOND="100",
     )
     # Compiled kernels are shared by all test processes, and by the next run; compiling takes longer than most tests.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "var" / "numba"))

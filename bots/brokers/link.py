@@ -99,7 +99,8 @@ class Link:
     # --- for the host -----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self._open_stream()
+        if not self.broker.pace.blocked_s:  # else the first good sweep opens it
+            self._open_stream()
         self._thread.start()
 
     def stop(self) -> None:
@@ -135,6 +136,13 @@ class Link:
         with self._lock:
             self._next_sweep_at = min(self._next_sweep_at, time.monotonic() + in_s)
         self._asked.set()
+
+    def sweep(self, timeout_s: float) -> bool:
+        """Ask by REST now; whether that was done within so long. All that it found is there to be taken then."""
+        asked = time.monotonic()
+        self.sweep_soon()
+        with self._arrived:
+            return self._arrived.wait_for(lambda: self._swept_at >= asked or self._is_stopping, timeout_s)
 
     def order(self, client_order_id: str) -> BrokerOrder | None:
         """The last that is known of it, without asking."""
@@ -300,6 +308,7 @@ class Link:
         with self._lock:
             self._swept_at, self._rest_error = began, ""
             self._forget()
+            self._arrived.notify_all()
         self._judge()
 
     def _book(self, new: Iterable[Execution], found: dict[str, BrokerOrder], began_at: datetime.datetime) -> None:

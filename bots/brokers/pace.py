@@ -31,7 +31,12 @@ def urgent() -> Iterator[None]:
 
 
 class Pace:
-    """A bucket of `per_minute` units that fills up evenly, and a time until which nothing may be sent."""
+    """A bucket of `per_minute` units that fills up evenly, and a time until which nothing may be sent.
+
+    on_ban: called, in any thread, when the venue has banned the account, or for longer: for how many seconds.
+    """
+
+    on_ban: Callable[[float], None] | None = None
 
     def __init__(
         self, per_minute: float, *, kept_ratio: float = KEPT_RATIO, clock: Callable[[], float] = time.monotonic
@@ -62,8 +67,11 @@ class Pace:
         """The venue said: nothing for so long."""
         with self._lock:
             until = self._clock() + min(max(seconds, 0.0), LONGEST_S)
+            is_longer = until > self._until
             if until >= self._until:
                 self._until, self._is_ban = until, ban
+        if ban and is_longer and self.on_ban is not None:
+            self.on_ban(until - self._clock())
 
     def told(self, left: float) -> None:
         """The venue counts so many as left; others may use the same keys."""

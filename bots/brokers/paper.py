@@ -40,6 +40,7 @@ from bots.brokers.base import (
     Refused,
     Unauthorised,
 )
+from bots.brokers.pace import Pace
 from bots.orders import OrderState
 from bots.practice import orders as venue
 from bots.practice.checks import buying_power
@@ -47,6 +48,7 @@ from bots.practice.exchange import Exchange
 
 log = logging.getLogger(__name__)
 
+PER_MINUTE = 1e9  # there is no network, and nothing to be sparing with
 CODES = {"fractional": "not_fractionable", "no_position": "invalid"}  # the exchange's words that are not the contract's
 CAPABILITIES = {
     "alpaca": Capabilities(True, 1.0, True, STOCK_CLASSES, can_replace=True, trailing_stops=True),
@@ -70,6 +72,7 @@ class PaperBroker:
     ) -> None:
         self.exchange, self._lock, self._key, self._secret, self._house = exchange, lock, key, secret, house
         self.capabilities = CAPABILITIES[house]
+        self.pace = Pace(PER_MINUTE)
 
     @contextmanager
     def _account(self) -> Iterator[venue.Account]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bots.brokers.base import Broker
+from bots.brokers.naming import Named
 
 # kind of an account → the module whose `open_account(environment, key, secret, options)` gives its broker
 ADAPTERS = {
@@ -18,7 +19,8 @@ ENVIRONMENTS = ("PRACTICE", "PAPER", "LIVE")
 
 
 def open_broker(kind: str, environment: str, key: str, secret: str, options: Mapping[str, Any] | None = None) -> Broker:
-    """The account behind a pair of keys; nothing is sent yet. Addresses are those of `tradingsite.outside`.
+    """The account behind a pair of keys; nothing is sent yet. Addresses are those of `tradingsite.outside`. Coins have
+    the names that sessions know them by, BTC-USD.
 
     kind, environment: as `accounts.models.BrokerAccount` has them. options: what the kind needs besides. Raises
     ValueError for a kind or an environment that there is not.
@@ -28,5 +30,4 @@ def open_broker(kind: str, environment: str, key: str, secret: str, options: Map
     if environment not in ENVIRONMENTS:
         raise ValueError(f"There is no environment {environment!r}; there are {', '.join(ENVIRONMENTS)}.")
     adapter = importlib.import_module(ADAPTERS[kind])
-    broker: Broker = adapter.open_account(environment, key, secret, options or {})
-    return broker
+    return Named(adapter.open_account(environment, key, secret, options or {}))  # type: ignore[return-value]

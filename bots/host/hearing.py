@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 def refusal_in_words(account: BrokerAccount, reason: str) -> str:
     """Why a session halts whose account does not let it in."""
-    return f"{account.name} refuses its keys: {reason} Check them, then start a new session."[:500]
+    return f"{account.name} does not let us trade: {reason.rstrip('.')}. Check it, then start a new session."[:500]
 
 
 class Hearing:
@@ -105,7 +105,7 @@ class Hearing:
             gone |= self._settle([(runner, done)])
 
     def refuse(self, account: Connection, runners: Iterable[LiveRunner]) -> set[int]:
-        """The venue refuses an account's keys: its sessions halt, and nobody else's."""
+        """The venue refuses an account's keys, or has blocked it: its sessions halt, and nobody else's."""
         brokers.mark_refused(account.account, account.refusal)
         gone: set[int] = set()
         for runner in runners:

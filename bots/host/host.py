@@ -138,10 +138,13 @@ class Host:
             self._told.clear()
             for account in self.connections.all():
                 runners = self._runners_at(account)
-                if account.refusal:
-                    self._leave(await self._in_trading(self.desk.refuse, account, list(runners.values())))
+                is_refused = bool(account.refusal)  # before it is heard: with it came what it was said of
+                gone = await self._in_trading(self.desk.hear, account, runners)
+                self._leave(gone)
+                if is_refused:
+                    left = [runner for pk, runner in runners.items() if pk not in gone]
+                    self._leave(await self._in_trading(self.desk.refuse, account, left))
                     continue
-                self._leave(await self._in_trading(self.desk.hear, account, runners))
                 if any(runner.troubled != (account.trouble is not None) for runner in runners.values()):
                     self._look.set()
 
@@ -253,6 +256,7 @@ class Host:
                 lambda tick: self._on_tick(seat, tick),
                 since_ns=since,
             )
+            runner.halts = seat.subscription.halts
         except Exception as error:
             log.exception("session %s: no feed", lease.session_id)
             self._leave(await self._in_trading(self.desk.fail, runner, f"Its prices cannot be had: {error}"))
@@ -267,6 +271,8 @@ class Host:
 
     def _on_state(self, seat: Seat, state: FeedState) -> None:
         seat.runner.feed = state
+        if seat.subscription is not None:
+            seat.runner.halts = seat.subscription.halts
         self._look.set()
 
     def _on_tick(self, seat: Seat, tick: Tick) -> None:

@@ -101,7 +101,8 @@ def commit(writes: Sequence[SessionWrite]) -> set[int]:
     new = [row for write in writes for row in write.rows if row.pk is None]
     try:
         with transaction.atomic():
-            held = [write for write in writes if _advance(write)]
+            # In one order, as leases are renewed (`lease.renew`): else two who lock many rows may wait for each other.
+            held = [write for write in sorted(writes, key=lambda write: write.lease.session_id) if _advance(write)]
             if held:
                 _insert(held)
     except BaseException:

@@ -42,6 +42,7 @@ class Runner:
 
     account: Account
     exit_words = "An exit order was placed; it meets the next bar."
+    stops_meanwhile = "their stops act again when prices come"
 
     def __init__(self, lease: Lease, session: TradingSession) -> None:
         self.lease, self.session = lease, session
@@ -51,6 +52,7 @@ class Runner:
         self.kill_switch: str | None = None
         self.outside: OutsideExposure | None = None
         self.feed: FeedState | None = None
+        self.halts: Mapping[str, str] = {}  # symbols that the exchange does not trade now → why
         self.drained = False  # the feed has ended, and none of its bars waits for us
         self.wanted, self.policy, self.stop_reason = session.wanted, session.stop_policy, session.stop_reason
         self.version = 0
@@ -398,7 +400,7 @@ class Runner:
         """Why nothing may be entered though its owner wants it to run, in words; None: all is well."""
         if self.feed is None:
             return "no prices come"
-        return None if self.feed.status in ("live", "ended") else self.feed.reason
+        return None if self.feed.status in ("live", "ended") else self.feed.reason or "no prices come"
 
     def _look_at_venue(self) -> None:
         """A green comparison before entries go on. Raises LedgerMismatch."""

@@ -333,8 +333,8 @@ class TradingDesk(Hearing):
             self.newsroom.state(runner)
             held = len(runner.account.positions)
             if runner.state == SessionState.DEGRADED and held:
-                text = f"{held} open positions: their stops act again when prices come. {runner.session.state_reason}"
-                self._notify(runner, "feed_silent", "warning", f"{runner.session}: no prices", text)
+                text = f"{held} open position{'s' * (held > 1)}: {runner.stops_meanwhile}. {runner.session.state_reason}"
+                self._notify(runner, "feed_silent", "warning", f"{runner.session}: no entries for now", text)
 
     def _cover(self, runner: Runner, symbol: str) -> Done | None:
         text = "Its settings declare a stop and none works; the position is being closed."

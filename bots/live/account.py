@@ -14,6 +14,7 @@ from typing import Any
 
 from bots import mapping
 from bots.brokers.base import BrokerOrder, Execution
+from bots.brokers.naming import pair_of
 from bots.host.account import QUOTE, Absorbed, Account, Tracked, view_of
 from bots.models import BrokerExecution, Order, OrderRole, Trade, TradingSession
 from bots.orders import Fill, Moved, OrderState, apply
@@ -37,11 +38,10 @@ class Settled:
 
 def settled(execution: Execution) -> Settled:
     """Identity A9: cash moves by qty × px of the execution in full, the position by what is left of its units."""
-    base = execution.symbol.partition("/")[0]
-    if execution.fee and execution.fee_asset == base and "/" in execution.symbol:
+    base, quote = pair_of(execution.symbol) or ("", "USD")
+    if execution.fee and execution.fee_asset == base:
         sign = 1 if execution.side == "BUY" else -1
         return Settled(execution.qty - sign * execution.fee, mapping.money(execution.fee * execution.px))
-    quote = execution.symbol.partition("/")[2] or "USD"
     return Settled(execution.qty, mapping.money(execution.fee) if execution.fee_asset == quote else Decimal(0))
 
 
@@ -140,6 +140,8 @@ class LiveAccount(Account):
         if order.qty > 0 and tracked.view.filled <= order.qty != tracked.view.qty:
             row.qty = mapping.quantity(order.qty)
             tracked.view = replace(tracked.view, qty=row.qty)
+            if tracked.view.filled == row.qty and not tracked.view.state.is_over:
+                tracked.view = replace(tracked.view, state=_O.FILLED)  # its fills came before we knew how small it is
         row.stop_px = row.stop_px and mapping.price(order.stop_px or row.stop_px)
         row.limit_px = row.limit_px and mapping.price(order.limit_px or row.limit_px)
 

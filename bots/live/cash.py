@@ -9,6 +9,7 @@ from django.db.models import Case, DecimalField, ExpressionWrapper, F, Q, Sum, W
 
 from accounts.models import BrokerAccount
 from bots.brokers.base import Money
+from bots.brokers.naming import pair_of
 from bots.models import CashFlow, Side
 
 OPENING = "opening"  # ref of the flow that stands for the balance at the first look
@@ -45,4 +46,5 @@ def expected(account: BrokerAccount) -> Decimal | None:
 
 
 def _quote(symbol: str, own: str) -> str:
-    return symbol.partition("/")[2] or own
+    pair = pair_of(symbol)
+    return own if pair is None else pair[1]

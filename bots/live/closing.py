@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import BrokerAccount
 from accounts.services.notifications import notify
 from bots.brokers.base import Broker, BrokerOrder, OrderRequest, Refused, VenueDown
+from bots.brokers.naming import pair_of
 from bots.live.differences import DUST, plain
 from bots.models import Discrepancy
 from bots.orders import OrderState
@@ -109,7 +110,7 @@ def _request(row: Discrepancy, broker: Broker) -> OrderRequest | None:
         qty = (qty / step).to_integral_value(ROUND_DOWN) * step
     if qty <= 0:
         return None
-    is_coin = "/" in row.symbol
+    is_coin = pair_of(row.symbol) is not None
     return OrderRequest(
         client_order_id=row.client_order_id,
         symbol=row.symbol,

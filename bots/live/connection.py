@@ -25,7 +25,7 @@ from bots.brokers.base import BrokerEvent, BrokerOrder, InstrumentRules, RateLim
 from bots.brokers.executor import Executor, Outcome
 from bots.brokers.link import OVERLAP, Link
 from bots.brokers.registry import open_broker
-from bots.live import closing, flows, reconcile
+from bots.live import bans, closing, flows, reconcile
 from bots.live.asks import Answer, Ask, as_broker_order
 from bots.live.lease import AccountLease, Permit
 from bots.live.leased import Leased
@@ -34,6 +34,7 @@ from bots.models import Order, TradingSession
 
 log = logging.getLogger(__name__)
 SOON_S = 2.5  # until the second look at what is in doubt
+SWEPT_S = 5.0  # so long that look waits until executions were asked for
 UNDO_MOST_S = 30.0
 _BLIND_S = 60.0  # a look older than this says nothing any more
 
@@ -55,6 +56,8 @@ class Connection:
     ) -> None:
         self.account, self.lease, self.permit, self._wake = account, lease, Permit(host, lease), wake
         broker = open_broker(account.kind, account.environment, *keys, account.options)
+        # A sweep asks nothing during a ban, and says why: sessions know at once.
+        bans.heed(account.pk, broker, lambda: self.link.sweep_soon())
         self.broker = Leased(broker, self._may_send)
         self.executor = Executor(self.broker)  # type: ignore[arg-type]
         newest = account.executions.order_by("-executed_at").values_list("executed_at", flat=True).first()
@@ -107,7 +110,7 @@ class Connection:
 
     @property
     def refusal(self) -> str:
-        """The venue's words, where it refuses the keys; else empty."""
+        """The venue's words, where it refuses the keys or has blocked the account; else empty."""
         state = self.link.state
         return state.why if state.is_unauthorised else self._refusal
 
@@ -143,18 +146,17 @@ class Connection:
             future.add_done_callback(lambda done: self._came(ask, done.result()))
 
     def _came(self, ask: Ask, outcome: Outcome) -> None:
-        if isinstance(outcome.error, Unauthorised):
-            self._refusal = str(outcome.error)
         if self._has_ended and not outcome.sends:
             return  # it never left, and its row says so: the next host decides what becomes of it
-        refusal = None
+        refusal, error = None, outcome.error
         if outcome.kind == "refused":
-            error = outcome.error
             refusal = error if isinstance(error, Refused) else Refused(outcome.code or "invalid", str(error))
         if outcome.order is not None:
             self.link.watch([outcome.order])
         answer = Answer(ask, outcome.order, refusal, outcome.sends, outcome.took_s, outcome.kind)
         self._found.append(Piece(ask.order.session_id, answer, self))
+        if isinstance(error, Unauthorised) or (isinstance(error, Refused) and error.code == "account_blocked"):
+            self._refusal = str(error)
         self._wake()
 
     def ask_about(self, order: Order) -> None:
@@ -179,6 +181,8 @@ class Connection:
             try:
                 if self.doubts.waits:
                     flows.fetch(self.account, self.broker)  # type: ignore[arg-type]  # a split or a deposit explains it
+                    if not self.link.sweep(SWEPT_S):
+                        return  # a fill that was never told may explain it, too: nobody is sure before that was asked
                 began = time.monotonic()
                 truth = reconcile.look(self.broker)  # type: ignore[arg-type]
                 self.truth, self.looked_at = truth, began

@@ -15,6 +15,7 @@ from bots.live import flows, reconcile
 from bots.live.connection import Connection
 from bots.models import Order, TradingSession
 from bots.orders import WORKING
+from tradingsite.lib.errors import Conflict
 
 ASK_EVERY_S = 2.0
 TRIES = 4  # to read positions and executions of one moment
@@ -34,9 +35,12 @@ class Known:
 
 
 def ask(connection: Connection, session: TradingSession) -> Known:
-    """Ask the venue, blocking. Raises what `bots.brokers.base.Broker` raises."""
+    """Ask the venue, blocking. Raises what `bots.brokers.base.Broker` raises; Conflict: the account may not trade."""
     known = Known()
     broker = connection.broker
+    if not broker.check_keys().may_trade:
+        name = connection.account.name
+        raise Conflict(f"{name} may not trade: its venue has blocked it, or these keys may only read.")
     connection.listen_for(session)
     reconcile.open_account(connection.account, broker, connection.lease.fence)  # type: ignore[arg-type]
     flows.fetch(connection.account, broker)  # type: ignore[arg-type]  # a split overnight, before units are compared

@@ -55,8 +55,9 @@ class ProtectedRunner(Runner):
         is_watched = self.feed is not None and self.feed.status == "live"
         for symbol in sorted(guarded | set(held)):
             errand = self.protector.plan(
-                symbol, held.get(symbol), absorbed, is_open=self._is_open(symbol), is_watched=is_watched
-            )
+                symbol, held.get(symbol), absorbed,
+                is_open=self._is_open(symbol), is_watched=is_watched, is_halted=symbol in self.halts,
+            )  # fmt: skip
             sent += errand.asks
             alarms += errand.alarms
         for seq in sorted(self._waiting):
@@ -88,7 +89,10 @@ class ProtectedRunner(Runner):
         return done
 
     def must_wait(self, order: Order) -> bool:
-        """Whether an exit would be refused now: others hold its shares, or it could meet an entry of ours."""
+        """Whether an exit would be refused now, or meet any price: others hold its shares, it could meet an entry of
+        ours, or nothing trades."""
+        if order.symbol in self.halts:
+            return True
         position = next((p for p in self.desk.portfolio.positions() if p.symbol == order.symbol), None)
         now = self.protector.situation(order.symbol, position, is_open=True)
         return now is not None and now.qty != 0 and not may_exit(now, min(order.qty - order.filled_qty, now.held))
@@ -145,7 +149,10 @@ class ProtectedRunner(Runner):
         return preflight.Known(rules, capabilities, truth.money, held, truth.open_orders, last, is_open=is_open)
 
     def refusal_of(self, order: Order) -> str:
-        """As in `Runner`; also while an earlier entry, which the engine has done with, may still fill at the venue."""
+        """As in `Runner`; also during a halt, and while an earlier entry, which the engine has done with, may still fill
+        at the venue."""
+        if order.symbol in self.halts:
+            return f"{order.symbol} is halted: {self.halts[order.symbol]}"
         for tracked in self.account.orders.values():
             row = tracked.row
             if row is not order and row.is_entry and row.symbol == order.symbol and row.state != _O.INTENT:

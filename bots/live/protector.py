@@ -34,7 +34,8 @@ PASSING = frozenset({"rate_limited", "not_placed", "unauthorised", "insufficient
 
 @dataclass(slots=True)
 class Watch:
-    """What is remembered of one symbol between two plans. fixed: orders that the venue would not replace."""
+    """What is remembered of one symbol between two plans. fixed: orders that the venue would not replace.
+    doubted: those that it said were over."""
 
     guard: Guard | None = None
     emergency: str = ""
@@ -45,6 +46,7 @@ class Watch:
     last_px: Decimal | None = None
     beyond: int = 0
     fixed: set[int] = field(default_factory=set)
+    doubted: set[int] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
 
 
@@ -78,33 +80,37 @@ class Protector:
     # --- plans ------------------------------------------------------------------------------------------------------
 
     def plan(
-        self, symbol: str, position: OpenPosition | None, done: Absorbed, *, is_open: bool, is_watched: bool
-    ) -> Errand:
+        self, symbol: str, position: OpenPosition | None, done: Absorbed, *, is_open: bool, is_watched: bool,
+        is_halted: bool = False,
+    ) -> Errand:  # fmt: skip
         """The next requests for one symbol, as changes of rows in `done`.
 
         position: the engine's, None where nothing is held. is_open: its exchange trades now. is_watched: prices come,
-        so that what we guard is guarded.
+        so that what we guard is guarded. is_halted: it does not trade, though its exchange is open.
         """
         if position is None and not self.resting(symbol):
             self.watches.pop(symbol, None)
             return Errand()
         watch, errand = self.watch(symbol), Errand()
-        now = self.situation(symbol, position, is_open=is_open)
+        now = self.situation(symbol, position, is_open=is_open, is_halted=is_halted)
         if now is None:
             return errand
         if self._is_naked(now, watch, is_watched=is_watched):
             self._alarm(errand, watch, "naked_position", f"{symbol} is held without its stop; it is being closed.")
             now = self.situation(symbol, position, is_open=is_open, emergency="watchdog") or now
-        if now.refusals >= REFUSALS_BEFORE_FLATTEN and position is not None:
+        if now.refusals >= REFUSALS_BEFORE_FLATTEN and position is not None and not is_halted:
             text = f"The venue has refused the stop of {symbol} {now.refusals} times; the position is being closed."
             self._alarm(errand, watch, "stop_rejected", text)
         watch.guard = None
         for action in plan(now):
+            if isinstance(action, Place) and action.request.kind == "market" and now.stop_is_limited and watch.emergency:
+                text = f"The market fell through the stop-limit of {symbol}, which was left behind; it is sold at market."
+                self._alarm(errand, watch, "stop_left_behind", text)
             self._carry_out(action, now, watch, done, errand)
         return errand
 
     def situation(
-        self, symbol: str, position: OpenPosition | None, *, is_open: bool, emergency: str = ""
+        self, symbol: str, position: OpenPosition | None, *, is_open: bool, emergency: str = "", is_halted: bool = False
     ) -> Situation | None:
         """What a plan starts from; None where the venue's rules are not known."""
         rules, watch = self.rules.get(symbol), self.watch(symbol)
@@ -118,12 +124,14 @@ class Protector:
         plain = [
             t.row for t in self.account.orders.values() if t.row.symbol == symbol and t.row.role == OrderRole.PLAIN
         ]
-        leaving = sum((self._left(row) for row in plain if not row.is_entry), Decimal(0))
+        # What waits for the end of a halt leaves its stop at rest until then.
+        exits = [row for row in plain if not row.is_entry and not (is_halted and row.state == _O.INTENT)]
+        leaving = sum((self._left(row) for row in exits), Decimal(0))
         entries = tuple(row.client_order_id for row in plain if row.is_entry and row.state != _O.INTENT)
         held = Decimal(0) if holding is None else holding.qty * holding.sign
         return Situation(
             symbol, held, levels, rules, self.capabilities, self.resting(symbol), leaving, entries,
-            emergency or watch.emergency, watch.refusals, watch.last_px, is_open,
+            emergency or watch.emergency, watch.refusals, watch.last_px, is_open, is_halted,
         )  # fmt: skip
 
     def resting(self, symbol: str) -> tuple[Resting, ...]:
@@ -160,7 +168,7 @@ class Protector:
     def _is_naked(self, now: Situation, watch: Watch, *, is_watched: bool) -> bool:
         """Whether a declared stop has been neither at the venue nor watched by us for too long."""
         stops = covered(now) - now.at_market  # an exit of ours that is refused again and again covers nothing
-        bare = now.stop is not None and now.is_open and now.held - now.leaving > stops
+        bare = now.stop is not None and now.is_open and not now.is_halted and now.held - now.leaving > stops
         if not bare or is_watched:
             watch.naked_since = None
             watch.told.discard("naked_position")
@@ -288,7 +296,12 @@ class Protector:
             watch.not_before = self._clock() + 1.0
         elif answer.ask.do == "replace":
             old = order.replaces
-            if old is not None and answer.refusal.code not in ("is_over", "no_order"):
+            if old is None:
+                return
+            if answer.refusal.code in ("is_over", "no_order") and old.seq not in watch.doubted:
+                watch.doubted.add(old.seq)  # it is asked about; where it works still, it is not tried a third time
+                watch.not_before = self._clock() + 1.0
+            else:
                 watch.fixed.add(old.seq)
         elif answer.ask.do == "submit":
             self.refused(order)
@@ -301,6 +314,8 @@ class Protector:
             watch.not_before = self._clock() + AGAIN_S[min(watch.exits_refused, len(AGAIN_S) - 1)]
         elif order.role == OrderRole.STOP or not order.sent_with:
             watch.refusals += 1
+            if watch.refusals > REFUSALS_BEFORE_FLATTEN:  # in a halt it cannot be closed, and is tried less and less
+                watch.not_before = self._clock() + AGAIN_S[min(watch.refusals, len(AGAIN_S)) - 1]
 
     def price(self, symbol: str, px: float, *, is_bar: bool = False) -> bool:
         """A price that was traded; True: a level that we guard is reached, and the next plan leaves.

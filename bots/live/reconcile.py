@@ -20,6 +20,7 @@ from accounts.services.notifications import notify
 from bots.brokers.base import Broker
 from bots.live import bookings, cash
 from bots.live.differences import (
+    CASH,
     POSITION,
     Comparison,
     Difference,
@@ -31,7 +32,7 @@ from bots.live.differences import (
     compare,
     first_external,
 )
-from bots.models import BrokerHolding, Discrepancy, Order, Position, Side
+from bots.models import BrokerHolding, Discrepancy, Order, Position, Side, Trade
 from bots.orders import WORKING
 from tradingsite.lib import realtime
 
@@ -40,6 +41,7 @@ __all__ = [
     "open_account", "ours_of", "take_down",
 ]  # fmt: skip
 
+SKEW = datetime.timedelta(seconds=1)  # between the clocks of those who book
 _ZERO = Decimal(0)
 _State = Discrepancy.State
 
@@ -59,9 +61,10 @@ def look(broker: Broker) -> Truth:
 
     Raises what `Broker` raises.
     """
+    at = timezone.now()
     orders = broker.open_orders()
     positions = broker.positions()
-    return Truth(timezone.now(), broker.money(), tuple(positions), tuple(orders))
+    return Truth(at, broker.money(), tuple(positions), tuple(orders))
 
 
 def open_account(account: BrokerAccount, broker: Broker, fence: int) -> None:
@@ -70,8 +73,9 @@ def open_account(account: BrokerAccount, broker: Broker, fence: int) -> None:
         take_down(account, look(broker), fence=fence)
 
 
-def ours_of(account: BrokerAccount, truth: Truth) -> Ours:
-    """What our rows say. truth: only the orders that it lists are looked up among those that are over."""
+def ours_of(account: BrokerAccount, truth: Truth, moved: frozenset[str] = frozenset()) -> Ours:
+    """What our rows say. truth: only the orders that it lists are looked up among those that are over. moved: symbols
+    that were traded since it was asked: nothing can be said of their units, nor of cash."""
     positions = Position.objects.filter(session__broker_account=account, is_open=True).select_related("session")
     parts = tuple(
         Part(row.session_id, str(row.session), row.symbol, row.qty if row.side == Side.BUY else -row.qty,
@@ -87,8 +91,8 @@ def ours_of(account: BrokerAccount, truth: Truth) -> Ours:
     listed = {name for each in truth.open_orders for name in (each.client_order_id, each.broker_order_id) if name}
     names = listed | {row.client_order_id for row in working}
     paid = _paid(account, {position.symbol for position in truth.positions})
-    busy = bookings.busy(account)
-    return Ours(parts, external, paid, working, _settled(account, names), cash.expected(account), busy)
+    money = None if moved else cash.expected(account)
+    return Ours(parts, external, paid, working, _settled(account, names), money, bookings.busy(account) | moved)
 
 
 def take_down(account: BrokerAccount, truth: Truth, doubts: Doubts | None = None, *, fence: int | None = None) -> Found:
@@ -104,7 +108,8 @@ def take_down(account: BrokerAccount, truth: Truth, doubts: Doubts | None = None
         if fence is not None and locked.fence != fence:
             return found
         bookings.tidy(locked, truth.read_at)
-        ours = ours_of(locked, truth)
+        moved = _moved(locked, truth.read_at)
+        ours = ours_of(locked, truth, moved)
         if cash.open_with(locked, truth.money, truth.read_at):
             external = first_external(truth, ours)
             _hold(locked, truth, external)
@@ -114,6 +119,7 @@ def take_down(account: BrokerAccount, truth: Truth, doubts: Doubts | None = None
             found.agrees = not comparison.differences
             _hold(locked, truth, comparison.external)
             there = {each.key for each in comparison.differences} | {f"{POSITION}:{symbol}" for symbol in ours.busy}
+            there |= {CASH} if moved else set()
             _note(locked, sure, there, truth.read_at, found)
         money = truth.money
         BrokerAccount.objects.filter(pk=account.pk).update(
@@ -123,6 +129,13 @@ def take_down(account: BrokerAccount, truth: Truth, doubts: Doubts | None = None
     if found.opened or found.ended:
         realtime.publish(account.topic, "inbox_changed", {"account": account.pk, "open": open_count(account)})
     return found
+
+
+def _moved(account: BrokerAccount, since: datetime.datetime) -> frozenset[str]:
+    """Symbols of which something was booked after the venue was asked: what it said then and our books now are of two
+    moments, further apart the busier the host is."""
+    rows = Trade.objects.filter(session__broker_account=account, booked_at__gte=since - SKEW)
+    return frozenset(rows.values_list("symbol", flat=True))
 
 
 def open_count(account: BrokerAccount) -> int:

@@ -22,6 +22,8 @@ from bots.live import bookings, dust, grouping, posting
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
+from bots.live.halts import Halts
+from bots.live.hurry import refuse_hurry
 from bots.live.known import Known
 from bots.live.protector import Protector
 from bots.live.telling import TellingRunner
@@ -41,6 +43,7 @@ class LiveRunner(TellingRunner):
 
     account: LiveAccount
     exit_words = "An exit order is on its way to the venue."
+    stops_meanwhile = "stops that rest at the venue stay there"
 
     def __init__(self, lease: Lease, session: TradingSession, connection: Connection, known: Known) -> None:
         super().__init__(lease, session)
@@ -49,6 +52,7 @@ class LiveRunner(TellingRunner):
         self._quiet_since: float | None = None
         self._waiting = set()
         self._built_at = 0.0
+        self._halts = Halts()
         self._undecided: list[Mapping[str, Any] | None] = []  # what an instant decided and the venue would not take
         self._told_trouble: str | None = None
         self.troubled = True  # as it was known when its owner's wish was last heeded
@@ -56,6 +60,7 @@ class LiveRunner(TellingRunner):
     # --- start ------------------------------------------------------------------------------------------------------
 
     def reconcile(self) -> None:
+        refuse_hurry(self.session.feed, self.session.feed_options)
         self.account = LiveAccount.load(self.session)
         self.connection.neighbours.join(self.account)
         self.protector = Protector(self.account, self.connection.rules, self.connection.broker.capabilities)
@@ -154,13 +159,22 @@ class LiveRunner(TellingRunner):
             self.lease.rows().update(state_reason=trouble[:500])
         self._told_trouble = trouble
 
-    def _preflight(self, absorbed: Absorbed, at: Any) -> dict[str, str]:
-        for order in absorbed.orders:
-            if order.state == _O.INTENT:
-                self._fit(order)
-        for order in absorbed.orders:
-            if order.state == _O.INTENT and not order.is_entry and not order.qty:
+    def _absorb(self, *of_step: Any) -> Absorbed:
+        """As in `Runner`; what was decided is at the venue's steps, on a bar and between two."""
+        absorbed = super()._absorb(*of_step)
+        for order in [order for order in absorbed.orders if order.state == _O.INTENT]:
+            self._fit(order)
+            if not order.is_entry and not order.qty:
                 self._undecided.append(self._deny(order, "Less than the venue's least step", absorbed))
+        return absorbed
+
+    def between(self, *of_step: Any) -> Done:
+        done, told = super().between(*of_step), self._undecided
+        done.write.interventions += [dict(each) for each in told if each is not None]
+        self._undecided = []
+        return done
+
+    def _preflight(self, absorbed: Absorbed, at: Any) -> dict[str, str]:
         denied = super()._preflight(absorbed, at)
         self._add_exits(absorbed)
         return denied
@@ -279,11 +293,14 @@ class LiveRunner(TellingRunner):
         if trade is None:
             return None
         row = tracked.row
-        if row.late_fill:
-            self.event("order", f"A fill came after its order had ended: {trade}.", level="warning")
         told = [self._book_in_engine(row, execution, trade, absorbed), self._after(tracked, absorbed, was_over)]
         self._quiet_since = None
-        return self._written(absorbed, told)
+        done = self._written(absorbed, told)
+        if row.late_fill:
+            text = f"A fill came after its order had ended: {trade}."
+            self.event("order", text, level="warning")
+            done.alarms.append(("late_fill", text))
+        return done
 
     def post(self, request: BookingRequest) -> Done:
         """Book what is no trade of its own; what the engine refuses is not booked, and the request says why."""
@@ -317,6 +334,8 @@ class LiveRunner(TellingRunner):
                 self._asked[seq] = time.monotonic()
                 self._ask_again(tracked)
         dust.release(self)
+        if (halted := self._halts.follow(self)) is not None:
+            return halted
         for symbol, (reason, tries, due) in list(self._again.items()):
             if symbol not in self.account.positions:
                 del self._again[symbol]

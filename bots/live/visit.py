@@ -20,7 +20,7 @@ from accounts.models import BrokerAccount
 from accounts.services import brokers
 from bots.brokers.base import Broker, BrokerEvent, RateLimited, Refused, Unauthorised, VenueDown
 from bots.brokers.registry import open_broker
-from bots.live import closing, flows, reconcile
+from bots.live import bans, closing, flows, reconcile
 from bots.live import lease as leases
 from bots.live.differences import Doubts
 from bots.models import Discrepancy, Order, TradingSession
@@ -63,6 +63,7 @@ def visit(account_id: int) -> reconcile.Found | None:
         broker = open_broker(
             account.kind, account.environment, *brokers.keys_for(account, "a look at the account"), account.options
         )
+        bans.heed(account.pk, broker)
         try:
             return _look(account, broker, lease, host)
         finally:

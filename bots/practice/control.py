@@ -10,6 +10,7 @@ POST /practice/dividends        {"symbol", "amount"}: money for each unit held
 POST /practice/orders           {"key", …}: an order by hand on that account, in Alpaca's words
 POST /practice/transfers        {"key", "amount", "kind"?, "symbol"?}: kind is Alpaca's word (DIV, FEE, INT, …)
 POST /practice/rejections       {"client_order_id", "reason"}: rejected after it was taken
+POST /practice/executions       {"key", "client_order_id", "qty", "px"}: of an order that has ended; known late
 POST /practice/corrections      {"symbol", "at": ISO start of a minute that is over, "high": number, …}: late trades
 POST /practice/halts            {"symbol", "halted": true | false}: orders rest meanwhile, and the data stream says so
 POST /practice/shutdowns        {}: Binance's streams say that their server goes down
@@ -42,7 +43,7 @@ class Control:
         routes.add("GET", "/practice/ledger", self.ledger)
         routes.add("DELETE", "/practice/faults", self.clear_faults)
         for name in ("accounts", "faults", "clock", "prices", "splits", "dividends", "transfers", "orders",
-                     "rejections", "corrections", "halts", "shutdowns"):  # fmt: skip
+                     "rejections", "executions", "corrections", "halts", "shutdowns"):  # fmt: skip
             routes.add("POST", f"/practice/{name}", _guarded(getattr(self, name)))
 
     def ledger(self, request: Request) -> Answer:
@@ -101,6 +102,12 @@ class Control:
     def rejections(self, body: dict[str, Any]) -> Any:
         self.venue.exchange.refuses_later[body["client_order_id"]] = str(body.get("reason", "rejected"))
         return {"waiting": len(self.venue.exchange.refuses_later)}
+
+    def executions(self, body: dict[str, Any]) -> Any:
+        exchange, account = self.venue.exchange, self.venue.exchange.accounts[body["key"]]
+        order = exchange.order_of_client(account, body["client_order_id"])
+        row = exchange.fill_late(account, order.id, _finite(body["qty"]), _finite(body["px"]))
+        return shapes.order(account, row, exchange.instruments[row.request.symbol])
 
     def corrections(self, body: dict[str, Any]) -> Any:
         at = datetime.datetime.fromisoformat(body["at"])

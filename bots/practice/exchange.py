@@ -20,6 +20,7 @@ from bots.practice.flows import Flows
 from bots.practice.orders import (
     ZERO,
     Account,
+    Dividend,
     Event,
     Execution,
     Instrument,
@@ -70,6 +71,7 @@ class Exchange(Flows):
         self._seed, self.serial = uuid.uuid5(uuid.NAMESPACE_OID, seed), 0
         self._listeners: list[Listener] = []
         self.splits: list[Split] = []
+        self.dividends: list[Dividend] = []
         self.halted: set[str] = set()
         self.refuses_later: dict[str, str] = {}  # client id → why it is rejected after it was taken
 
@@ -163,6 +165,15 @@ class Exchange(Flows):
         else:
             self._tell(account, new, new.status)
         return new
+
+    def fill_late(self, account: Account, order_id: str, qty: Decimal, px: Decimal) -> VenueOrder:
+        """A trade that comes to light when its order has ended already; the order's status stays. Raises Refusal: it
+        works still, or has filled, or there is not so much of it left."""
+        order = self.order(account, order_id)
+        if order.status not in ("canceled", "expired") or not ZERO < qty <= order.left:
+            raise Refusal("invalid", f"{qty} of an order in {order.status!r} state cannot have been executed")
+        self._fill(account, order, qty, px)
+        return order
 
     def order(self, account: Account, order_id: str) -> VenueOrder:
         """Raises Refusal where the account has no such order."""
@@ -297,13 +308,16 @@ class Exchange(Flows):
         account.cash -= order.sign * qty * px
         fee, asset = self._charge(account, instrument, order.sign, qty, px)
         order.filled, order.paid = order.filled + qty, order.paid + qty * px
-        order.status = "filled" if order.left == 0 else "partially_filled"
-        at = self.now()
+        at, was_over = self.now(), order.is_over
+        if not was_over:
+            order.status = "filled" if order.left == 0 else "partially_filled"
         execution = Execution(self.new_id(), order.id, at, qty, px, position.qty, fee, asset, self.serial, order.filled)
         order.executions.append(execution)
-        order.ended_at = at if order.is_over else None
-        self._tell(account, order, "fill" if order.is_over else "partial_fill", execution)
-        self._follow_group(account, order)
+        if not was_over:
+            order.ended_at = at if order.is_over else None
+        self._tell(account, order, "fill" if order.left == 0 else "partial_fill", execution)
+        if not was_over:
+            self._follow_group(account, order)
 
     def _charge(
         self, account: Account, instrument: Instrument, sign: int, qty: Decimal, px: Decimal

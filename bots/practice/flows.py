@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable
 from decimal import Decimal
 
-from bots.practice.orders import Account, Flow, Split
+from bots.practice.orders import Account, Dividend, Flow, Split
 
 
 class Flows:
@@ -14,6 +14,7 @@ class Flows:
 
     accounts: dict[str, Account]
     splits: list[Split]
+    dividends: list[Dividend]
     now: Callable[[], datetime.datetime]
     new_id: Callable[[], str]
 
@@ -26,6 +27,7 @@ class Flows:
     def dividend(self, symbol: str, per_unit: Decimal) -> int:
         """Money for each unit held: who is short pays it. How many accounts it moved."""
         moved = 0
+        self.dividends.append(Dividend(self.new_id(), self.now(), symbol, per_unit))
         for account in self.accounts.values():
             qty = account.position(symbol).qty
             if qty:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bots.practice.exchange import Exchange
-from bots.practice.orders import Account, Event, Execution, Flow, Position, Request, Split, VenueOrder
+from bots.practice.orders import Account, Dividend, Event, Execution, Flow, Position, Request, Split, VenueOrder
 
 VERSION = 1
 _TABLES = """
@@ -67,6 +67,7 @@ class Keeper:
         common = self._common()
         exchange.serial = common.get("serial", 0)
         exchange.splits = [Split(**row) for row in common.get("splits", [])]
+        exchange.dividends = [Dividend(**row) for row in common.get("dividends", [])]
         exchange.halted, exchange.refuses_later = set(common.get("halted", [])), common.get("refuses_later", {})
         for key, text in self._file.execute("SELECT key, text FROM accounts").fetchall():
             exchange.accounts[key] = _account(_read(text))
@@ -97,8 +98,8 @@ class Keeper:
         for account in moved:
             if self._is_new(f"account {account.key}", text := _text(account, leave=("orders", "by_client_id"))):
                 written.append(("INSERT OR REPLACE INTO accounts VALUES (?, ?)", (account.key, text)))
-        common = {"serial": exchange.serial, "splits": exchange.splits, "halted": sorted(exchange.halted),
-                  "refuses_later": exchange.refuses_later}  # fmt: skip
+        common = {"serial": exchange.serial, "splits": exchange.splits, "dividends": exchange.dividends,
+                  "halted": sorted(exchange.halted), "refuses_later": exchange.refuses_later}  # fmt: skip
         is_new = self._is_new("common", json.dumps(common, default=_plain))
         if written or is_new:
             self._write(written, common | {"venue": of_venue, "version": VERSION})

@@ -134,6 +134,16 @@ class Split:
     old: int
 
 
+@dataclass(frozen=True, slots=True)
+class Dividend:
+    """`amount` for each unit held."""
+
+    id: str
+    at: datetime.datetime
+    symbol: str
+    amount: Decimal
+
+
 @dataclass(slots=True)
 class VenueOrder:
     """An order that the exchange has taken. parent: the order that it is a leg of; its fill wakes the legs up.

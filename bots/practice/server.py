@@ -22,6 +22,7 @@ from bots.practice.binance import Binance
 from bots.practice.binance.streams import MarketStreams
 from bots.practice.clock import Clock
 from bots.practice.control import Control
+from bots.practice.corporate import CorporateActions
 from bots.practice.exchange import Exchange
 from bots.practice.faults import Faults, RequestFault
 from bots.practice.flat_files import FlatFiles
@@ -83,6 +84,7 @@ class Venue:
         History(self.exchange, self.market).add_to(self.routes)
         Aggregates(self.exchange, self.market).add_to(self.routes)
         FlatFiles(self.exchange, self.market).add_to(self.routes)
+        CorporateActions(self.exchange).add_to(self.routes)
         self.binance = Binance(self.exchange, self.market)
         self.binance.add_to(self.routes)
         Control(self).add_to(self.routes)

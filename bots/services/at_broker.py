@@ -11,7 +11,9 @@ from django.conf import settings
 from accounts import selectors
 from accounts.models import BrokerAccount, User
 from accounts.services import brokers
-from bots.brokers.base import Broker, RateLimited, Refused, Unauthorised, VenueDown
+from bots.brokers.base import Broker, InstrumentRules, RateLimited, Refused, Unauthorised, VenueDown
+from bots.brokers.naming import pair_of
+from bots.live import bans
 from bots.models import Mode
 from bots.services.feeds import REPLAY
 from engine.errors import Fault, InputError
@@ -88,6 +90,7 @@ def asked(account: BrokerAccount, why: str) -> Iterator[Broker]:
     keys = brokers.keys_for(account, why)
     try:
         broker = open_broker(account.kind, account.environment, *keys, account.options)
+        bans.heed(account.pk, broker)
         try:
             yield broker
         finally:
@@ -112,8 +115,16 @@ def refuse_unknown_symbols(account: BrokerAccount, symbols: Sequence[str]) -> No
         if symbol not in rules:
             text = f"{symbol} is not listed at {account.name}"
             faults.append(Fault(f"symbols[{at}]", "not_listed", text, "Choose a symbol that trades there"))
+        elif _is_nameless_pair(symbol, rules[symbol]):
+            text, pair = f"{symbol} is a pair, and pairs are named with a dash", rules[symbol]
+            faults.append(Fault(f"symbols[{at}]", "not_listed", text, f"{pair.base}-{pair.quote}"))
         elif not rules[symbol].tradable:
             text = f"{symbol} is listed at {account.name}, but cannot be traded now"
             faults.append(Fault(f"symbols[{at}]", "not_tradable", text, "Choose another symbol"))
     if faults:
         raise Unprocessable(faults[0].message + ".", code=faults[0].code, faults=faults)
+
+
+def _is_nameless_pair(symbol: str, rules: InstrumentRules) -> bool:
+    """BTCUSDT: commission that is taken in the coin could not be told from money."""
+    return bool(rules.base) and rules.base != symbol and pair_of(symbol) is None

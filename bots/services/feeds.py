@@ -19,6 +19,7 @@ from django.utils import timezone
 from accounts import selectors as people
 from accounts.models import BrokerAccount, User
 from engine.errors import Fault, InputError
+from marketdata import routing
 from marketdata.adjust import ADJUSTMENTS
 from marketdata.columns import TIMEFRAME_NS
 from marketdata.feeds.live import places
@@ -51,7 +52,8 @@ _TIMEFRAMES = tuple(TIMEFRAME_NS)
 
 
 def default(symbols: Sequence[str], timeframe: str = "1m", account: BrokerAccount | None = None) -> str:
-    """The feed of a request that names none: at a broker the broker's own prices, where it has any.
+    """The feed of a request that names none: at a broker the broker's own prices, where it has any; else those of the
+    vendor that the installation asks first and has a key of, where it has all the symbols.
 
     timeframe: the finest that the session needs; the practice venue's stocks have no seconds, their maker has. Raises
     InputError where nothing can be guessed.
@@ -61,6 +63,9 @@ def default(symbols: Sequence[str], timeframe: str = "1m", account: BrokerAccoun
         return str(account.kind)
     if made:
         return SYNTHETIC
+    vendors = {routing.live_feed(symbol) for symbol in symbols}
+    if len(vendors) == 1 and (vendor := vendors.pop()) is not None:
+        return vendor
     hint = (
         'Send feed: "replay" to trade stored bars again (feed_options: source, start, end), "alpaca", "polygon" or '
         '"binance" for prices of this moment, or symbols like SIM-ALPHA and feed: "synthetic" for a made market'

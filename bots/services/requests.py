@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import BrokerAccount, User
 from bots import selectors
+from bots.live.hurry import refuse_hurry
 from bots.models import Bot, Mode
 from bots.services import at_broker, feeds
 from engine.errors import Fault, InputError
@@ -97,6 +98,7 @@ def clean(user: User, payload: Any) -> SessionRequest:
     request = replace(_read(user, raw, bot, saved, custom, account), mode=mode, account=account)
     if account is not None:
         at_broker.refuse_what_needs_matching(request.feed, request.strategy, request.settings)
+        refuse_hurry(request.feed, request.feed_options)
     if not (as_bot and bot is not None and bot.indicators):
         gate.check_tier(user, request.strategy, request.strategy_parameters)
     return request

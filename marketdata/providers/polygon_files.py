@@ -17,6 +17,7 @@ from marketdata.columns import BarColumns
 from marketdata.providers.bars import STOCKS, SessionsOf, days_of, in_regular_hours, of_rows, relabelled
 from marketdata.providers.base import Capabilities, Listing, Provider, ProviderError
 from marketdata.providers.http import CONNECT_S, READ_S
+from marketdata.providers.meter import Meter
 from marketdata.symbols import is_made
 from marketdata.zones import from_ns
 
@@ -39,7 +40,12 @@ class PolygonFilesProvider(Provider):
     def __init__(self, endpoint: str, bucket: str, key: str, secret: str, sessions_of: SessionsOf) -> None:
         self._endpoint, self._bucket, self._key, self._secret = endpoint, bucket, key, secret
         self._sessions_of = sessions_of
+        self._meter = Meter("polygon_files", NAME, endpoint, key, "history")
         self._made: Any = None
+
+    @property
+    def budget_scope(self) -> str:
+        return self._meter.scope
 
     def instruments(self) -> Sequence[Listing]:
         return []
@@ -104,10 +110,12 @@ class PolygonFilesProvider(Provider):
 
         if not (self._key and self._secret):
             raise ProviderError(f"{NAME} need POLYGON_FILES_KEY and POLYGON_FILES_SECRET", retryable=False)
+        self._meter.take()
         try:
-            body = self._client().get_object(Bucket=self._bucket, Key=key)["Body"]
-            return io.BytesIO(body.read())
+            body = io.BytesIO(self._client().get_object(Bucket=self._bucket, Key=key)["Body"].read())
         except ClientError as error:
+            told = error.response.get("ResponseMetadata", {})
+            self._meter.told(int(told.get("HTTPStatusCode", 0)), told.get("HTTPHeaders", {}))
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             code = str(error.response.get("Error", {}).get("Code", ""))
             if status == 404:
@@ -120,7 +128,10 @@ class PolygonFilesProvider(Provider):
                 raise ProviderError(f"{NAME}: the plan does not include that day", retryable=False) from error
             raise ProviderError(f"{NAME} answered with status {status}", retryable=True) from error
         except BotoCoreError as error:
+            self._meter.failed()
             raise ProviderError(f"{NAME} cannot be reached ({type(error).__name__})", retryable=True) from error
+        self._meter.told(200, {})
+        return body
 
     def _client(self) -> Any:
         if self._made is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from marketdata import selectors
 from marketdata.columns import BarColumns
 from marketdata.feeds.types import ClosedBar
-from marketdata.models import Coverage
-from marketdata.services import series
+from marketdata.models import Coverage, Revision
+from marketdata.services import revisions, series
 from marketdata.zones import from_ns
 
 
@@ -26,5 +27,7 @@ def apply(source: str, bar: ClosedBar) -> bool:
         return False
     ts, *values = bar.values()
     columns = BarColumns(np.array([ts], np.int64), *(np.array([value], np.float64) for value in values))
+    stored = selectors.stored_bars(row, bar.ts_open, bar.ts_open + 1)
+    revisions.notice(row.instrument, bar.timeframe, stored, columns, Revision.Kind.CORRECTION)
     series.put(row.instrument, bar.timeframe, columns, (bar.ts_open, bar.ts_close))
     return True

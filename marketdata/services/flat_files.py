@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -10,12 +11,16 @@ from django.conf import settings
 from django.utils import timezone
 
 from engine.errors import Fault, InputError
+from marketdata import usage
 from marketdata.columns import DAY, BarColumns
 from marketdata.models import Coverage, Instrument
 from marketdata.models.instrument import Source
+from marketdata.providers import ProviderError
 from marketdata.providers.polygon_files import FOLDERS, NoFile, PolygonFilesProvider
 from marketdata.services import filling, series
 from marketdata.zones import to_ns
+
+log = logging.getLogger(__name__)
 
 _MAKING = timedelta(days=4)  # a file that is not there so soon after its day may still come
 _AT_ONCE = 20  # days that are read before they are written
@@ -57,12 +62,26 @@ def fetch(symbols: Sequence[str], timeframe: str, first: date, last: date, *, to
     rows = [filling.ensure_instrument(Source.POLYGON, symbol) for symbol in dict.fromkeys(symbols)]
     wanted = {row: _missing(row, timeframe, first, last) for row in rows}
     done, source = Fetched({row.symbol: 0 for row in rows}), provider()
+    _tell_actions(rows)
     for part in sorted({part for parts in wanted.values() for part in parts}):
         asking = [row for row, parts in wanted.items() if part in parts]
         for begin, end in _pieces(*part):
             if not _one_piece(source, asking, timeframe, (begin, end), today or timezone.now().date(), done):
                 break
     return done
+
+
+def _tell_actions(rows: Sequence[Instrument]) -> None:
+    """Splits and dividends are not in the files: they come by requests, for which there may be no key. A run says
+    where they are missing."""
+    rest = filling.provider_of(Source.POLYGON)
+    if rest is None or not settings.POLYGON_API_KEY:
+        return
+    for row in rows:
+        try:
+            filling.tell_actions(rest, row)
+        except ProviderError as error:
+            log.warning("%s: %s", row, error.message)
 
 
 def _one_piece(
@@ -95,6 +114,7 @@ def _one_piece(
             whole = BarColumns.concat(parts)
             if len(whole):
                 outcome = series.put(row, timeframe, whole, (_ns(first), _ns(known) + DAY))
+                usage.count("polygon_files", bars=len(whole))
                 done.bars[row.symbol] += outcome.added + outcome.changed
     if known < last:
         done.until = known

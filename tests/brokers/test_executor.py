@@ -175,10 +175,13 @@ def test_a_budget_fills_up_and_keeps_a_share() -> None:
 
 
 def test_a_ban_holds_for_exits_too_and_is_not_shortened() -> None:
-    at = [0.0]
+    at, bans = [0.0], []
     pace = Pace(60, clock=lambda: at[0])
+    pace.on_ban = bans.append
     pace.block(100, ban=True)
     pace.block(5)
+    pace.block(7, ban=True)
+    assert bans == [100.0], "a ban is news where it is a longer one"
     with urgent(), pytest.raises(Banned) as error:
         pace.pass_by()
     assert error.value.retry_after_s == 100

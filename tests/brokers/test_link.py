@@ -240,6 +240,9 @@ def test_a_stream_that_says_nothing_any_more_is_opened_again(rig: Rig) -> None:
 
 def test_money_that_moves_is_told_once(rig: Rig) -> None:
     rig.deposit("250")
+    if "flows" not in rig.lists:
+        assert rig.broker.activities(rig.now - datetime.timedelta(minutes=1)) == []
+        return
     with linked(rig, flows_since=rig.now - datetime.timedelta(minutes=1)) as (link, told):
         until(lambda: [told.append(e) for e in link.take()] or told, "the deposit")
         assert [(e.kind, e.activity.amount) for e in told if e.activity is not None] == [("flow", 250)]

@@ -150,9 +150,12 @@ def test_the_sample_file_names_every_setting_and_nothing_else():
         ({"ORDER_ID_PREFIX": "Prod-1"}, "ORDER_ID_PREFIX must be"),
         ({"SESSION_HOSTS": "0"}, "SESSION_HOSTS must be at least 1, and is 0"),
         ({"SESSION_SNAPSHOT_SECONDS": "-5"}, "SESSION_SNAPSHOT_SECONDS must be at least 1"),
+        ({"DATA_PROVIDER": "moon"}, "DATA_PROVIDER is 'moon', and must be yahoo"),
+        ({"POLYGON_REQUESTS_PER_MINUTE": "0"}, "POLYGON_REQUESTS_PER_MINUTE must be at least 1, and is 0"),
+        ({"DATA_PRICE_PER_MONTH": "polygon=dear"}, "DATA_PRICE_PER_MONTH is written as amounts in USD"),
     ],
 )
-def test_settings_of_sessions_that_cannot_be_meant_are_refused(environment, said):
+def test_settings_that_cannot_be_meant_are_refused(environment, said):
     done = manage("config", **environment)
     assert done.returncode == 1
     assert done.stderr.startswith(f"Settings: {said}")

@@ -21,7 +21,7 @@ from backtests.sweeps import services as sweep_services
 from bots.models import Bot, BotTemplate, Discrepancy, TradingSession
 from bots.selectors.templates import key_of
 from bots.services import templates
-from marketdata.models import DataImport, Instrument
+from marketdata.models import DataImport, Instrument, Refetch
 from marketdata.services import imports
 from strategies import services as strategy_services
 from strategies.gallery import publishing
@@ -50,6 +50,7 @@ class World:
     look: ConditionTest
     instrument: Instrument
     data_import: DataImport
+    refetch: Refetch
     notification: Notification
     session: TradingSession
     bot: Bot
@@ -68,6 +69,8 @@ class World:
             "test_id": self.look.pk,
             "instrument_id": self.instrument.pk,
             "import_id": self.data_import.pk,
+            "refetch_id": self.refetch.pk,
+            "timeframe": "1d",
             "notification_id": self.notification.pk,
             "kind": "telegram",
             "user_id": self.owner.pk,
@@ -136,6 +139,9 @@ def build(owner: User) -> World:
         look=ConditionTest.objects.create(owner=owner, request={"symbol": "AAPL", "timeframe": "1d"}),
         instrument=Instrument.objects.get(symbol="MINE"),
         data_import=data_import,
+        refetch=Refetch.objects.create(
+            instrument=Instrument.objects.get(symbol="MINE"), timeframe="1d", asked_by=owner, state="DONE"
+        ),
         notification=told,
         session=fill_session(make_session(owner, symbols=["AAPL"], bot=bot), bars=20),
         bot=bot,

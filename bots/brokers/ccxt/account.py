@@ -42,6 +42,7 @@ class CcxtBroker:
 
     def __init__(self, client: Any, key: str, *, environment: str, quote: str = "") -> None:
         self._calls, self.environment, self._quote = Calls(client), environment, quote
+        self.pace = self._calls.pace
         self._client = client
         self._account_number = f"{client.id}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
         self.poll_s = POLL_S

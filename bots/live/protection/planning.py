@@ -63,7 +63,9 @@ def plan(now: Situation) -> list[Action]:
 
 
 def _why_leave(now: Situation) -> str:
-    """Why the position must be closed at market; "" while it need not."""
+    """Why the position must be closed at market; "" while it need not, or cannot: what rests stays through a halt."""
+    if now.is_halted:
+        return ""
     if now.emergency:
         return now.emergency
     bare = now.held - covered(now) - now.leaving

@@ -101,7 +101,7 @@ class Situation:
     leaving: units of other exits that are decided and not over: they go at market, and need free shares for it.
     entries: refs of entry orders that work. emergency: why the position must be closed at market now; "": it need not.
     refusals: stops that the venue has refused since the last one that it took. last_px: the last price that may be
-    believed. is_open: the venue trades now.
+    believed. is_open: the venue trades now. is_halted: all but this symbol, which stands still.
     """
 
     symbol: str
@@ -116,6 +116,7 @@ class Situation:
     refusals: int = 0
     last_px: Decimal | None = None
     is_open: bool = True
+    is_halted: bool = False
 
     @property
     def sign(self) -> int:
@@ -141,6 +142,11 @@ class Situation:
         for order in self.resting:
             found.setdefault(order.group or order.ref, []).append(order)
         return [Unit(tuple(legs)) for legs in found.values()]
+
+    @property
+    def stop_is_limited(self) -> bool:
+        """Whether only stop-limits rest there: they stay behind where the market falls through their limit."""
+        return self.capabilities.resting_stops and "stop" not in self.rules.kinds and "stop_limit" in self.rules.kinds
 
     @property
     def at_market(self) -> Decimal:

@@ -63,7 +63,7 @@ class AlpacaFeed(VendorFeed):
         from marketdata.services.filling import exchange_sessions
 
         return AlpacaProvider(
-            place.rest_url, place.key, place.secret, exchange_sessions, feed=settings.ALPACA_DATA_FEED
+            place.rest_url, place.key, place.secret, exchange_sessions, feed=settings.ALPACA_DATA_FEED, purpose="live"
         )
 
     async def talk(self, place: Place) -> None:

@@ -47,7 +47,7 @@ class BinanceFeed(VendorFeed):
         from marketdata.providers.binance import BinanceProvider
         from marketdata.zones import from_ns
 
-        return BinanceProvider(place.rest_url, now=lambda: from_ns(self.now()))
+        return BinanceProvider(place.rest_url, now=lambda: from_ns(self.now()), purpose="live")
 
     async def talk(self, place: Place) -> None:
         from websockets.asyncio.client import connect

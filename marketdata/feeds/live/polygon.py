@@ -34,7 +34,7 @@ class PolygonFeed(VendorFeed):
         from marketdata.providers.polygon import PolygonProvider
         from marketdata.services.filling import exchange_sessions
 
-        return PolygonProvider(place.rest_url, place.key, exchange_sessions)
+        return PolygonProvider(place.rest_url, place.key, exchange_sessions, purpose="live")
 
     async def talk(self, place: Place) -> None:
         from polygon import WebSocketClient

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from bots import mapping
+from bots.brokers import naming
 from bots.host.account import Account
 from bots.models import Adjustment, BrokerExecution, Order, TradingSession
 from bots.orders import OVER
@@ -33,7 +34,9 @@ def check(rig: Rig, *sessions: TradingSession, external: bool = False) -> None:
             assert works == (order.state not in OVER), f"{order}: the venue says {theirs[name]['status']}"
             assert order.filled_qty == Decimal(theirs[name]["filled_qty"]), order
         else:
-            assert order.state in ("CANCELED", "DENIED", "REJECTED"), f"never reached the venue: {order}"
+            # A host that ends in good order leaves what it has not sent to the next one.
+            waits = order.state == "INTENT" and order.session.is_active
+            assert waits or order.state in ("CANCELED", "DENIED", "REJECTED"), f"never reached the venue: {order}"
             assert not order.filled_qty
     booked = BrokerExecution.objects.filter(broker_account=rig.account)
     assert len(truth["executions"]) == booked.count(), f"{len(truth['executions'])} there, {booked.count()} here"
@@ -50,7 +53,7 @@ def check(rig: Rig, *sessions: TradingSession, external: bool = False) -> None:
         held[row.symbol] += given  # type: ignore[assignment]
         moved += given * (row.px or Decimal(0))
     if not external:
-        there = {symbol: Decimal(qty) for symbol, qty in truth["positions"].items()}
+        there = {naming.ours(symbol): Decimal(qty) for symbol, qty in truth["positions"].items()}
         assert {symbol: qty for symbol, qty in held.items() if qty} == there
         spent = sum((session.cash or session.initial_cash) - session.initial_cash for session in sessions) - moved
         assert abs(Decimal(truth["cash"]) - Decimal(100_000) - spent) < Decimal("0.0001"), "cash"

@@ -30,6 +30,7 @@ def rig(transactional_db: None, alice: User, settings: Any, venue_port: int) -> 
     venue = Venue(instruments(), always_open=True, is_scripted=True, seed=SEED)
     with in_thread(venue, venue_port) as address:
         settings.PRACTICE_VENUE_URL, settings.BROKER_SWEEP_SECONDS = f"http://{address}", SWEEP_S
+        settings.TEST_RIG = True  # its prices run faster than the clock
         yield rig_of(venue, address, alice)
 
 

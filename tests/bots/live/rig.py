@@ -64,11 +64,12 @@ def instruments() -> list[Instrument]:
     return [Instrument(symbol) for symbol in SYMBOLS]
 
 
-def rig_of(venue: Venue, address: str, owner: User) -> Rig:
+def rig_of(venue: Venue, address: str, owner: User, *, prices: bool = True) -> Rig:
+    """prices: said once, near those of the made market; a venue that makes its own needs none."""
     customer = venue.open_account(KEY, SECRET, Decimal(100_000))
     account = BrokerAccountFactory(owner=owner, api_key=KEY, api_secret=SECRET)
     rig = Rig(venue, address, customer, account)
-    for symbol in SYMBOLS:
+    for symbol in SYMBOLS if prices else ():
         rig.price(round(last_price(symbol), 2), symbol)
     return rig
 

@@ -60,6 +60,7 @@ def tell(made: LiveAccount, tracked: Any, events: list[Any]) -> tuple[Any, ...]:
 PARTS = st.lists(st.integers(1, 4), min_size=0, max_size=4).filter(lambda parts: sum(parts) <= QTY)
 
 
+@pytest.mark.fault(12, 13)
 @pytest.mark.row("I8", "I15")
 @settings(max_examples=300, deadline=None)
 @given(parts=PARTS, end=st.sampled_from((S.CANCELED, S.EXPIRED)), data=st.data())
@@ -98,6 +99,7 @@ def test_an_order_that_is_to_end_is_asked_to_once_the_venue_has_it() -> None:
     assert done.unwanted == [tracked.row]
 
 
+@pytest.mark.fault(14)
 @pytest.mark.row("I8")
 def test_a_fill_after_the_end_is_booked_and_flagged() -> None:
     made, tracked = account()

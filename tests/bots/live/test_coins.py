@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pytest
+from django.test import Client
 
 from accounts.models import User
+from bots.models import TradingSession
 from bots.practice import orders
 from bots.practice.server import Venue
 from bots.practice.serving import in_thread
@@ -24,6 +27,7 @@ from tests.bots.live.rig import KEY, SECRET, SEED, Rig, state_of, until
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
 COINS = {"alpaca": ("BTC/USD", "USD"), "binance": ("BTC/USDT", "USDT")}
+OURS = {"BTC/USD": "BTC-USD", "BTC/USDT": "BTC-USDT"}
 
 
 @pytest.fixture(params=sorted(COINS))
@@ -37,6 +41,7 @@ def coin(request: pytest.FixtureRequest, alice: User, settings: Any) -> Iterator
     venue = Venue([coin], always_open=True, is_scripted=True, seed=SEED)
     with in_thread(venue) as address:
         settings.PRACTICE_VENUE_URL, settings.BROKER_SWEEP_SECONDS = f"http://{address}", 2.0
+        settings.TEST_RIG = True  # a replay
         customer = venue.open_account(KEY, SECRET, Decimal(100_000))
         account = BrokerAccountFactory(
             owner=alice, api_key=KEY, api_secret=SECRET, kind=request.param, currency=quote,
@@ -44,7 +49,7 @@ def coin(request: pytest.FixtureRequest, alice: User, settings: Any) -> Iterator
         )  # fmt: skip
         rig = Rig(venue, address, customer, account)
         rig.price("100.00", symbol)
-        yield rig, symbol
+        yield rig, OURS[symbol]
 
 
 @pytest.mark.row("I8", "I9", "A15")
@@ -64,3 +69,48 @@ def test_commission_in_the_coin_leaves_no_dust(alice: User, coin: tuple[Rig, str
         sessions.stop(alice, session.pk, "flatten")
         until(session, lambda: state_of(session) == "STOPPED", 60)
     check(rig, session)
+
+
+@pytest.mark.row("I12", "A9", "W12")
+@pytest.mark.parametrize(
+    ("kind", "listed", "named"), [("alpaca", "BTC/USD", "BTC-USD"), ("binance", "BTC/USDT", "BTC-USDT")]
+)
+def test_a_live_session_is_started_on_a_coin_by_its_name_here(
+    alice: User, client: Client, settings: Any, kind: str, listed: str, named: str
+) -> None:
+    """As the start form and the API ask: the venue is asked by its own name, and the broker's own prices are heard."""
+    base, _, quote = listed.partition("/")
+    coin = orders.Instrument(
+        listed, "crypto", tick=Decimal("0.01"), lot=Decimal("0.00001"), fee_ratio=Decimal("0.001"), base=base,
+        quote=quote,
+    )  # fmt: skip
+    venue = Venue([coin], always_open=True)
+    with in_thread(venue) as address:
+        settings.PRACTICE_VENUE_URL, settings.BROKER_SWEEP_SECONDS = f"http://{address}", 2.0
+        venue.open_account(KEY, SECRET, Decimal(100_000))
+        account = BrokerAccountFactory(
+            owner=alice, api_key=KEY, api_secret=SECRET, kind=kind, currency=quote, cash=Decimal(100_000)
+        )
+        client.force_login(alice)
+        asked = {
+            "mode": "LIVE", "broker_account_id": account.pk, "strategy": "buy_and_hold", "symbols": [named],
+            "timeframe": "1s" if kind == "binance" else "1m", "initial_cash": 20_000,
+            "settings": {"allow_fractional": True},
+        }  # fmt: skip
+        address_of = "/api/trading/sessions/start"
+        wrong = {**asked, "symbols": [named.replace("-", "")]}
+        refused = client.post(address_of, json.dumps(wrong), content_type="application/json")
+        assert refused.status_code == 422, refused.content
+        assert (named in refused.content.decode()) == (kind == "binance")  # Alpaca does not list it at all
+        started = client.post(address_of, json.dumps(asked), content_type="application/json")
+        assert started.status_code == 201, started.content
+        session = TradingSession.objects.get()
+        assert (session.symbols, session.feed) == ([named], kind)
+        with host():
+            if kind == "binance":
+                until(session, lambda: session.trades.exists(), 60)
+                assert session.broker_executions.get().symbol == named
+            else:
+                until(session, lambda: state_of(session) in ("RUNNING", "DEGRADED"), 60)  # its bars take a minute
+            sessions.stop(alice, session.pk, "flatten")
+            until(session, lambda: state_of(session) == "STOPPED", 60)

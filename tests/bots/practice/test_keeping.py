@@ -85,6 +85,23 @@ class KeptTrading(Trading):
         self.folder.cleanup()
 
 
+def test_splits_and_dividends_are_kept(tmp_path: Path) -> None:
+    def opened() -> tuple[Keeper, Exchange]:
+        keeper, exchange = Keeper(tmp_path / "ledger.sqlite"), Exchange([Instrument("A")], Clock().now)
+        keeper.restore(exchange)
+        return keeper, exchange
+
+    keeper, exchange = opened()
+    exchange.split("A", 3, 1)
+    exchange.dividend("A", Decimal("0.25"))
+    keeper.save({}, thorough=True)
+    keeper.close()
+    keeper, again = opened()
+    keeper.close()
+    assert (again.splits, again.dividends) == (exchange.splits, exchange.dividends)
+    assert [(row.symbol, row.amount) for row in again.dividends] == [("A", Decimal("0.25"))]
+
+
 KeptTrading.TestCase.settings = settings(
     max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
