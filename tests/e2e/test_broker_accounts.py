@@ -77,7 +77,7 @@ def test_from_no_account_to_a_session_that_trades(
     expect(page.get_by_role("button", name="Close")).to_be_disabled()
 
 
-@pytest.mark.row("A9", "S17", "N8")
+@pytest.mark.row("A9", "S17", "N8", "W7")
 def test_real_money_is_asked_for_by_name_and_password(
     visit: Callable[..., Page], alice: User, practice_venue: PracticeVenue, settings: Any
 ) -> None:
@@ -119,6 +119,14 @@ def test_real_money_is_asked_for_by_name_and_password(
     assert not TradingSession.objects.exists()
     page.get_by_test_id("start").click()
     dialog.get_by_label("Type the account’s name").fill("my savings")
+    page.watcher.expect(422)  # type: ignore[attr-defined]
+    meant.click()
+    expect(page.get_by_text("asks for a passing robustness passport").first).to_be_visible()
+    assert not TradingSession.objects.exists()
+    page.get_by_test_id("start").click()
+    dialog.get_by_label("Type the account’s name").fill("my savings")
+    dialog.get_by_text("It has no passing robustness passport").click()
+    dialog.get_by_label("Why it may trade real money all the same").fill("Play money of a test, nothing else")
     meant.click()
     expect(page.locator(".topbar").get_by_text("LIVE · REAL MONEY")).to_be_visible()
     assert TradingSession.objects.get().broker_account.name == "My savings"
