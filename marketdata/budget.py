@@ -116,7 +116,7 @@ def take(scope: str, limits: Sequence[Limit], *, weight: int = 1, purpose: Purpo
     keys = [_pause_key(scope), *(_limit_key(scope, limit) for limit in limits)]
     sizes = [number for limit in limits for number in (limit.allows(purpose), limit.slot_ms)]
     try:
-        wait: Any = redis_client().eval(_TAKE, len(keys), *keys, *map(str, (weight, SLOTS, *sizes)))
+        wait: Any = redis_client().register_script(_TAKE)(keys=keys, args=[weight, SLOTS, *sizes])
     except (redis.RedisError, OSError):
         log.warning("the budget of %s is counted here alone: Redis does not answer", scope.partition(":")[0])
         return _local.take(scope, limits, weight, purpose)

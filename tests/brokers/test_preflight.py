@@ -17,6 +17,7 @@ import pytest
 from django.test import override_settings
 
 from bots.brokers.base import Broker, OrderRequest, Refused
+from bots.brokers.naming import at_broker
 from bots.brokers.preflight import Known, check, fitted
 from bots.brokers.registry import open_broker
 from bots.practice.orders import Instrument, Quote
@@ -31,7 +32,7 @@ STOCKS = (
     Instrument("PENNY"),
 )
 COIN = Instrument("BTC/USD", "crypto", tick=Decimal("0.01"), lot=Decimal("0.0001"), base="BTC")
-PRICES = {"AAPL": "100", "RARE": "40", "PENNY": "0.5", "BTC/USD": "50000"}
+PRICES = {"AAPL": "100", "RARE": "40", "PENNY": "0.5", "BTC-USD": "50000"}
 KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop")
 
 
@@ -43,7 +44,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     venue.binance.gate.most = 1_000_000  # the test asks more than a session would
     with in_thread(venue) as address:
         for symbol, px in PRICES.items():
-            venue.market.say(symbol, Quote(Decimal(px), Decimal(px), Decimal(px)), venue.now_ns())
+            venue.market.say(at_broker(symbol), Quote(Decimal(px), Decimal(px), Decimal(px)), venue.now_ns())
         with override_settings(PRACTICE_VENUE_URL=f"http://{address}"):
             made: Any = open_broker(request.param, "PRACTICE", KEY, SECRET)
         made.pace.per_minute = 1e9
@@ -80,7 +81,7 @@ def drawn(random_: random.Random, number: int) -> OrderRequest:
         px = base * Decimal(str(round(random_.uniform(0.85, 1.15), 3)))
         return px.quantize(Decimal("0.01")) if random_.random() < sound else px.quantize(Decimal("0.00001"))
 
-    is_coin = symbol == "BTC/USD"
+    is_coin = symbol == "BTC-USD"
     qty = Decimal(random_.choice(["1", "2", "5", "0.5", "0.0001", "0.12345", "0", "40", "600", "0.00001"]))
     order_class = random_.choice(["simple"] * 6 + ["bracket", "oto", "oco"])
     kind = "limit" if order_class == "oco" else kind  # the contract's: it is its own take profit

@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework import serializers
 
 from engine.types import ORDER_TYPE_NAMES, TIF_NAMES
+from tradingsite.lib.fields import StrictSerializer
 
 
 def _figure(**options: Any) -> serializers.DecimalField:
@@ -18,7 +19,7 @@ def _price() -> serializers.DecimalField:
     return _figure(required=False, allow_null=True, default=None)
 
 
-class PreflightRequestSerializer(serializers.Serializer):
+class PreflightRequestSerializer(StrictSerializer):
     symbol = serializers.CharField(max_length=24)
     side = serializers.ChoiceField(["BUY", "SELL"])
     kind = serializers.ChoiceField(ORDER_TYPE_NAMES)

@@ -76,7 +76,7 @@ def _keep(name: str, token: str) -> bool:
     import redis
 
     try:
-        kept = _client().eval(_RENEW, 1, name, token, str(int(TTL_S * 1000)))
+        kept = _client().register_script(_RENEW)(keys=[name], args=[token, int(TTL_S * 1000)])
         return bool(kept) or _take(name, token)
     except (redis.RedisError, OSError):
         return True
@@ -86,7 +86,7 @@ def _give_up(name: str, token: str) -> None:
     import redis
 
     with contextlib.suppress(redis.RedisError, OSError):
-        _client().eval(_RELEASE, 1, name, token)
+        _client().register_script(_RELEASE)(keys=[name], args=[token])
 
 
 def _client() -> redis.Redis:
