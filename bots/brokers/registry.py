@@ -25,9 +25,17 @@ def open_broker(kind: str, environment: str, key: str, secret: str, options: Map
     kind, environment: as `accounts.models.BrokerAccount` has them. options: what the kind needs besides. Raises
     ValueError for a kind or an environment that there is not.
     """
+    return Named(open_adapter(kind, environment, key, secret, options))  # type: ignore[return-value]
+
+
+def open_adapter(
+    kind: str, environment: str, key: str, secret: str, options: Mapping[str, Any] | None = None
+) -> Broker:
+    """As `open_broker`, with coins as brokers name them, BTC/USD."""
     if kind not in ADAPTERS:
         raise ValueError(f"There is no broker {kind!r}; there are {', '.join(ADAPTERS)}.")
     if environment not in ENVIRONMENTS:
         raise ValueError(f"There is no environment {environment!r}; there are {', '.join(ENVIRONMENTS)}.")
     adapter = importlib.import_module(ADAPTERS[kind])
-    return Named(adapter.open_account(environment, key, secret, options or {}))  # type: ignore[return-value]
+    opened: Broker = adapter.open_account(environment, key, secret, options or {})
+    return opened

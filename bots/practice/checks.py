@@ -23,7 +23,7 @@ def check(
     if known is not None and not (request.house == "binance" and account.orders[known].is_over):
         raise Refusal("duplicate_client_id", "client_order_id must be unique")
     if instrument.asset_class == "crypto" and request.house == "alpaca":
-        _coin(request)
+        _coin(instrument, request)
     _prices(instrument, request)
     qty = _quantity(instrument, request, quote)
     _legs(request, qty, quote)
@@ -53,7 +53,7 @@ def held_for_orders(orders: Iterable[VenueOrder], position: Decimal) -> Decimal:
     return sum(by_group.values(), ZERO)
 
 
-def _coin(request: Request) -> None:
+def _coin(instrument: Instrument, request: Request) -> None:
     """What Alpaca takes no orders of coins for."""
     if request.kind not in ("market", "limit", "stop_limit"):
         raise Refusal("invalid", "invalid order type for crypto order")
@@ -61,6 +61,8 @@ def _coin(request: Request) -> None:
         raise Refusal("invalid", "invalid crypto time_in_force")
     if request.order_class != "simple":
         raise Refusal("invalid", f"crypto orders not allowed for advanced order_class: {request.order_class}")
+    if request.qty is not None and request.qty % instrument.lot:
+        raise Refusal("invalid", f"qty must be a multiple of {instrument.lot}")
 
 
 def _prices(instrument: Instrument, request: Request) -> None:

@@ -23,7 +23,7 @@ from django.test import override_settings
 from bots.brokers.base import Broker, BrokerEvent, OrderRequest
 from bots.brokers.ccxt.account import CcxtBroker
 from bots.brokers.paper import PaperBroker
-from bots.brokers.registry import open_broker
+from bots.brokers.registry import open_adapter
 from bots.orders import OrderState
 from bots.practice import orders as venue_orders
 from bots.practice.exchange import Exchange
@@ -262,7 +262,7 @@ def alpaca(instrument: Instrument, **more: Any) -> Iterator[Rig]:
         ):  # fmt: skip
             rig = Rig(
                 more.pop("name"), venue.exchange, account, instrument.symbol,
-                lambda key, secret: open_broker("alpaca", "PRACTICE", key, secret),
+                lambda key, secret: open_adapter("alpaca", "PRACTICE", key, secret),
                 paths=ALPACA_PATHS, address=address, venue=venue, **more,
             )  # fmt: skip
             with contextlib.closing(rig):
@@ -322,7 +322,7 @@ def spot(kind: str, classes: set[str], lists: set[str]) -> Iterator[Rig]:
     proven absent sooner than the adapter would have it."""
 
     def opened(key: str, secret: str) -> Broker:
-        broker = open_broker(kind, "PRACTICE", key, secret)
+        broker = open_adapter(kind, "PRACTICE", key, secret)
         broker.capabilities = replace(broker.capabilities, proof_window_s=PROOF_S)
         if isinstance(broker, CcxtBroker):
             broker.poll_s = 0.3

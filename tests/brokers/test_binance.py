@@ -24,7 +24,7 @@ from bots.brokers.base import (
     VenueDown,
 )
 from bots.brokers.binance.account import BinanceBroker
-from bots.brokers.registry import open_broker
+from bots.brokers.registry import open_adapter
 from bots.orders import OrderState
 from bots.practice.orders import Instrument
 from bots.practice.server import Venue
@@ -77,7 +77,7 @@ def rig(settings: Any) -> Iterator[Rig]:
     venue.open_account(KEY, SECRET, Decimal(100_000))
     with in_thread(venue) as address:
         settings.PRACTICE_VENUE_URL = f"http://{address}"
-        broker = open_broker("binance", "PRACTICE", KEY, SECRET)
+        broker = open_adapter("binance", "PRACTICE", KEY, SECRET)
         assert isinstance(broker, BinanceBroker)
         made = Rig(venue, address, broker)
         made.price("50000", "50010")
@@ -335,12 +335,12 @@ def test_keys_are_told_with_what_they_may_do(rig: Rig) -> None:
     assert (facts.may_trade, facts.may_withdraw, facts.may_short) == (True, False, False)
     assert not facts.is_real_money
     rig.control("accounts", key="RICH", secret="also-secret", cash=10, may_withdraw=True)
-    assert open_broker("binance", "PRACTICE", "RICH", "also-secret").check_keys().may_withdraw is True
+    assert open_adapter("binance", "PRACTICE", "RICH", "also-secret").check_keys().may_withdraw is True
 
 
 @pytest.mark.parametrize(("key", "secret"), [(KEY, "not-the-secret"), ("UNKNOWN", SECRET)])
 def test_wrong_keys_are_unauthorised_and_not_named(rig: Rig, key: str, secret: str) -> None:
-    broker = open_broker("binance", "PRACTICE", key, secret)
+    broker = open_adapter("binance", "PRACTICE", key, secret)
     with pytest.raises(Unauthorised) as caught:
         broker.submit(rig.request())
     assert secret not in str(caught.value)
@@ -392,7 +392,7 @@ def test_an_order_that_never_arrived_is_not_found(rig: Rig) -> None:
 
 def test_a_silent_venue_is_left_after_the_timeout(rig: Rig, settings: Any) -> None:
     settings.BROKER_READ_TIMEOUT = 0.5
-    broker = open_broker("binance", "PRACTICE", KEY, SECRET)
+    broker = open_adapter("binance", "PRACTICE", KEY, SECRET)
     broker.money()
     rig.fault(method="POST", path="/api/v3/order", kind="delay", delay_s=3)
     began = time.monotonic()
@@ -425,7 +425,7 @@ def test_a_ban_is_met_by_silence(rig: Rig) -> None:
             rig.broker.money()
     rig.venue.binance.gate.most = 6_000
     rig.fault(kind="status", status=418, body='{"code":-1003,"msg":"banned"}', headers={"Retry-After": "90"})
-    fresh = open_broker("binance", "PRACTICE", KEY, SECRET)
+    fresh = open_adapter("binance", "PRACTICE", KEY, SECRET)
     with pytest.raises(Banned) as caught:
         fresh.last_prices(["BTC/USDT"])
     assert caught.value.retry_after_s == 90
@@ -553,7 +553,7 @@ def test_a_stream_is_renewed_before_the_venue_ends_it(rig: Rig) -> None:
 
 def test_a_stream_with_wrong_keys_says_so(rig: Rig) -> None:
     heard = Heard()
-    broker = open_broker("binance", "PRACTICE", KEY, "wrong")
+    broker = open_adapter("binance", "PRACTICE", KEY, "wrong")
     stream = broker.stream(heard.on_event, heard.on_up, heard.on_down)
     stream.start()
     heard.wait(lambda each: each.downs)
