@@ -352,6 +352,8 @@ SPECTACULAR_SETTINGS = {
         "BrokerEnvironmentEnum": "accounts.models.BrokerAccount.Environment",
         "BrokerAccountStateEnum": "accounts.models.BrokerAccount.State",
         "BacktestStateEnum": "backtests.models.Backtest.State",  # of sweeps, too
+        "PassportVerdictEnum": "backtests.models.Passport.Verdict",
+        "FindingVerdictEnum": "backtests.proof.findings.VERDICTS",
         "SessionStateEnum": "bots.states.SessionState",
         "SideEnum": "bots.models.columns.Side",
         "StrategySlugEnum": "strategies.serializers.SLUGS",

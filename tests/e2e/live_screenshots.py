@@ -73,7 +73,7 @@ def test_take_the_accounts(
         "live orders": f"/sessions/{running.pk}/?tab=orders",
         "live positions": f"/sessions/{running.pk}/?tab=positions",
         "live halted": f"/sessions/{halted.pk}/", "live degraded": f"/sessions/{failing.pk}/",
-        "brokers password": "/accounts/confirm/?next=/brokers/add/alpaca/", "dashboard live": "/",
+        "brokers confirm": "/accounts/confirm/?next=/brokers/add/alpaca/", "dashboard live": "/",
     }  # fmt: skip
     for name, address in pages.items():
         page.goto(address)
