@@ -25,8 +25,8 @@ lint: dev ## style, types, import contracts, migrations, deployment checks, secu
 bench: dev ## speed of the engine, as ratios to a bare compiled loop
 	@$(VENV)/python -m bench
 
-bench-live: dev ## bars, latencies, websockets, recovery and a soak of live sessions, in real processes (half an hour)
-	@failed=0; for what in bars clients recovery soak api; do $(VENV)/python -m bench.live $$what || failed=1; done; exit $$failed
+bench-live: dev ## bars, latencies, websockets, recovery, a soak, and orders at a venue, of live sessions, in real processes (half an hour)
+	@failed=0; for what in bars clients recovery soak live api; do $(VENV)/python -m bench.live $$what || failed=1; done; exit $$failed
 
 chaos: dev ## every fault at random moments, ROUNDS of each, on both databases (hours): make chaos ROUNDS=2
 	@$(VENV)/python -m bench.chaos --rounds $(ROUNDS) $(ARGS)

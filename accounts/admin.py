@@ -17,6 +17,7 @@ from accounts.models import (
     ApiLogin,
     AuditEvent,
     AuditHead,
+    BrokerAccount,
     Delivery,
     Notification,
     NotificationChannel,
@@ -37,6 +38,7 @@ class TierAdmin(admin.ModelAdmin):
         "max_concurrent_backtests",
         "max_backtests_per_day",
         "max_backtest_bars",
+        "max_sweep_cells",
         "allows_custom_strategies",
         "api_requests_per_minute",
     )
@@ -152,6 +154,25 @@ class Kept(ReadOnly):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(BrokerAccount)
+class BrokerAccountAdmin(Kept):
+    """Of the keys an operator sees how they end."""
+
+    list_display = ("name", "owner", "kind", "environment", "state", "equity", "seen_at", "used_at", "host")
+    list_filter = ("kind", "environment", "state", "created_at")
+    search_fields = ("name", "owner__username", "account_number")
+    list_select_related = ("owner",)
+    fields = (
+        "owner", "name", "kind", "environment", "options", "key_state", "state", "state_reason", "opposite_orders",
+        "account_number", "currency", "permissions", "cash", "equity", "buying_power", "seen_at", "checked_at",
+        "used_at", "host", "lease_expires_at", "fence", "created_at", "updated_at", "closed_at",
+    )  # fmt: skip
+
+    @admin.display(description="Key")
+    def key_state(self, row: BrokerAccount) -> str:
+        return str(row.api_key)
 
 
 @admin.register(AuditEvent)

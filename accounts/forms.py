@@ -141,6 +141,18 @@ class PasswordForm(AccessibleForm):
         return cleaned
 
 
+def password_again(**kwargs: Any) -> forms.CharField:
+    """The field of a step-up (`accounts.services.stepup`)."""
+    typed = forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    return forms.CharField(label="Your password", strip=False, max_length=users.MAX_PASSWORD, widget=typed, **kwargs)
+
+
+class ConfirmForm(AccessibleForm):
+    """The password, once more."""
+
+    password = password_again(help_text="The one you sign in with here")
+
+
 class ChannelForm(AccessibleForm):
     """A channel outside the site. The secret is never shown: left empty, the one that is stored stays."""
 

@@ -39,6 +39,8 @@ LABELS = {
     "max_concurrent_backtests": "Backtests at once",
     "max_backtests_per_day": "Backtests a day (UTC)",
     "max_backtest_bars": "Bars in one backtest",
+    "max_concurrent_sweeps": "Sweeps at once",
+    "max_sweep_cells": "Combinations in one sweep",
     "max_saved_strategies": "Saved strategies",
     "max_upload_mb": "Size of an upload (MB)",
     "max_waiting_imports": "Imports waiting at once",
@@ -78,6 +80,23 @@ def check_bars(user: User, bars: int) -> None:
     if maximum is not None and bars > maximum:
         text = f"{maximum:,} bars in one backtest; this one has {bars:,}. Take a shorter period or fewer symbols."
         raise _exceeded(user.tier, "max_backtest_bars", bars, maximum, text)
+
+
+def check_sweep(user: User, *, active: int, cells: int) -> None:
+    """May this (locked) user start one more sweep? active: theirs that wait or run; cells: combinations of this one.
+
+    Raises QuotaExceeded.
+    """
+    _check(user, "max_concurrent_sweeps", active, "sweeps at once. Wait for one to end, or cancel it.")
+    check_sweep_cells(user, cells)
+
+
+def check_sweep_cells(user: User, cells: int) -> None:
+    """May this user sweep over so many combinations? Raises QuotaExceeded."""
+    maximum = user.tier.max_sweep_cells
+    if maximum is not None and cells > maximum:
+        text = f"{maximum:,} combinations in one sweep; this one has {cells:,}. Take wider steps, or draw at random."
+        raise _exceeded(user.tier, "max_sweep_cells", cells, maximum, text)
 
 
 def check_saved_strategies(user: User, saved: int) -> None:

@@ -1,17 +1,28 @@
-"""Reads: what a user's bots may do together, and what users were told."""
+"""Reads: what a user's bots may do together, their accounts at brokers, and what users were told."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from accounts.models import Delivery, Notification, NotificationChannel, PlatformSwitch, RiskEnvelope, User
+from accounts.models import (
+    BrokerAccount,
+    Delivery,
+    Notification,
+    NotificationChannel,
+    PlatformSwitch,
+    RiskEnvelope,
+    User,
+)
+from tradingsite.lib.errors import NotFound
 
 PLATFORM_STOPPED = "An operator has stopped trading for everybody"
 USER_STOPPED = "Your kill switch is on"
 DISABLED = "This account is disabled."
+MAX_ID = 2**63 - 1
 KEEP_READ, KEEP_UNREAD = timedelta(days=90), timedelta(days=365)
 
 
@@ -51,6 +62,26 @@ def envelopes(user_ids: Iterable[int]) -> dict[int, tuple[RiskEnvelope, str | No
             blocked = DISABLED
         found[pk] = (envelope, blocked)
     return found
+
+
+def broker_accounts(user: User, *, closed: bool = False) -> QuerySet[BrokerAccount]:
+    """The user's accounts at brokers, by name. closed: those that are closed, instead of those that are not."""
+    return BrokerAccount.objects.filter(owner=user, closed_at__isnull=not closed)
+
+
+def broker_account(user: User, account_id: int) -> BrokerAccount:
+    """One of the user's accounts at brokers, closed or not. Raises NotFound."""
+    found = BrokerAccount.objects.filter(owner=user, pk=account_id).first() if 0 < account_id <= MAX_ID else None
+    if found is None:
+        raise NotFound
+    return found
+
+
+def may_hear_broker_account(user: Any, account_id: str) -> bool:
+    """Whether the account is this user's; False for unknown and malformed ids."""
+    if not (account_id.isascii() and account_id.isdecimal() and len(account_id) < 19):
+        return False
+    return BrokerAccount.objects.filter(pk=int(account_id), owner_id=user.pk).exists()
 
 
 def notifications(user: User, *, unread: bool | None = None, level: str = "") -> QuerySet[Notification]:

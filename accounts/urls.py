@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.views import account, notifications
+from accounts.views import account, confirm, notifications
 
 app_name = "accounts"
 urlpatterns = [
@@ -12,5 +12,6 @@ urlpatterns = [
     path("settings/channels/<slug:kind>/", notifications.SaveChannel.as_view(), name="channel"),
     path("settings/channels/<slug:kind>/test/", notifications.TryChannel.as_view(), name="channel-test"),
     path("settings/channels/<slug:kind>/remove/", notifications.RemoveChannel.as_view(), name="channel-remove"),
+    path("confirm/", confirm.Confirm.as_view(), name="confirm"),
     path("password/", account.Password.as_view(), name="password"),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from backtests.models import Backtest, PerformanceRecord, ResultPart, SubmissionCount
+from backtests.models import Backtest, PerformanceRecord, ResultPart, SubmissionCount, Sweep
 
 
 class _ReadOnly(admin.ModelAdmin):
@@ -30,6 +30,16 @@ class BacktestAdmin(_ReadOnly):
     list_select_related = ("owner",)
     date_hierarchy = "created_at"
     exclude = ("claim_token",)
+    show_full_result_count = False
+
+
+@admin.register(Sweep)
+class SweepAdmin(_ReadOnly):
+    list_display = ("created_at", "owner", "name", "strategy", "method", "state", "cells_done", "cells_total")
+    list_filter = ("state", "method", "strategy", "created_at")
+    search_fields = ("id", "name", "owner__username")
+    list_select_related = ("owner",)
+    date_hierarchy = "created_at"
     show_full_result_count = False
 
 

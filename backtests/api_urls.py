@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from backtests.api import backtests, performance
+from backtests.api import backtests, passports, performance, sweeps
 
 app_name = "backtests-api"
 urlpatterns: list[URLPattern] = [
@@ -18,6 +18,18 @@ urlpatterns: list[URLPattern] = [
     path("backtests/<uuid:backtest_id>/explanations", backtests.Explanations.as_view(), name="explanations"),
     path("backtests/<uuid:backtest_id>/equity", backtests.BacktestEquity.as_view(), name="equity"),
     path("backtests/<uuid:backtest_id>/result", backtests.BacktestResult.as_view(), name="result"),
+    path("sweeps", sweeps.Sweeps.as_view(), name="sweeps"),
+    path("sweeps/check", sweeps.CheckSweep.as_view(), name="sweep-check"),
+    path("sweeps/<uuid:sweep_id>", sweeps.SweepDetail.as_view(), name="sweep"),
+    path("sweeps/<uuid:sweep_id>/cancel", sweeps.CancelSweep.as_view(), name="sweep-cancel"),
+    path("sweeps/<uuid:sweep_id>/resume", sweeps.ResumeSweep.as_view(), name="sweep-resume"),
+    path("sweeps/<uuid:sweep_id>/cells", sweeps.SweepCells.as_view(), name="sweep-cells"),
+    path("sweeps/<uuid:sweep_id>/best", sweeps.SweepBest.as_view(), name="sweep-best"),
+    path("sweeps/<uuid:sweep_id>/open", sweeps.OpenCell.as_view(), name="sweep-open"),
+    path("sweeps/<uuid:sweep_id>/save-as-strategy", sweeps.SaveCell.as_view(), name="sweep-save"),
+    path("passports", passports.Passports.as_view(), name="passports"),
+    path("passports/<uuid:passport_id>", passports.PassportDetail.as_view(), name="passport"),
+    path("passports/<uuid:passport_id>/cancel", passports.CancelPassport.as_view(), name="passport-cancel"),
     path("performance/overview", performance.Overview.as_view(), name="performance-overview"),
     path("performance/analytics", performance.Analytics.as_view(), name="performance-analytics"),
     path("performance/strategy/<path:name>", performance.ByStrategyName.as_view(), name="performance-strategy"),

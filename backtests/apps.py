@@ -14,14 +14,20 @@ class BacktestsConfig(AppConfig):
 
         from accounts import quotas
         from backtests import consumers, preload, records, selectors, tasks
-        from strategies import performance
+        from backtests.proof import gate
+        from backtests.sweeps import selectors as sweep_selectors
+        from backtests.sweeps import tasks as _sweep_tasks  # noqa: F401  (Celery looks for them in the app's module only)
+        from strategies import performance, proving
         from strategies.gallery import measuring
         from tradingsite.lib import realtime
 
         realtime.allow("backtest", consumers.may_listen)
+        realtime.allow("sweep", consumers.may_listen_to_sweep)
+        quotas.show_usage("max_concurrent_sweeps", sweep_selectors.active_count)
         quotas.show_usage("max_concurrent_backtests", selectors.active_count)
         quotas.show_usage("max_backtests_per_day", selectors.submitted_today)
         performance.register(performance.Keeper(records.keep, records.kept))
+        proving.register(gate.refuse_without)
         measuring.register(tasks.enqueue_published)
         preload.connect()
         for module in settings.METRIC_MODULES:

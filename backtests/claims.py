@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 
 from backtests import parts, selectors
 from backtests.models import Backtest, PerformanceRecord
+from backtests.proof import trials
 from tradingsite.lib import realtime
 
 MAX_ATTEMPTS = 2
@@ -82,11 +83,19 @@ def finish(
         if not done:
             return False
         parts.write(backtest, dict(result_parts))
+        _count_try(backtest)
         PerformanceRecord.objects.update_or_create(
             backtest=backtest, defaults={"owner_id": backtest.owner_id, **performance}
         )
     announce_id(backtest.pk)
     return True
+
+
+def _count_try(backtest: Backtest) -> None:
+    """Count it as a variant that its owner tried on these data; the same request once more is no other variant."""
+    same = Backtest.objects.filter(owner=backtest.owner_id, state=_State.DONE, config=backtest.config)
+    if not same.exclude(pk=backtest.pk).exists():
+        trials.count(backtest.owner_id, trials.key_of(backtest.config["source"], backtest.symbols), 1)
 
 
 def fail(backtest: Backtest, code: str, reason: str, faults: list[dict[str, str]] | None = None) -> bool:

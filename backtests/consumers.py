@@ -1,17 +1,28 @@
-"""Who may hear of a backtest's progress."""
+"""Who may hear of the progress of a backtest or a sweep."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from backtests.models import Backtest
+from django.db.models import Model
+
+from backtests.models import Backtest, Sweep
 
 
 def may_listen(user: Any, backtest_id: str) -> bool:
     """Whether the backtest is this user's; False for unknown and malformed ids."""
+    return _owns(user, Backtest, backtest_id)
+
+
+def may_listen_to_sweep(user: Any, sweep_id: str) -> bool:
+    """Whether the sweep is this user's; False for unknown and malformed ids."""
+    return _owns(user, Sweep, sweep_id)
+
+
+def _owns(user: Any, model: type[Model], key: str) -> bool:
     try:
-        key = UUID(backtest_id)
+        found = UUID(key)
     except ValueError:
         return False
-    return Backtest.objects.filter(pk=key, owner_id=user.pk).exists()
+    return model._default_manager.filter(pk=found, owner_id=user.pk).exists()

@@ -57,7 +57,7 @@ class BacktestForm(RunForm):
 
     @property
     def source_choices(self) -> list[tuple[str, str]]:
-        return [(str(value), label) for value, label in Source.choices]
+        return [(str(value), label) for value, label in Source.run_choices()]
 
     @property
     def adjustment_choices(self) -> list[tuple[str, str]]:

@@ -7,30 +7,21 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, connection
 
 from accounts import quotas
-from backtests import claims, records, selectors
+from backtests import claims, inputs, records, selectors
 from backtests.models import Backtest
-from backtests.runner import RunConfig, clean
-from backtests.runner.config import FIRST_DAY
-from engine.errors import Fault, InputError
-from marketdata.news import selectors as news_selectors
-from marketdata.news.series import fingerprint
-from strategies import catalogue
+from backtests.runner import clean
+from engine.errors import InputError
 from tradingsite.lib import realtime
 from tradingsite.lib.errors import QuotaExceeded
-
-if TYPE_CHECKING:
-    from marketdata.services import LoadedBars
 
 log = logging.getLogger(__name__)
 
@@ -154,23 +145,6 @@ def run(backtest_id: uuid.UUID) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Inputs:
-    """Bars to decide on; finer ones to match on and the benchmark's, where the request names them."""
-
-    deciding: LoadedBars
-    matching: LoadedBars | None
-    benchmark: LoadedBars | None
-
-    @property
-    def walked(self) -> LoadedBars:
-        """The bars that the simulation steps through."""
-        return self.matching or self.deciding
-
-    def fingerprint(self) -> str:
-        return records.data_hash(part.data_hash for part in (self.deciding, self.matching, self.benchmark) if part)
-
-
 def _simulate(backtest: Backtest, pulse: _Pulse) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Load, run, and put together what is stored: row values, result parts, performance record."""
     from backtests.runner import documents, execute
@@ -178,25 +152,25 @@ def _simulate(backtest: Backtest, pulse: _Pulse) -> tuple[dict[str, Any], dict[s
     timings: dict[str, float] = {}
     config = clean(backtest.config)
     with _timed(timings, "load_s"):
-        inputs = _load(backtest, config)
-        total = sum(len(bars) for bars in inputs.walked.bars.values())
+        loaded = inputs.load(backtest.owner, config)
+        total = sum(len(bars) for bars in loaded.walked.bars.values())
         quotas.check_bars(backtest.owner, total)
     pulse.phase("running", total)
     with _timed(timings, "run_s"):
         try:
             result = execute.run(
                 config,
-                inputs.deciding.bars,
-                match_bars=inputs.matching.bars if inputs.matching else None,
-                benchmark=inputs.benchmark.bars[config.benchmark] if inputs.benchmark and config.benchmark else None,
+                loaded.deciding.bars,
+                match_bars=loaded.matching.bars if loaded.matching else None,
+                benchmark=loaded.held,
                 on_progress=pulse.progress,
             )
         except execute.Cancelled:
             raise _Stopped from None
     pulse.phase("reporting", total)
     with _timed(timings, "report_s"):
-        stored = documents.build(config, inputs.deciding.bars, result)
-        data_hash = inputs.fingerprint()
+        stored = documents.build(config, loaded.deciding.bars, result)
+        data_hash = loaded.fingerprint()
     libraries = dict(execute.versions())
     values = stored.headline | {
         "final_equity": records.money(stored.headline["final_equity"]),
@@ -204,8 +178,8 @@ def _simulate(backtest: Backtest, pulse: _Pulse) -> tuple[dict[str, Any], dict[s
         "engine_version": libraries.pop("engine"),
         "library_versions": libraries,
         "result_hash": stored.result_hash,
-        "synthetic": any(part.synthetic for part in (inputs.deciding, inputs.benchmark) if part),
-        "notes": inputs.deciding.notes,
+        "synthetic": any(part.synthetic for part in (loaded.deciding, loaded.benchmark) if part),
+        "notes": loaded.deciding.notes,
         "strategy_version": execute.strategy_version(config),
         "start_date": config.start_date or stored.first_day,
         "end_date": config.end_date or stored.last_day,
@@ -216,40 +190,6 @@ def _simulate(backtest: Backtest, pulse: _Pulse) -> tuple[dict[str, Any], dict[s
     if backtest.rerun_of is not None:
         values["rerun_report"] = records.compared(backtest.rerun_of, values)
     return values, stored.parts, records.performance(backtest, stored)
-
-
-def _load(backtest: Backtest, config: RunConfig) -> _Inputs:
-    """Raises InputError where the platform has not the bars that were asked for."""
-    from marketdata.services import load_bars
-
-    def load(symbols: Sequence[str], timeframe: str) -> LoadedBars:
-        return load_bars(
-            symbols,
-            timeframe,
-            config.start_date or FIRST_DAY,
-            config.end_date or datetime.now(UTC).date(),
-            source=config.source,
-            adjustment=config.adjustment,
-            owner=backtest.owner,
-        )
-
-    deciding = _with_news(load(config.symbols, config.timeframe), config, backtest)
-    matching = load(config.symbols, config.match_timeframe) if config.match_timeframe else None
-    benchmark = None
-    if config.benchmark:
-        try:
-            benchmark = load([config.benchmark], config.match_timeframe or config.timeframe)
-        except InputError as error:
-            raise InputError(Fault("benchmark", f.code, f.message, f.hint) for f in error.faults) from None
-    return _Inputs(deciding, matching, benchmark)
-
-
-def _with_news(loaded: LoadedBars, config: RunConfig, backtest: Backtest) -> LoadedBars:
-    """The bars with the news that the strategy reads, which count in what the run was made of."""
-    strategy = catalogue.get(config.strategy)(**config.strategy_parameters)
-    bars = news_selectors.with_news(strategy.extras(), loaded.bars, backtest.owner_id)
-    news = fingerprint(bars)
-    return replace(loaded, bars=bars, data_hash=records.data_hash((loaded.data_hash, news))) if news else loaded
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from backtests import claims, estimate, selectors, tasks
 from backtests.models import Backtest, PerformanceRecord, SubmissionCount
 from backtests.runner import RunConfig, clean
 from engine.errors import Fault, InputError
-from marketdata.models.instrument import Source
+from marketdata.models.instrument import AUTO, Source
 from marketdata.selectors import visible_instruments
 from marketdata.zones import ALWAYS_OPEN
 from strategies import catalogue, readers, reading, session_settings
@@ -55,6 +55,13 @@ def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Back
             faults=cautions,
         )
     return _create(user, config, saved, readers.idempotency_key(idempotency_key))
+
+
+def start(user: User, config: RunConfig, idempotency_key: str | None = None) -> Backtest:
+    """As `submit`, of a request that was read and confirmed before: a variant of a run that is known here."""
+    _available(user, config)
+    gate.check_tier(user, config.strategy, config.strategy_parameters)
+    return _create(user, config, None, readers.idempotency_key(idempotency_key))
 
 
 def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, list[Fault]]:
@@ -211,8 +218,10 @@ def _available(user: User, config: RunConfig) -> set[str]:
 
     Raises InputError for bars that the platform surely has not, before a worker is bothered.
     """
+    if config.source == AUTO:
+        return set()  # whoever is asked lists what it is asked for
     if config.source not in Source.values:
-        known = ", ".join(Source.values)
+        known = ", ".join([*Source.values, AUTO])
         raise InputError(Fault("source", "unknown_choice", f"There is no source {config.source}", f"One of: {known}"))
     if config.source == Source.SYNTHETIC and config.start_date is None:
         hint = "Name a first day; a year of minutes is about 98,000 bars"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 from celery import shared_task
@@ -13,7 +14,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from backtests import claims
-from backtests.models import Backtest
+from backtests.models import Backtest, Passport
+from backtests.proof import claims as passport_claims
 from strategies.gallery import figures
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,31 @@ def run_backtest(backtest_id: str) -> None:
     from backtests import job
 
     job.run(uuid.UUID(backtest_id))
+
+
+def enqueue_passport(passport_id: uuid.UUID) -> bool:
+    """Send the message that starts a queued passport. False when the broker does not answer: `reap` sends it later."""
+    try:
+        run_passport.apply_async(
+            args=(str(passport_id),),
+            queue=settings.CELERY_TASK_DEFAULT_QUEUE,
+            retry=False,
+            soft_time_limit=settings.BACKTEST_MAX_SECONDS,
+            time_limit=settings.BACKTEST_MAX_SECONDS + 30,
+        )
+    except (OperationalError, OSError) as error:
+        log.warning("passport %s waits: the message broker does not answer (%s)", passport_id, error)
+        return False
+    Passport.objects.filter(pk=passport_id, state=Passport.State.QUEUED).update(enqueued_at=Now())
+    return True
+
+
+@shared_task(name="backtests.run_passport", ignore_result=True)
+def run_passport(passport_id: str) -> None:
+    """Make one passport, if it is still to be made. Delivered twice, it does nothing the second time."""
+    from backtests.proof import job
+
+    job.run(uuid.UUID(passport_id))
 
 
 def enqueue_published(publication_id: int) -> bool:
@@ -92,14 +119,23 @@ def reap() -> None:
     """
     for backtest_id in claims.release_stale():
         enqueue(backtest_id)
+    for passport_id in passport_claims.release_stale():
+        enqueue_passport(passport_id)
+    if _send_again(Backtest, enqueue):
+        _send_again(Passport, enqueue_passport)
+
+
+def _send_again(model: type[Backtest] | type[Passport], send: Callable[[uuid.UUID], bool]) -> bool:
+    """Send the messages of queued rows that are due again. False: the broker does not answer."""
     now = timezone.now()
-    waiting = Backtest.objects.filter(state=Backtest.State.QUEUED).order_by("created_at")
-    for backtest in waiting.only("pk", "created_at", "enqueued_at")[:_REPEAT_AT_MOST]:
-        sent = backtest.enqueued_at
+    waiting = model.objects.filter(state=model.State.QUEUED).order_by("created_at")
+    for row in waiting.only("pk", "created_at", "enqueued_at")[:_REPEAT_AT_MOST]:
+        sent = row.enqueued_at
         if sent is None:
             # Younger ones are just being sent by the request that made them.
-            due = now - backtest.created_at > timedelta(seconds=2)
+            due = now - row.created_at > timedelta(seconds=2)
         else:
-            due = now - sent > max(_REPEAT_AFTER, sent - backtest.created_at)
-        if due and not enqueue(backtest.pk):
-            return
+            due = now - sent > max(_REPEAT_AFTER, sent - row.created_at)
+        if due and not send(row.pk):
+            return False
+    return True

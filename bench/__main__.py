@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 HEAD = ("work", "best ms", "median ms", "limit ms", "× floor", "limit", "")
-LINES = ("year", "days", "million", "symbols", "steps", "trees", "grid", "fresh")
+LINES = ("year", "days", "million", "symbols", "steps", "trees", "grid", "sweep", "fresh")
 
 
 def main() -> int:
@@ -36,6 +36,7 @@ def main() -> int:
         "steps": lambda: measure.bar_by_bar(chosen.repeats),
         "trees": lambda: measure.trees(chosen.repeats),
         "grid": lambda: measure.grid(chosen.repeats, year),
+        "sweep": measure.sweep,
         "fresh": lambda: measure.fresh_process(chosen.repeats),
     }
     lines = [year, *(make() for name, make in others.items() if name in chosen.lines)]

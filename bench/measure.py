@@ -160,6 +160,14 @@ def grid(repeats: int, year: Line) -> Line:
     return Line(title, few["best_ms"], few["median_ms"], repeats, 600.0, bare_ms, None, notes, failures)
 
 
+def sweep() -> Line:
+    """10,000 combinations of settings over 40 signals that are made once each, in a process of its own, once."""
+    part = _child("bench.sweep", "--engine-only")
+    spent = part["engine_s"] * 1e3
+    title = f"sweep of {part['combinations']:,} combinations on 98,280 bars, two threads"
+    return Line(title, spent, spent, 1, 20_000.0, notes={"signals_ms": part["signals_s"] * 1e3})
+
+
 def fresh_process(repeats: int) -> Line:
     """From the start of a new Python process to its first result, kernels in numba's disk cache already."""
     repeats = max(repeats // 10, 3)

@@ -12,12 +12,18 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from bots.models import (
+    Adjustment,
+    BookingRequest,
     Bot,
     BotSecrets,
     BotTemplate,
+    BrokerExecution,
+    BrokerHolding,
+    CashFlow,
     Cycle,
     DailyStats,
     Decision,
+    Discrepancy,
     HostSign,
     Order,
     PaperOrder,
@@ -230,6 +236,72 @@ class BotSecretsAdmin(_History):
     list_filter = ("testnet", "telegram_trades", "updated_at")
     search_fields = ("bot__name", "bot__owner__username")
     list_select_related = ("bot",)
+
+
+@admin.register(BrokerExecution)
+class BrokerExecutionAdmin(_History):
+    """Every execution that a venue told of; without a session it is external."""
+
+    list_display = (
+        "executed_at", "broker_account", "session_id", "symbol", "side", "qty", "px", "fee", "fee_asset",
+        "execution_id",
+    )  # fmt: skip
+    list_filter = ("side", ("session", admin.EmptyFieldListFilter), "broker_account__kind", "executed_at")
+    search_fields = (
+        "symbol", "execution_id", "client_order_id", "broker_order_id", "broker_account__name",
+        "broker_account__owner__username",
+    )  # fmt: skip
+    list_select_related = ("broker_account",)
+    date_hierarchy = "executed_at"
+
+
+@admin.register(CashFlow)
+class CashFlowAdmin(_History):
+    list_display = ("at", "broker_account", "kind", "amount", "currency", "symbol", "text", "ref")
+    list_filter = ("kind", "currency", "broker_account__kind", "at")
+    search_fields = ("ref", "symbol", "text", "broker_account__name", "broker_account__owner__username")
+    list_select_related = ("broker_account",)
+    date_hierarchy = "at"
+
+
+@admin.register(Adjustment)
+class AdjustmentAdmin(_History):
+    list_display = ("at", "session_id", "kind", "symbol", "qty", "px", "ratio", "amount", "is_flow", "ref", "text")
+    list_filter = ("kind", "is_flow", "at")
+    search_fields = ("ref", "symbol", "text", "session__id", "session__owner__username")
+    date_hierarchy = "at"
+
+
+@admin.register(Discrepancy)
+class DiscrepancyAdmin(_History):
+    list_display = (
+        "found_at", "broker_account", "kind", "symbol", "ours", "theirs", "state", "session_id", "decided_by",
+        "decided_at", "ended_at",
+    )  # fmt: skip
+    list_filter = ("state", "kind", "broker_account__kind", "found_at")
+    search_fields = ("text", "key", "symbol", "broker_account__name", "broker_account__owner__username")
+    list_select_related = ("broker_account", "decided_by")
+    date_hierarchy = "found_at"
+
+
+@admin.register(BrokerHolding)
+class BrokerHoldingAdmin(_History):
+    """What venues say accounts hold, and how much of it belongs to no session."""
+
+    list_display = ("broker_account", "symbol", "qty", "external", "avg_px", "mark", "seen_at")
+    list_filter = ("broker_account__kind", "broker_account__environment", "seen_at")
+    search_fields = ("symbol", "broker_account__name", "broker_account__owner__username")
+    list_select_related = ("broker_account",)
+
+
+@admin.register(BookingRequest)
+class BookingRequestAdmin(_History):
+    list_display = (
+        "requested_at", "session_id", "kind", "symbol", "qty", "px", "amount", "requested_by", "done_at", "refused",
+    )  # fmt: skip
+    list_filter = ("kind", "is_flow", ("done_at", admin.EmptyFieldListFilter), "requested_at")
+    search_fields = ("ref", "symbol", "text", "session__id", "session__owner__username")
+    list_select_related = ("requested_by",)
 
 
 @admin.register(HostSign)

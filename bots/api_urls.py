@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from bots.api import bots, figures, ledger, secrets, sessions, system, templates
+from bots.api import bots, figures, inbox, ledger, preflight, secrets, sessions, system, templates
 
 app_name = "bots-api"
 urlpatterns: list[URLPattern] = [
@@ -31,6 +31,27 @@ urlpatterns: list[URLPattern] = [
     path("trading/sessions/<int:session_id>/decisions", sessions.SessionDecisions.as_view(), name="session-decisions"),
     path("trading/sessions/<int:session_id>/events", sessions.SessionEvents.as_view(), name="session-events"),
     path("trading/sessions/<int:session_id>/parity", sessions.SessionParity.as_view(), name="session-parity"),
+    path("trading/sessions/<int:session_id>/cash", inbox.MoveCash.as_view(), name="session-cash"),
+    path("broker-accounts/<int:account_id>/inbox", inbox.Inbox.as_view(), name="inbox"),
+    path(
+        "broker-accounts/<int:account_id>/inbox/<int:discrepancy_id>", inbox.OneDiscrepancy.as_view(), name="inbox-one"
+    ),
+    path(
+        "broker-accounts/<int:account_id>/inbox/<int:discrepancy_id>/adopt", inbox.Adopt.as_view(), name="inbox-adopt"
+    ),
+    path(
+        "broker-accounts/<int:account_id>/inbox/<int:discrepancy_id>/leave", inbox.Leave.as_view(), name="inbox-leave"
+    ),
+    path(
+        "broker-accounts/<int:account_id>/inbox/<int:discrepancy_id>/close",
+        inbox.CloseAtVenue.as_view(),
+        name="inbox-close",
+    ),
+    path("broker-accounts/<int:account_id>/look", inbox.LookNow.as_view(), name="account-look"),
+    path("broker-accounts/<int:account_id>/parts", inbox.SubAccounts.as_view(), name="account-parts"),
+    path("broker-accounts/<int:account_id>/hand-over", inbox.HandOver.as_view(), name="account-hand-over"),
+    path("broker-accounts/<int:account_id>/executions", inbox.Executions.as_view(), name="account-executions"),
+    path("broker-accounts/<int:account_id>/cash-flows", inbox.CashFlows.as_view(), name="account-cash-flows"),
     path("trading/users/<int:user_id>/active-session", sessions.ActiveSession.as_view(), name="active-session"),
     path("trading/users/<int:user_id>/sessions", sessions.SessionsOfUser.as_view(), name="sessions-of-user"),
     path("trading/users/<int:user_id>/stats", sessions.StatsOfUser.as_view(), name="stats-of-user"),
@@ -48,6 +69,7 @@ urlpatterns: list[URLPattern] = [
     path("bots/<int:bot_id>/stop", bots.StopBot.as_view(), name="bot-stop"),
     path("bots/<int:bot_id>/pause", bots.PauseBot.as_view(), name="bot-pause"),
     path("bots/<int:bot_id>/resume", bots.ResumeBot.as_view(), name="bot-resume"),
+    path("broker-accounts/<int:account_id>/preflight", preflight.Preflight.as_view(), name="preflight"),
     path("orders", ledger.Orders.as_view(), name="orders"),
     path("orders/<int:order_id>", ledger.OrderDetail.as_view(), name="order"),
     path("trades", ledger.Trades.as_view(), name="trades"),

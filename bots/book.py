@@ -1,8 +1,10 @@
-"""Positions, cash and P&L from fills, in Decimal. Pure: the same fills in give the same book, whoever asks.
+"""Positions, cash and P&L from fills and adjustments, in Decimal. Pure: the same in gives the same book, whoever asks.
 
 Average cost. Realised P&L is after commission; commission counts when it is paid, so that at any moment
 
     equity = starting cash + realised + unrealised,    cash = starting cash - sum(signed qty × px) - commission.
+
+Money moved from outside counts as starting cash, income and costs that belong to no fill as realised.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, localcontext
+from typing import Literal
 
 _CONTEXT = Context(prec=50)
-_ZERO = Decimal(0)
+_ZERO, _UNIT = Decimal(0), Decimal("1E-12")
 
 
 class CrossingFill(Exception):
@@ -31,6 +34,20 @@ class Execution:
     commission: Decimal
     at: datetime.datetime
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changes a book by another way than a fill; fields as `bots.models.Adjustment` has them."""
+
+    kind: Literal["split", "cash", "adopt", "release"]
+    at: datetime.datetime
+    symbol: str = ""
+    ratio: Decimal | None = None
+    qty: Decimal | None = None
+    px: Decimal | None = None
+    amount: Decimal = _ZERO
+    is_flow: bool = False
 
 
 @dataclass(slots=True)
@@ -74,7 +91,7 @@ class Holding:
 
 @dataclass(slots=True)
 class Book:
-    """The account of one session. `apply` is the only thing that moves money in it."""
+    """The account of one session. `apply` and `adjust` are all that moves money in it."""
 
     starting_cash: Decimal
     cash: Decimal = field(init=False)
@@ -117,6 +134,34 @@ class Book:
                 return holding, None
             return holding, self._close(holding, fill)
 
+    def adjust(self, change: Change) -> Holding | None:
+        """Book what is no fill; the position that it touched. A split keeps the cost; units that are adopted or
+        released move cash by what they are worth, so that they change no equity.
+
+        Raises CrossingFill; then nothing was booked.
+        """
+        with localcontext(_CONTEXT):
+            if change.kind in ("adopt", "release"):
+                qty, px = change.qty or _ZERO, change.px or _ZERO
+                signed = qty if change.kind == "adopt" else -qty
+                sign = 1 if signed > 0 else -1
+                holding, _ = self.apply(Execution(change.symbol, sign, abs(qty), px, _ZERO, change.at, change.kind))
+                return holding
+            self.cash += change.amount
+            if change.is_flow:
+                self.starting_cash += change.amount
+            else:
+                self.realised += change.amount
+            found = self.holdings.get(change.symbol)
+            if change.kind == "split" and found is not None:
+                ratio = change.ratio or Decimal(1)
+                found.qty, found.entered, found.exited = (
+                    (units * ratio).quantize(_UNIT) for units in (found.qty, found.entered, found.exited)
+                )
+            if found is not None and not change.is_flow:
+                found.realised += change.amount
+            return found
+
     def _close(self, holding: Holding, fill: Execution) -> Decimal:
         whole = fill.qty == holding.qty
         cost = holding.cost if whole else holding.cost * fill.qty / holding.qty
@@ -136,10 +181,11 @@ class Book:
             self.won += holding.realised > 0
         return gross - fill.commission - charged
 
-    def apply_all(self, fills: Iterable[Execution]) -> list[Holding]:
-        """Book fills in order; every position there has been, in the order of their opening."""
+    def apply_all(self, events: Iterable[Execution | Change]) -> list[Holding]:
+        """Book fills and changes in order; every position there has been, in the order of their opening."""
         seen: dict[tuple[str, int], Holding] = {}
-        for fill in fills:
-            holding, _ = self.apply(fill)
-            seen[holding.symbol, holding.number] = holding
+        for event in events:
+            holding = self.adjust(event) if isinstance(event, Change) else self.apply(event)[0]
+            if holding is not None:
+                seen[holding.symbol, holding.number] = holding
         return list(seen.values())

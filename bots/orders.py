@@ -68,7 +68,8 @@ MOVES: dict[OrderState, frozenset[OrderState]] = {
         _O.PENDING_CANCEL: (_O.ACCEPTED, _O.PARTIALLY_FILLED, _O.FILLED, _O.CANCELED, _O.EXPIRED, _O.UNKNOWN),
         _O.PENDING_REPLACE: (_O.ACCEPTED, _O.PARTIALLY_FILLED, _O.FILLED, _O.CANCELED, _O.REPLACED, _O.EXPIRED,
                              _O.UNKNOWN),
-        _O.SUSPENDED: (_O.ACCEPTED, _O.PARTIALLY_FILLED, _O.FILLED, _O.CANCELED, _O.EXPIRED, _O.REJECTED),
+        _O.SUSPENDED: (_O.ACCEPTED, _O.PARTIALLY_FILLED, _O.FILLED, _O.PENDING_CANCEL, _O.PENDING_REPLACE, _O.CANCELED,
+                       _O.EXPIRED, _O.REJECTED),
         **dict.fromkeys(OVER, ()),
     }.items()
 }  # fmt: skip

@@ -52,6 +52,8 @@ ACTIVE = (_S.SCHEDULED, *_HOSTED, _S.ORPHANED)
 # A host may take these: what waits, and what lost its host.
 CLAIMABLE = ACTIVE
 OVER = (_S.STOPPED, _S.FAILED)
+# No host takes these, or will.
+UNRUN = (*OVER, _S.HALTED)
 
 MOVES: dict[SessionState, frozenset[SessionState]] = {
     state: frozenset(after)

@@ -22,6 +22,7 @@ from tradingsite.lib import realtime
 log = logging.getLogger(__name__)
 
 SIGN_OLD_S = 15.0
+VISITS_S = 30  # at least between two visits to one account
 NIGHTLY_AFTER = timedelta(minutes=10)  # past midnight UTC
 _stop = threading.Event()
 
@@ -69,7 +70,9 @@ def host() -> None:
 
 @shared_task(name="bots.tick", ignore_result=True)
 def tick() -> None:
-    """Every few seconds: start a host where one is missing, and the bots whose window is open; once a day compare."""
+    """Every few seconds: start a host where one is missing, and the bots whose window is open; have accounts looked at
+    that no host looks at; once a day compare."""
+    from bots.live import visit
     from bots.models import HostSign
     from bots.services import windows
 
@@ -77,8 +80,19 @@ def tick() -> None:
     if not _enough_hosts():
         host.delay()
     windows.open_due(timezone.now())
+    for account_id in visit.due():
+        if cache.add(f"bots:visit:{account_id}", 1, VISITS_S):
+            visit_account.delay(account_id)
     for session_id in _not_compared_today():
         parity.delay(session_id)
+
+
+@shared_task(name="bots.visit_account", ignore_result=True)
+def visit_account(account_id: int) -> None:
+    """Look at a broker account that no host holds, and have undone there what its owner asked for."""
+    from bots.live import visit
+
+    visit.visit(account_id)
 
 
 @shared_task(name="bots.parity", ignore_result=True)

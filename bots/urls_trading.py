@@ -1,8 +1,8 @@
-"""Pages of what bots trade: fills, positions, orders, analytics, risk."""
+"""Pages of what bots trade: fills, positions, orders, what brokers say otherwise, analytics, risk."""
 
 from django.urls import path
 
-from bots.views import analytics, orders, positions, risk, trades
+from bots.views import analytics, inbox, orders, positions, risk, trades
 
 urlpatterns = [
     path("trades/", trades.trade_list, name="trades"),
@@ -14,6 +14,11 @@ urlpatterns = [
     path("positions/<int:position_id>/", positions.position, name="position"),
     path("positions/<int:position_id>/chart/", positions.chart, name="position-chart"),
     path("positions/<int:position_id>/close/", positions.close, name="position-close"),
+    path("inbox/", inbox.inbox_list, name="inbox"),
+    path("inbox/look/<int:account_id>/", inbox.look, name="inbox-look"),
+    path("inbox/<int:discrepancy_id>/adopt/", inbox.adopt, name="inbox-adopt"),
+    path("inbox/<int:discrepancy_id>/leave/", inbox.leave, name="inbox-leave"),
+    path("inbox/<int:discrepancy_id>/close/", inbox.close, name="inbox-close"),
     path("analytics/", analytics.analytics, name="analytics"),
     path("analytics/data/", analytics.data, name="analytics-data"),
     path("risk/", risk.risk, name="risk"),

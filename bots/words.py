@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+# on which money a LIVE session trades (accounts.models.BrokerAccount.Environment): beside the word LIVE, and in full
+MONEY = {
+    "PRACTICE": ("PRACTICE", "Orders go to the practice venue: play money, nothing leaves this installation."),
+    "PAPER": ("PAPER NETWORK", "Orders go to a broker’s paper or test network: real prices, play money."),
+    "LIVE": ("REAL MONEY", "Orders are real, and so are losses."),
+}
+ALL_PAPER = "No session of yours trades at a broker: all money is simulated."
 # why an order existed, and so why a position was closed (engine.types.REASON_NAMES)
 REASONS = {
     "signal": "the strategy’s signal",
@@ -74,7 +81,9 @@ DIFFERENCES = {
     "data_revision": "Revised data",
     "manual": "Done by hand",
 }
-FEEDS = {"synthetic": "Synthetic", "replay": "Replay"}
+FEEDS = {
+    "synthetic": "Synthetic", "replay": "Replay", "alpaca": "Alpaca", "polygon": "Polygon", "binance": "Binance",
+}  # fmt: skip
 STOP_REASONS = {
     "user": "You stopped it",
     "scheduled_end": "Its scheduled end came",

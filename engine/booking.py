@@ -194,8 +194,18 @@ def record_fill(
 
 
 @kernel
-def book_entry(w: Any, t: Any, ts: Any, s: Any, qty: Any, px: Any, base: Any, clock: Any) -> None:
-    """Book a fill of the working entry order of s; the order ends when nothing of it is left."""
+def exit_fee(w: Any, s: Any, qty: Any, px: Any) -> Any:
+    """The commission of a simulated fill that closes or reduces: a sale never pays more than there is."""
+    world = world_at(w, 0)
+    fee = commission_of(w, qty, px)
+    if holding_at(world.holdings, s).qty > 0.0:
+        return min(fee, qty * px + max(book_at(world.book, 0).cash, 0.0))
+    return fee
+
+
+@kernel
+def book_entry(w: Any, t: Any, ts: Any, s: Any, qty: Any, px: Any, base: Any, fee: Any, clock: Any, left: Any) -> None:
+    """Book a fill of the working entry order of s, of which `left` is the rest; without one the order ends."""
     holding = holding_at(world_at(w, 0).holdings, s)
     if holding.qty == 0.0:
         holding.stop_pct = holding.entry_stop_pct
@@ -203,10 +213,10 @@ def book_entry(w: Any, t: Any, ts: Any, s: Any, qty: Any, px: Any, base: Any, cl
         holding.trail_pct = holding.entry_trail_pct
         holding.vol_stop = holding.entry_vol_stop
         holding.longest = holding.entry_longest
-    holding.entry_left = holding.entry_left - qty
+    holding.entry_left = left
     order, side, reason = holding.entry_order, holding.entry_side, holding.entry_reason
-    book_opening(w, t, ts, s, side, order, qty, px, base, holding.entry_protect, reason, clock, holding.entry_left)
-    if holding.entry_left == 0.0:
+    book_opening(w, t, ts, s, side, order, qty, px, base, fee, holding.entry_protect, reason, clock, left)
+    if left == 0.0:
         end_entry(w, ts, s, FILLED)
 
 
@@ -221,6 +231,7 @@ def book_opening(
     qty: Any,
     px: Any,
     base: Any,
+    fee: Any,
     protect: Any,
     reason: Any,
     clock: Any,
@@ -230,11 +241,19 @@ def book_opening(
 
     protect: a protective stop of the signal, or NaN. `left` is the rest of its order.
     """
+    put_on(w, t, ts, s, side, qty, px, base, fee, protect, clock)
+    record_fill(w, ts, s, index, side, qty, px, base, fee, reason, 1, left)
+
+
+@kernel
+def put_on(
+    w: Any, t: Any, ts: Any, s: Any, side: Any, qty: Any, px: Any, base: Any, fee: Any, protect: Any, clock: Any
+) -> None:
+    """Position, cash and levels of s after `qty` units more of that side."""
     world = world_at(w, 0)
     book = book_at(world.book, 0)
     holding = holding_at(world.holdings, s)
     notional = qty * px
-    fee = commission_of(w, qty, px)
     if holding.qty == 0.0:
         holding.avg_px = px
         holding.mark = px
@@ -272,22 +291,41 @@ def book_opening(
     if holding.volume_t == t:
         holding.volume_left = holding.volume_left - qty
     set_levels(w, s)
-    record_fill(w, ts, s, index, side, qty, px, base, fee, reason, 1, left)
 
 
 @kernel
 def book_exit(
-    w: Any, t: Any, ts: Any, s: Any, index: Any, qty: Any, px: Any, base: Any, reason: Any, clock: Any, left: Any
+    w: Any,
+    t: Any,
+    ts: Any,
+    s: Any,
+    index: Any,
+    qty: Any,
+    px: Any,
+    base: Any,
+    fee: Any,
+    reason: Any,
+    clock: Any,
+    left: Any,
 ) -> None:
     """Book a fill that closes or reduces the position of s. `left` is the rest of its order."""
+    holding = holding_at(world_at(w, 0).holdings, s)
+    side = -1 if holding.qty > 0.0 else 1
+    take_off(w, t, s, qty, px, base, fee)
+    record_fill(w, ts, s, index, side, qty, px, base, fee, reason, 0, left)
+    if holding.qty == 0.0:
+        close_trip(w, ts, s, -side, reason, clock)
+
+
+@kernel
+def take_off(w: Any, t: Any, s: Any, qty: Any, px: Any, base: Any, fee: Any) -> None:
+    """Position and cash of s after `qty` units less."""
     world = world_at(w, 0)
     book = book_at(world.book, 0)
     holding = holding_at(world.holdings, s)
     side = -1 if holding.qty > 0.0 else 1
     notional = qty * px
-    fee = commission_of(w, qty, px)
     if side < 0:
-        fee = min(fee, notional + max(book.cash, 0.0))
         book.cash = book.cash + (notional - fee)
         holding.flow = holding.flow + (notional - fee)
         holding.qty = holding.qty - qty
@@ -304,9 +342,6 @@ def book_exit(
     holding.slippage += (px - base) * side * qty
     if holding.volume_t == t:
         holding.volume_left = holding.volume_left - qty
-    record_fill(w, ts, s, index, side, qty, px, base, fee, reason, 0, left)
-    if holding.qty == 0.0:
-        close_trip(w, ts, s, -side, reason, clock)
 
 
 @kernel

@@ -51,6 +51,11 @@ def compile_kernels() -> float:
         portfolio.step(0, {"COMPILE": (1.0, 1.0, 1.0, 1.0, 1.0)})
         portfolio.cancel_entry(None)
         portfolio.gates("COMPILE")
+        for_broker = Portfolio({"COMPILE": bars}, external_fills=True)
+        for_broker.adopt("COMPILE", 1.0, 1.0, 0)
+        for_broker.step(0, {"COMPILE": (1.0, 1.0, 1.0, 1.0, 1.0)})
+        for_broker.fill_exit("COMPILE", 0.5, 1.0, "user")
+        for_broker.end_order(int(for_broker.request_exit("COMPILE", "user").orders["serial"][0]), "cancelled")
     return time.perf_counter() - began
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.booking import affordable, book_entry, free_cash, moved, slipped, volume_left
+from engine.booking import affordable, book_entry, commission_of, free_cash, moved, slipped, volume_left
 from engine.clock import bar_of, closed_bars
 from engine.memory import (
     book_at,
@@ -175,7 +175,7 @@ def try_entry(w: Any, t: Any, ts: Any, s: Any, i: Any, base: Any, clock: Any) ->
             px = slipped(w, s, i, base, side, fits)
     if kind in (STOP, TRAILING_STOP):
         holding.entry_kind = MARKET
-    book_entry(w, t, ts, s, fits, px, base, clock)
+    book_entry(w, t, ts, s, fits, px, base, commission_of(w, fits, px), clock, holding.entry_left - fits)
     return True
 
 

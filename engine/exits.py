@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.booking import book_exit, moved, slipped, volume_left
+from engine.booking import book_exit, exit_fee, moved, slipped, volume_left
 from engine.clock import bar_of, closed_bars, session_bits
 from engine.memory import (
     book_at,
@@ -60,7 +60,7 @@ def fill_exit_order(w: Any, t: Any, ts: Any, s: Any, i: Any, base: Any, clock: A
     px = slipped(w, s, i, base, side, take)
     holding.exit_left = holding.exit_left - take
     order, reason = holding.exit_order, holding.exit_reason
-    book_exit(w, t, ts, s, order, take, px, base, reason, clock, holding.exit_left)
+    book_exit(w, t, ts, s, order, take, px, base, exit_fee(w, s, take, px), reason, clock, holding.exit_left)
     if holding.exit_order >= 0 and holding.exit_left == 0.0:
         end_exit(w, ts, s, FILLED)
 
@@ -81,7 +81,7 @@ def fire(w: Any, t: Any, ts: Any, s: Any, i: Any, base: Any, level: Any, reason:
     clock = closed_bars(w, s, i - 1)
     if is_target:
         order = new_order(w, ts, s, side, LIMIT, GTC, reason, take, level, np.nan, 1.0, 0)
-        book_exit(w, t, ts, s, order, take, base, base, reason, clock, 0.0)
+        book_exit(w, t, ts, s, order, take, base, base, exit_fee(w, s, take, base), reason, clock, 0.0)
         return
     kind = TRAILING_STOP if reason == BY_TRAILING_STOP else STOP
     order = new_order(w, ts, s, side, kind, GTC, reason, held, np.nan, level, 1.0, 0)
@@ -90,7 +90,8 @@ def fire(w: Any, t: Any, ts: Any, s: Any, i: Any, base: Any, level: Any, reason:
         holding.exit_live_ns = ts
         holding.exit_left = held - take
     if take > 0.0:
-        book_exit(w, t, ts, s, order, take, slipped(w, s, i, base, side, take), base, reason, clock, held - take)
+        px = slipped(w, s, i, base, side, take)
+        book_exit(w, t, ts, s, order, take, px, base, exit_fee(w, s, take, px), reason, clock, held - take)
 
 
 @kernel

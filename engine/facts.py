@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.booking import affordable, free_cash, round_down, value_of
+from engine.booking import affordable, round_down, value_of
 from engine.candidates import column_at
 from engine.clock import session_bits
 from engine.gates import entry_prices, gate, slots_in_use, take_rules, takes_slot
@@ -21,6 +21,7 @@ from engine.guards import (
     correlated_with,
     entries_of_minute,
     exposure_caps,
+    spendable,
 )
 from engine.memory import (
     book_at,
@@ -89,7 +90,7 @@ def measure(w: Any, ts: Any, s: Any, i: Any, side: Any, confidence: Any, wanted:
     gross, net, own = committed(w, s)
     facts.gross, facts.net, facts.own = gross, net, own
     facts.held = abs(holding.qty) if holding.qty * side > 0.0 else 0.0
-    facts.free = free_cash(w)
+    facts.free = spendable(w, s)
     facts.lot = feed.lot
     facts.fits = affordable(w, qty, px, facts.free, feed.lot) if qty > 0.0 else 0.0
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.booking import affordable, commission_of, free_cash
 from engine.clock import closed_bars
 from engine.memory import (
     book_at,
@@ -25,7 +26,7 @@ from engine.memory import (
     world_at,
 )
 from engine.quotes import may_open, quote_of
-from engine.types import ACCOUNT_CAP, GROSS_CAP, NET_CAP
+from engine.types import ACCOUNT_CAP, GROSS_CAP, NET_CAP, NO_CASH
 
 PACE_NS = 60_000_000_000
 PACE_ROOM = 1_000  # entries that are remembered, the largest max_orders_per_minute
@@ -76,7 +77,8 @@ def committed(w: Any, s: Any) -> Any:
 
 @kernel
 def exposure_caps(w: Any, s: Any, side: Any, px: Any, equity: Any, qty: Any, reason: Any) -> Any:
-    """(units, reason) after the caps of exposure, in order; `reason` comes back if none of them cuts."""
+    """(units, reason) after the caps of exposure, in order; `reason` comes back if none of them cuts. Where a broker
+    fills, cash is the last of them: docs/fills.md section 18."""
     world = world_at(w, 0)
     settings = settings_at(world.settings, 0)
     if settings.capped == 0:
@@ -107,7 +109,32 @@ def exposure_caps(w: Any, s: Any, side: Any, px: Any, equity: Any, qty: Any, rea
         if qty > room:
             qty = room
             reason = ACCOUNT_CAP
+    if settings.external == 1:
+        fits = affordable(w, qty, px, spendable(w, s), feed_at(world.feed, s).lot)
+        if fits < qty:
+            qty = fits
+            reason = NO_CASH
     return qty, reason
+
+
+@kernel
+def spendable(w: Any, s: Any) -> Any:
+    """What an entry of s that is being decided may cost. Where a broker fills, nothing looks at cash later: what
+    working entries of other symbols will cost is gone by then, what working exits will bring is there."""
+    world = world_at(w, 0)
+    book = book_at(world.book, 0)
+    free = free_cash(w)
+    if settings_at(world.settings, 0).external == 0:
+        return free
+    for k in range(book.n_exits):
+        holding = holding_at(world.holdings, int32_at(world.exits, k))
+        free += holding.exit_left * holding.mark
+    for k in range(book.n_entries):
+        other = int32_at(world.entries, k)
+        if other != s:
+            holding = holding_at(world.holdings, other)
+            free -= holding.entry_left * holding.entry_ref + commission_of(w, holding.entry_left, holding.entry_ref)
+    return free
 
 
 @kernel

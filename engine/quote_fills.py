@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.booking import affordable, book_exit, book_opening, free_cash, volume_left
+from engine.booking import affordable, book_exit, book_opening, commission_of, exit_fee, free_cash, volume_left
 from engine.clock import bar_of, closed_bars
 from engine.memory import (
     book_at,
@@ -91,7 +91,8 @@ def fill_quote(w: Any, t: Any, ts: Any, s: Any, i: Any, k: Any, px: Any) -> Any:
         if take <= 0.0:
             return False
         quote.left = quote.left - take
-        book_exit(w, t, ts, s, quote.order, take, px, px, BY_QUOTE, closed_bars(w, s, i - 1), quote.left)
+        fee, clock = exit_fee(w, s, take, px), closed_bars(w, s, i - 1)
+        book_exit(w, t, ts, s, quote.order, take, px, px, fee, BY_QUOTE, clock, quote.left)
         filled = True
         if quote.left == 0.0:
             end_quote(w, ts, s, k, FILLED)
@@ -134,7 +135,8 @@ def open_by_quote(w: Any, t: Any, ts: Any, s: Any, i: Any, k: Any, px: Any) -> A
         take_rules_of_now(w, s)
     side = 1 - 2 * k
     clock = closed_bars(w, s, i - 1)
-    book_opening(w, t, ts, s, side, quote.order, fits, px, px, np.nan, BY_QUOTE, clock, quote.left)
+    fee = commission_of(w, fits, px)
+    book_opening(w, t, ts, s, side, quote.order, fits, px, px, fee, np.nan, BY_QUOTE, clock, quote.left)
     if quote.left == 0.0:
         end_quote(w, ts, s, k, FILLED)
     return True

@@ -71,6 +71,7 @@ HOLDING: Final = np.dtype(
         ("exit_tif", np.int8),
         ("exit_reason", np.int8),
         ("exit_whole", np.int8),
+        ("exit_again", np.int8),  # the reason of an exit of all that a broker ended unfilled; -1 = none
         ("exit_left", np.float64),
         ("exit_live_ns", np.int64),
         # the symbol
@@ -204,6 +205,7 @@ SETTINGS: Final = np.dtype(
         ("guarded", np.int8),  # some guard of entries beside those caps is on
         ("capped", np.int8),  # some cap of exposure is on
         ("flatten", np.int8),  # before the session ends
+        ("external", np.int8),  # a broker fills: entries are paid for at their decision
         ("track_pace", np.int8),  # remember when entries were decided
         ("track_recent", np.int8),  # remember closes for correlations
         ("track_facts", np.int8),  # note what each candidate met

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.booking import book_exit, moved, slipped
+from engine.booking import book_exit, exit_fee, moved, slipped
 from engine.calm import may_be_calm, pass_calm_steps
 from engine.clock import bar_of, closed_bars
 from engine.decision import decide
@@ -197,7 +197,7 @@ def close_out(w: Any, t: Any, ts: Any) -> None:
         order = new_order(w, at, s, side, MARKET, GTC, BY_END, qty, np.nan, np.nan, 1.0, 0)
         base = holding.mark
         px = slipped(w, s, i, base, side, qty)
-        book_exit(w, t, at, s, order, qty, px, base, BY_END, closed_bars(w, s, i), 0.0)
+        book_exit(w, t, at, s, order, qty, px, base, exit_fee(w, s, qty, px), BY_END, closed_bars(w, s, i), 0.0)
 
 
 @kernel

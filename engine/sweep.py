@@ -26,6 +26,7 @@ from engine.bars import Bars
 from engine.errors import Fault, InputError
 from engine.groups import Legs, read_groups
 from engine.rules import Costs, Rules
+from engine.types import Records
 from engine.world import Logs, World, feed_records, fresh_book, fresh_holdings
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def simulate_many(
     starting_cash: float = 100_000.0,
     match_bars: Mapping[str, Bars] | None = None,
     legs: Legs = (),
-    benchmark: Bars | None = None,
+    benchmark: Bars | Records | None = None,
     names: Collection[str] | None = None,
     risk_free_rate_pct: float = 0.0,
     threads: int | None = None,
@@ -55,7 +56,8 @@ def simulate_many(
     signals, rules, costs: one a combination; a sequence of length 1, or a single Rules or Costs, holds for all. An
     entry of `signals` maps symbols to arrays, or is the array itself (one symbol), or a function without arguments that
     makes either, called when its turn comes, so that not all signals need to exist at once.
-    legs: as in simulate(), for all. threads: default one a processor.
+    legs: as in simulate(), for all. benchmark: bars, or its daily marks themselves (engine.types.DAILY).
+    threads: default one a processor.
     on_progress(done, total) is called after each; answering False raises Cancelled.
 
     Each row equals that of simulate() with the same inputs. Raises InputError as simulate() does.
@@ -68,7 +70,7 @@ def simulate_many(
     all_rules = [rules or Rules()] if rules is None or isinstance(rules, Rules) else list(rules)
     all_costs = [costs or Costs()] if costs is None or isinstance(costs, Costs) else list(costs)
     total = _length(signals=len(signals), rules=len(all_rules), costs=len(all_costs))
-    benchmark_daily = None if benchmark is None else daily_closes(benchmark)
+    benchmark_daily = daily_closes(benchmark) if isinstance(benchmark, Bars) else benchmark
 
     def run_one(k: int, logs: Logs) -> dict[str, Value]:
         own_rules, own_costs = all_rules[k % len(all_rules)], all_costs[k % len(all_costs)]

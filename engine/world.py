@@ -197,6 +197,7 @@ def settings_record(
         rules.flatten_at_session_end or any(getattr(rules, name) is not None for name in _ENTRY_GUARDS),
         any(getattr(rules, name) is not None for name in _EXPOSURE_CAPS),
         rules.flatten_at_session_end,
+        False,
         rules.max_orders_per_minute is not None,
         rules.max_correlated_positions is not None,
         False,
@@ -221,7 +222,16 @@ def fresh_book(starting_cash: float) -> Records:
 def _flat_holding() -> Records:
     holding = np.zeros(1, dtype=HOLDING)
     first = holding[0]
-    for name in ("entry_order", "exit_order", "opened_inside", "volume_t", "last_denial", "blocked", "at"):
+    for name in (
+        "entry_order",
+        "exit_order",
+        "opened_inside",
+        "volume_t",
+        "exit_again",
+        "last_denial",
+        "blocked",
+        "at",
+    ):
         first[name] = -1
     for name in ("weight", "protect_px", "vol_stop", "entry_vol_stop", "atr", "atr_close"):
         first[name] = np.nan

@@ -7,7 +7,21 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from marketdata.models import CorporateAction, Coverage, DataImport, ExchangeSession, Instrument, NewsItem, Watchlist
+from marketdata.models import (
+    CorporateAction,
+    Coverage,
+    DataImport,
+    ExchangeSession,
+    Instrument,
+    NewsItem,
+    ProviderUsage,
+    Refetch,
+    Revision,
+    SourceChoice,
+    SourceComparison,
+    SourceRule,
+    Watchlist,
+)
 
 
 class _Shown(admin.ModelAdmin):
@@ -83,3 +97,52 @@ class NewsItemAdmin(_Shown):
     search_fields = ("symbol", "title", "owner__username")
     date_hierarchy = "published_at"
     list_select_related = ("owner",)
+
+
+@admin.register(ProviderUsage)
+class ProviderUsageAdmin(_Shown):
+    list_display = ("day", "provider", "requests", "errors", "bars", "hits", "misses", "cost")
+    list_filter = ("provider", "day")
+    date_hierarchy = "day"
+
+
+@admin.register(SourceRule)
+class SourceRuleAdmin(admin.ModelAdmin):
+    """Where "auto" asks for a symbol first."""
+
+    list_display = ("symbol", "source", "note", "updated_at")
+    list_filter = ("source",)
+    search_fields = ("symbol",)
+
+
+@admin.register(SourceChoice)
+class SourceChoiceAdmin(_Shown):
+    list_display = ("symbol", "timeframe", "source", "reason", "times", "chosen_at")
+    list_filter = ("source", "timeframe", "chosen_at")
+    search_fields = ("symbol",)
+
+
+@admin.register(Revision)
+class RevisionAdmin(_Shown):
+    list_display = ("noticed_at", "instrument", "timeframe", "kind", "bars", "max_change_pct", "first_at", "last_at")
+    list_filter = ("kind", "timeframe", "instrument__source", "noticed_at")
+    search_fields = ("instrument__symbol",)
+    date_hierarchy = "noticed_at"
+    list_select_related = ("instrument",)
+
+
+@admin.register(SourceComparison)
+class SourceComparisonAdmin(_Shown):
+    list_display = ("symbol", "first", "second", "days", "differing", "max_diff_pct", "worst_day", "compared_at")
+    list_filter = ("first__instrument__source", "second__instrument__source", "compared_at")
+    search_fields = ("symbol",)
+    list_select_related = ("first__instrument", "second__instrument")
+
+
+@admin.register(Refetch)
+class RefetchAdmin(_Shown):
+    list_display = ("created_at", "instrument", "timeframe", "asked_by", "state", "added", "changed", "finished_at")
+    list_filter = ("state", "timeframe", "created_at")
+    search_fields = ("instrument__symbol", "asked_by__username")
+    date_hierarchy = "created_at"
+    list_select_related = ("instrument", "asked_by")

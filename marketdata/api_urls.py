@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from marketdata import api, api_news, api_watchlist
+from marketdata import api, api_health, api_news, api_watchlist
 
 app_name = "marketdata-api"
 urlpatterns: list[URLPattern] = [
@@ -16,6 +16,14 @@ urlpatterns: list[URLPattern] = [
     path("data/instruments/<int:instrument_id>", api.InstrumentView.as_view(), name="instrument"),
     path("data/coverage", api.CoverageView.as_view(), name="coverage"),
     path("data/gaps/<str:symbol>", api.GapsView.as_view(), name="gaps"),
+    path("data/health", api_health.SeriesHealthView.as_view(), name="health"),
+    path("data/sources", api_health.SourcesView.as_view(), name="sources"),
+    path("data/usage", api_health.UsageView.as_view(), name="usage"),
+    path("data/disagreements", api_health.DisagreementsView.as_view(), name="disagreements"),
+    path("data/revisions", api_health.RevisionsView.as_view(), name="revisions"),
+    path("data/choices", api_health.ChoicesView.as_view(), name="choices"),
+    path("data/refetches", api_health.RefetchesView.as_view(), name="refetches"),
+    path("data/refetches/<uuid:refetch_id>", api_health.RefetchView.as_view(), name="refetch"),
     path("data/import", api.ImportView.as_view(), name="import"),
     path("data/imports", api.ImportsView.as_view(), name="imports"),
     path("data/imports/<uuid:import_id>", api.ImportDetailView.as_view(), name="import-detail"),

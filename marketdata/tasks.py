@@ -13,11 +13,31 @@ def run_import(import_id: str) -> None:
     imports.run(import_id)
 
 
+@shared_task(name="marketdata.refetch", acks_late=True, ignore_result=True)
+def refetch(refetch_id: str) -> None:
+    """Read one stored series anew. A second delivery finds the row claimed and returns."""
+    from marketdata.services import refetching
+
+    refetching.run(refetch_id)
+
+
+@shared_task(name="marketdata.compare_sources", ignore_result=True)
+def compare_sources() -> None:
+    """Every minute: what two sources say of one symbol, where either has changed."""
+    from marketdata.services import comparing
+
+    comparing.run()
+
+
 @shared_task(name="marketdata.tidy", ignore_result=True)
 def tidy() -> None:
-    """Every few minutes: imports that a dead worker left, bar files that nothing names, uploads without a row."""
-    from marketdata.services import imports, series
+    """Every minute: imports and readings that a dead worker left, bar files that nothing names, uploads without a row;
+    what providers were asked for becomes rows."""
+    from marketdata import usage
+    from marketdata.services import imports, refetching, series
 
+    refetching.revive_stuck()
     imports.revive_stuck()
     imports.sweep_uploads()
     series.sweep_store()
+    usage.write()

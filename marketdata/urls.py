@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from marketdata import views, views_news
+from marketdata import views, views_health, views_news
 
 app_name = "marketdata"
 urlpatterns: list[URLPattern] = [
@@ -8,6 +8,8 @@ urlpatterns: list[URLPattern] = [
     path("instruments/<int:instrument_id>/", views.instrument, name="instrument"),
     path("instruments/<int:instrument_id>/bars", views.instrument_bars, name="instrument-bars"),
     path("instruments/<int:instrument_id>/delete", views.delete_instrument, name="instrument-delete"),
+    path("health/", views_health.index, name="health"),
+    path("instruments/<int:instrument_id>/<str:timeframe>/refetch", views_health.refetch, name="refetch"),
     path("news/", views_news.news, name="news"),
     path("news/import/", views_news.import_news, name="news-import"),
     path("news/fetch/", views_news.fetch_news, name="news-fetch"),

@@ -79,6 +79,7 @@ def instrument(request: HttpRequest, instrument_id: int) -> HttpResponse:
             "actions": row.actions.order_by("-ex_date", "kind"),
             "bars_url": bars_url,
             "own": row.owner_id == request.user.pk,
+            "can_refetch": Source(row.source).by_network,
             "news": news_selectors.news(request.user, symbol=row.symbol)[:NEWS_SHOWN],
         },
     )

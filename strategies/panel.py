@@ -5,13 +5,14 @@ Plain Python and NumPy. `reading` is how the platform asks any strategy, one of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import Fault
 from strategies.base import ACTIONS, EXITS, Action, Exits, Overlay, Signal, Strategy, utc
 
 if TYPE_CHECKING:
@@ -145,6 +146,11 @@ class PanelStrategy(Strategy):
             "trades_together": cls.together,
             "needs_short": cls.needs_short,
         }
+
+    @classmethod
+    def refusals(cls, parameters: Mapping[str, Any], symbols: Sequence[str]) -> Iterable[Fault]:
+        """Faults that cleaned parameters have with these symbols, of which there are neither too few nor too many."""
+        return ()
 
     @classmethod
     def asked(cls) -> str:

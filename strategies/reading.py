@@ -71,6 +71,18 @@ def refuse_symbols(strategy: type[Strategy], symbols: Iterable[str]) -> None:
     raise InputError(Fault("symbols", "out_of_range", message, hint))
 
 
+def refuse_together(strategy: type[Strategy], parameters: Mapping[str, Any], symbols: Iterable[str]) -> None:
+    """Raises InputError (paths ``strategy_parameters.…``) where the parameters do not fit the symbols.
+
+    Of a number of symbols that the strategy does not take, `refuse_symbols` says so.
+    """
+    named = list(symbols)
+    if not issubclass(strategy, PanelStrategy) or not strategy.least <= len(named) <= strategy.most:
+        return
+    if faults := list(strategy.refusals(parameters, named)):
+        raise InputError(faults).under("strategy_parameters")
+
+
 def symbols_words(strategy: type[Strategy]) -> str:
     """What it asks of those who choose its symbols, in sentences; "" where it takes each symbol by itself."""
     if not issubclass(strategy, PanelStrategy):
@@ -114,6 +126,11 @@ def refuse_settings(strategy: type[Strategy], parameters: Mapping[str, Any], set
             f"The larger leg is {leg:g} % of equity, and a position may be {cap:g} %: they would no longer balance"
         )
         hint = f"At least {leg:g}, or set leg_pct to {cap:g} at most"
+        faults.append(Fault("settings.max_position_size_pct", "conflict", message, hint))
+    most = parameters.get("max_weight_pct")
+    if most is not None and cap is not None and cap < most:
+        message = f"A symbol may weigh {most:g} %, and a position may be {cap:g} %: the weights would not be held"
+        hint = f"At least {most:g}, or set max_weight_pct to {cap:g} at most"
         faults.append(Fault("settings.max_position_size_pct", "conflict", message, hint))
     if faults:
         raise InputError(faults)

@@ -51,6 +51,10 @@ def _environment() -> None:
         SECRET_KEY="only-for-tests-" + "k" * 40,
         SECRETS_KEYS=urlsafe_b64encode(os.urandom(32)).decode("ascii"),
         REDIS_URL=servers.start_valkey(_home),
+        PRACTICE_VENUE_URL="http://127.0.0.1:9",  # nobody's; a test that needs a venue has one of its own
+        POLYGON_REQUESTS_PER_MINUTE="1000",  # a test asks more than a plan without a price allows
+        ALPHA_VANTAGE_REQUESTS_PER_DAY="1000",
+        ALPHA_VANTAGE_REQUESTS_PER_SECOND="100",
     )
     # Compiled kernels are shared by all test processes, and by the next run; compiling takes longer than most tests.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "var" / "numba"))
@@ -348,3 +352,4 @@ def live_site(transactional_db: None, _site_server: Site) -> Site:
 
 # --- Who acts in the tests -------------------------------------------------------------------------------------------
 from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: E402, F401
+from tests.accounts.venue import practice_venue  # noqa: E402, F401

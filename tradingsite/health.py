@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.cache import cache
@@ -18,6 +20,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonR
 from tradingsite import __version__, heartbeat
 
 log = logging.getLogger(__name__)
+
+VENUE_WITHIN_S = 0.5
 
 
 class HealthMiddleware:
@@ -46,7 +50,7 @@ def ready() -> JsonResponse:
     """200 when everything works, else 503; `checks` names what does not.
 
     Sessions that wait for a host leave the site usable: degraded, and still 200, so that no load balancer takes the
-    pages away over it.
+    pages away over it. A practice venue that does not answer is told, and ends nothing but rehearsals.
     """
     checks = {"database": _database(), "redis": _redis(), "disk": _disk()}
     if checks["redis"] == "ok":
@@ -55,6 +59,8 @@ def ready() -> JsonResponse:
     well = all(state == "ok" for state in checks.values())
     if checks["database"] == "ok":
         checks["sessions"] = _sessions()
+    if settings.PRACTICE_VENUE:
+        checks["practice_venue"] = _practice_venue()
     hosted = checks.get("sessions", "ok") == "ok"
     status = "unavailable" if not well else "ok" if hosted else "degraded"
     body = {"status": status, "version": __version__, "checks": checks}
@@ -85,6 +91,15 @@ def _sessions() -> str:
     except Exception as error:  # migrations that wait, a table that is locked: never a fault of the answer
         log.warning("health: session hosts cannot be looked at: %s", error)
         return "cannot be looked at"
+
+
+def _practice_venue() -> str:
+    url = urlsplit(settings.PRACTICE_VENUE_URL)
+    try:
+        socket.create_connection((url.hostname or "", url.port or 80), timeout=VENUE_WITHIN_S).close()
+    except OSError:
+        return "does not answer"
+    return "ok"
 
 
 def _redis() -> str:

@@ -5,7 +5,23 @@ Each address is a setting, so that the practice venue, a test or a mirror can ta
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
+
+from django.core.exceptions import ImproperlyConfigured
+
 from tradingsite.environment import env
+
+
+def _prices(name: str) -> dict[str, Decimal]:
+    """Amounts in USD by source, from ``polygon=29,alpaca=99``."""
+    try:
+        found = {source: Decimal(text) for source, text in env.dict(name, default={}).items()}
+    except InvalidOperation:
+        found = {"": Decimal("nan")}
+    if not all(source and price.is_finite() and price >= 0 for source, price in found.items()):
+        raise ImproperlyConfigured(f"{name} is written as amounts in USD by source, such as polygon=29,alpaca=99.")
+    return found
+
 
 # --- Prices ----------------------------------------------------------------------------------------------------------
 YAHOO_BASE_URL = env.str("YAHOO_BASE_URL", default="https://query1.finance.yahoo.com")
@@ -25,6 +41,33 @@ BINANCE_BASE_URL = env.str("BINANCE_BASE_URL", default="https://api.binance.com"
 BINANCE_STREAM_URL = env.str("BINANCE_STREAM_URL", default="wss://stream.binance.com:9443")
 ALPHA_VANTAGE_BASE_URL = env.str("ALPHA_VANTAGE_BASE_URL", default="https://www.alphavantage.co")
 ALPHA_VANTAGE_API_KEY = env.str("ALPHA_VANTAGE_API_KEY", default="")
+
+# Which source "auto" asks first. Empty: Polygon for live prices, Yahoo for backtests.
+DATA_PROVIDER = env.str("DATA_PROVIDER", default="")
+# What the plans allow. A quarter of each is kept for what runs live; all processes share the rest.
+ALPACA_DATA_REQUESTS_PER_MINUTE = env.int("ALPACA_DATA_REQUESTS_PER_MINUTE", default=200)
+POLYGON_REQUESTS_PER_MINUTE = env.int("POLYGON_REQUESTS_PER_MINUTE", default=5)
+ALPHA_VANTAGE_REQUESTS_PER_DAY = env.int("ALPHA_VANTAGE_REQUESTS_PER_DAY", default=25)
+ALPHA_VANTAGE_REQUESTS_PER_SECOND = env.int("ALPHA_VANTAGE_REQUESTS_PER_SECOND", default=1)
+YAHOO_REQUESTS_PER_MINUTE = env.int("YAHOO_REQUESTS_PER_MINUTE", default=60)
+BINANCE_WEIGHT_PER_MINUTE = env.int("BINANCE_WEIGHT_PER_MINUTE", default=6000)
+if DATA_PROVIDER not in ("", "yahoo", "alpaca", "polygon", "binance", "alpha_vantage"):
+    raise ImproperlyConfigured(
+        f"DATA_PROVIDER is {DATA_PROVIDER!r}, and must be yahoo, alpaca, polygon, binance, alpha_vantage or empty."
+    )
+for _name in (
+    "ALPACA_DATA_REQUESTS_PER_MINUTE",
+    "POLYGON_REQUESTS_PER_MINUTE",
+    "ALPHA_VANTAGE_REQUESTS_PER_DAY",
+    "ALPHA_VANTAGE_REQUESTS_PER_SECOND",
+    "YAHOO_REQUESTS_PER_MINUTE",
+    "BINANCE_WEIGHT_PER_MINUTE",
+):
+    if globals()[_name] < 1:
+        raise ImproperlyConfigured(f"{_name} must be at least 1, and is {globals()[_name]}.")
+# What they cost, in USD, by source: polygon=29,alpaca=99
+DATA_PRICE_PER_MONTH = _prices("DATA_PRICE_PER_MONTH")
+DATA_PRICE_PER_REQUEST = _prices("DATA_PRICE_PER_REQUEST")
 
 # --- Brokers ---------------------------------------------------------------------------------------------------------
 # Real money is off until an operator says otherwise. Practice and paper accounts need no switch.

@@ -159,7 +159,8 @@ else:
 
 # --- Redis: cache, channel layer, Celery broker ----------------------------------------------------------------------
 # redis-py and Channels write a socket as unix:///path; Celery writes it as redis+socket:///path.
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+# Redis carries the queues too, unless another broker is named (amqp://… for RabbitMQ); live updates always need Redis.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or REDIS_URL.replace("unix://", "redis+socket://", 1)
 # A Redis that hangs must not hang the pages with it. The cache has a database of its own (unless REDIS_URL names one),
 # because clearing a cache empties its whole database, and the queues live in the other.
 CACHES = {
@@ -184,6 +185,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_TASK_DEFAULT_QUEUE = "backtests"
+SWEEP_QUEUE = env.str("SWEEP_QUEUE", default="sweeps")  # of its own: a backtest waits for one chunk at most
 # Housekeeping runs beside the sessions, in threads, so that it never waits behind a long backtest.
 CELERY_TASK_ROUTES = {
     "bots.parity": {"queue": "backtests"},
@@ -192,6 +194,7 @@ CELERY_TASK_ROUTES = {
     "accounts.*": {"queue": "housekeeping"},
     "backtests.reap": {"queue": "housekeeping"},
     "backtests.refresh_published": {"queue": "housekeeping"},
+    "sweeps.reap": {"queue": "housekeeping"},
     "marketdata.tidy": {"queue": "housekeeping"},
     "strategies.tidy": {"queue": "housekeeping"},
 }
@@ -214,10 +217,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "accounts-forget-expired": {"task": "accounts.forget_expired", "schedule": 3600.0, "options": {"expires": 600}},
     "accounts-deliver": {"task": "accounts.deliver_waiting", "schedule": 10.0, "options": {"expires": 10}},
     "marketdata-tidy": {"task": "marketdata.tidy", "schedule": 60.0, "options": {"expires": 60}},
+    "marketdata-compare": {"task": "marketdata.compare_sources", "schedule": 60.0, "options": {"expires": 60}},
     "strategies-tidy": {"task": "strategies.tidy", "schedule": 60.0, "options": {"expires": 60}},
     "bots-tick": {"task": "bots.tick", "schedule": 5.0, "options": {"expires": 10}},
     "bots-record-performance": {"task": "bots.record_performance", "schedule": 10.0, "options": {"expires": 10}},
     "backtests-reap": {"task": "backtests.reap", "schedule": 5.0, "options": {"expires": 10}},
+    "sweeps-reap": {"task": "sweeps.reap", "schedule": 5.0, "options": {"expires": 10}},
     "backtests-refresh-published": {
         "task": "backtests.refresh_published",
         "schedule": 300.0,
@@ -343,7 +348,12 @@ SPECTACULAR_SETTINGS = {
     # One name for each set of choices, whichever bodies it stands in.
     "ENUM_NAME_OVERRIDES": {
         "NotificationLevelEnum": "accounts.models.Level",
-        "BacktestStateEnum": "backtests.models.Backtest.State",
+        "BrokerKindEnum": "accounts.models.BrokerAccount.Kind",
+        "BrokerEnvironmentEnum": "accounts.models.BrokerAccount.Environment",
+        "BrokerAccountStateEnum": "accounts.models.BrokerAccount.State",
+        "BacktestStateEnum": "backtests.models.Backtest.State",  # of sweeps, too
+        "PassportVerdictEnum": "backtests.models.Passport.Verdict",
+        "FindingVerdictEnum": "backtests.proof.findings.VERDICTS",
         "SessionStateEnum": "bots.states.SessionState",
         "SideEnum": "bots.models.columns.Side",
         "StrategySlugEnum": "strategies.serializers.SLUGS",

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", dashboard.home, name="home"),
     path("", include("bots.urls")),
     path("accounts/", include("accounts.urls")),
+    path("brokers/", include("bots.urls_brokers")),
     path("notifications/", include("accounts.notification_urls")),
     path("", include("bots.urls_trading")),
     path("data/", include("marketdata.urls")),

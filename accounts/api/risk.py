@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from accounts import selectors
 from accounts.models import RiskEnvelope, User
 from accounts.serializers.risk import EnvelopeRequestSerializer, EnvelopeSerializer, KillSwitchRequestSerializer
-from accounts.services import risk
+from accounts.services import risk, stepup
 
 
 class Envelope(APIView):
@@ -21,10 +21,15 @@ class Envelope(APIView):
 
     @extend_schema(tags=["risk"], request=EnvelopeRequestSerializer, responses=EnvelopeSerializer)
     def put(self, request: Request) -> Response:
-        """Set limits. Running sessions keep to them from their next decision on."""
+        """Set limits. Running sessions keep to them from their next decision on. Who has an account of real money
+        sends their password with a limit that is raised or taken away."""
         sent = EnvelopeRequestSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        return _answer(request.user, risk.set_envelope(request.user, sent.validated_data))
+        values = dict(sent.validated_data)
+        password = values.pop("password", "")
+        if risk.loosens(request.user, values):
+            stepup.require(request, password, what="raising a limit over real money")
+        return _answer(request.user, risk.set_envelope(request.user, values))
 
 
 class KillSwitch(APIView):

@@ -30,6 +30,8 @@ class Tier(models.Model):
     max_backtest_bars = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="Bars times symbols in one backtest"
     )
+    max_concurrent_sweeps = models.PositiveIntegerField(null=True, blank=True)
+    max_sweep_cells = models.PositiveIntegerField(null=True, blank=True, help_text="Combinations in one sweep")
     max_saved_strategies = models.PositiveIntegerField(null=True, blank=True)
     max_upload_mb = models.PositiveIntegerField(null=True, blank=True)
     max_waiting_imports = models.PositiveIntegerField(null=True, blank=True)

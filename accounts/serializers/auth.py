@@ -66,6 +66,8 @@ class TierSerializer(serializers.ModelSerializer):
             "max_concurrent_backtests",
             "max_backtests_per_day",
             "max_backtest_bars",
+            "max_concurrent_sweeps",
+            "max_sweep_cells",
             "max_saved_strategies",
             "max_upload_mb",
             "max_waiting_imports",

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from accounts.models import RiskEnvelope
 from accounts.services import risk
+from accounts.services.users import MAX_PASSWORD
 from tradingsite.lib.fields import (
     StrictBooleanField,
     StrictCharField,
@@ -44,6 +45,13 @@ class EnvelopeRequestSerializer(StrictSerializer):
     symbol_cap = CapField(required=False, allow_null=True, help_text="Most money in one symbol")
     max_sessions = StrictIntegerField(required=False, allow_null=True, min_value=0, max_value=risk.MAX_SESSIONS)
     groups = serializers.DictField(child=GroupSerializer(), required=False, help_text="By name")
+    password = StrictCharField(
+        max_length=MAX_PASSWORD,
+        trim_whitespace=False,
+        required=False,
+        write_only=True,
+        help_text="Your own, once more: needed to raise a limit where you have an account of real money",
+    )
 
 
 class KillSwitchRequestSerializer(StrictSerializer):

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import quotas, selectors
-from accounts.models import Level, PlatformSwitch, RiskEnvelope, User
+from accounts.models import BrokerAccount, Level, PlatformSwitch, RiskEnvelope, User
 from accounts.services import audit, notifications
 from engine.errors import Fault, InputError
 from tradingsite.lib.errors import NotAllowed
@@ -45,6 +45,30 @@ def set_envelope(user: User, values: Mapping[str, Any], *, actor: User | None = 
             changed = {name: [before[name], after[name]] for name in _FIELDS if before[name] != after[name]}
             audit.record(actor or user, "risk.envelope_changed", target=f"user {user.pk}", detail=changed, owner=user)
     return envelope
+
+
+def loosens(user: User, values: Mapping[str, Any]) -> bool:
+    """Whether `set_envelope` with these values would let real money of this user risk more than now.
+
+    False for whoever has no account of real money. Raises InputError as `set_envelope`.
+    """
+    clean = clean_envelope(values)
+    if not selectors.broker_accounts(user).filter(environment=BrokerAccount.Environment.LIVE).exists():
+        return False
+    before = _limits(selectors.risk_envelope(user))
+    if any(_is_looser(before[name], clean[name]) for name in (*CAPS, "max_sessions") if name in clean):
+        return True
+    after = clean.get("groups", before["groups"])
+    return any(
+        name not in after
+        or set(group["symbols"]) - set(after[name]["symbols"])
+        or Decimal(after[name]["cap"]) > Decimal(group["cap"])
+        for name, group in before["groups"].items()
+    )
+
+
+def _is_looser(before: Any, after: Any) -> bool:
+    return before is not None and (after is None or after > before)
 
 
 def throw_kill_switch(user: User, on: bool, reason: str = "", *, actor: User | None = None) -> RiskEnvelope:

@@ -155,6 +155,7 @@ def clean(raw: object, *, today: date | None = None, signals_given: bool = False
     timeframe = reader.read("timeframe", "1d", fields.choice, choices=TIMEFRAMES)
     if strategy and parameters:
         reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)
+        reader.attempt(None, reading.refuse_together, catalogue.get(strategy), parameters, symbols)
     match_timeframe = reader.read("match_timeframe", None, fields.choice, choices=TIMEFRAMES)
     if match_timeframe is not None and TIMEFRAMES.index(match_timeframe) >= TIMEFRAMES.index(timeframe):
         if match_timeframe != timeframe:

@@ -62,11 +62,8 @@ def run(
         if strategy is None:
             raise InputError(Fault("strategy", "required", "There is neither a strategy nor given signals"))
         reading.refuse_missing(strategy, chosen)
-        # Confidence decides who is served first and who is refused; where neither can happen it is not computed.
-        together = len(config.symbols) > 1 and not config.symbols_alone
-        scored = together or config.settings["min_confidence"] > 0
-        signals = reading.read(strategy, chosen, scored=scored)
-    rules, costs = _rules(config, chosen, walked, strategy)
+        signals = reading.read(strategy, chosen, scored=reads_confidence(config))
+    rules, costs = rules_of(config, chosen, walked, strategy)
 
     def simulated(symbols: tuple[str, ...], cash: float, progress: Progress | None) -> Result:
         return simulate(
@@ -139,9 +136,15 @@ def warm() -> None:
     versions()
 
 
-def _rules(
+def reads_confidence(config: RunConfig) -> bool:
+    """Whether confidence can matter: it decides who is served first and who is refused, else it is not computed."""
+    return (len(config.symbols) > 1 and not config.symbols_alone) or config.settings["min_confidence"] > 0
+
+
+def rules_of(
     config: RunConfig, chosen: Mapping[str, Bars], walked: Mapping[str, Bars], strategy: Strategy | None
 ) -> tuple[Rules, Costs]:
+    """The request's settings as the engine takes them. chosen: bars decided on; walked: those that orders meet."""
     settings = session_settings.clean(config.settings)
     # The window asks each symbol's own calendar; only where all trade round the clock is there none.
     calendars = [series.calendar for series in walked.values() if series.calendar != ROUND_THE_CLOCK]

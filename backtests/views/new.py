@@ -13,7 +13,7 @@ from backtests import selectors, services
 from backtests.forms import CUSTOM, SAVED, BacktestForm
 from engine.errors import InputError
 from marketdata import selectors as market
-from marketdata.models.instrument import Instrument, Source
+from marketdata.models.instrument import AUTO, Instrument, Source
 from tradingsite.lib.errors import ApiError, Unprocessable
 
 MAX_SUGGESTIONS = 12
@@ -57,7 +57,7 @@ def _prefilled(request: HttpRequest) -> BacktestForm:
         earlier = selectors.get(request.user, asked["from"])
         return BacktestForm.from_config(request.user, earlier.config, earlier.saved_strategy_id)
     values: dict[str, object] = {"symbols": [symbol.upper()[:24] for symbol in asked.getlist("symbol")[:100]]}
-    if asked.get("source") in Source.values:
+    if asked.get("source") in [*Source.values, AUTO]:
         values["source"] = asked["source"]
     if asked.get("saved", "").isdecimal():
         values["strategy"] = f"{SAVED}{asked['saved']}"

@@ -1,4 +1,4 @@
-"""`python -m bench.live <bars | clients | recovery | soak | api>`. Ends with 1 if a target is missed."""
+"""`python -m bench.live <bars | clients | recovery | soak | live | api>`. Ends with 1 if a target is missed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def main() -> int:
         ("bars", "bars lost or doubled, bar close to intent, fill to browser, memory", 50, 10.0),
         ("clients", "websocket clients x 5 messages a second; one that reads nothing", 200, 1.0),
         ("recovery", "kill -9 of all hosts: how long until every session runs again", 50, 0.5),
+        ("live", "sessions at the practice venue: from a tick to the order's arrival, from its row to it", 50, 2.0),
         ("soak", "five market days, compressed: memory, open files, Redis keys", 3, 10.0),
     ):
         one = what.add_parser(name, help=told)
@@ -30,9 +31,10 @@ def main() -> int:
     plain.add_argument("--out", type=Path, default=Path("bench-out"), help="directory of the JSON file")
     chosen = options.parse_args()
     rig = Rig(chosen.database)
-    from bench.live import lists, measure
+    from bench.live import lists, measure, orders
 
-    return (lists.api if chosen.what == "api" else getattr(measure, chosen.what))(rig, chosen)
+    own = {"api": lists.api, "live": orders.live}
+    return (own.get(chosen.what) or getattr(measure, chosen.what))(rig, chosen)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ class Rig:
     def __init__(self, database: str) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="tw-live-"))
         atexit.register(shutil.rmtree, self.home, ignore_errors=True)
-        self.port = servers.free_port()
+        self.port, self.venue_port = servers.free_port(), servers.free_port()
         self.database = database
         url = f"sqlite:///{self.home / 'db.sqlite3'}"
         if database == "postgres":
@@ -41,6 +42,8 @@ class Rig:
             DJANGO_SETTINGS_MODULE="tradingsite.settings", ENV_FILE=os.devnull, VAR_DIR=str(self.home),
             DATABASE_URL=url, SECRET_KEY=secrets.token_urlsafe(50), REDIS_URL=servers.start_valkey(self.home),
             HOST="127.0.0.1", PORT=str(self.port), WEB_PROCESSES="1", LOG_LEVEL="WARNING",
+            SECRETS_KEYS=urlsafe_b64encode(os.urandom(32)).decode("ascii"),
+            PRACTICE_VENUE_URL=f"http://127.0.0.1:{self.venue_port}",
         )  # fmt: skip
         os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "var" / "numba"))
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -51,12 +54,15 @@ class Rig:
         django.setup()
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
-        """`web`, `trading_worker` or `beat`, as `make run` starts it; its log is in `home`."""
+        """`web`, `trading_worker`, `beat` or `practice_venue`, as `make run` starts it; its log is in `home`."""
+        program = getattr(programs, name)
+        command = program(self.venue_port) if name == "practice_venue" else program()
         with (self.home / f"{name}.log").open("ab") as log:
-            process = spawn(getattr(programs, name)(), cwd=ROOT, stdout=log, stderr=log, death_signal=signal.SIGKILL)
+            process = spawn(command, cwd=ROOT, stdout=log, stderr=log, death_signal=signal.SIGKILL)
         self._processes.append(process)
-        if name == "web":
-            servers.wait_until(lambda: _listens(self.port), "the web process", 60)
+        if name in ("web", "practice_venue"):
+            port = self.port if name == "web" else self.venue_port
+            servers.wait_until(lambda: _listens(port), name, 60)
         return process
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
@@ -81,20 +87,25 @@ def user(name: str = "load") -> Any:
     return User.objects.create_user(username=name, email=f"{name}@example.org", password=secrets.token_urlsafe(12))
 
 
-def sessions(owner: Any, count: int, *, symbols: int = 4, **columns: Any) -> list[Any]:
-    """Paper sessions that trade often, each on synthetic symbols of its own. columns: other than the usual ones."""
+def sessions(
+    owner: Any, count: int, *, symbols: int | list[str] = 4, settings: dict[str, Any] | None = None, **columns: Any
+) -> list[Any]:
+    """Paper sessions that trade often. symbols: how many of its own each has, or those that all have. settings: of
+    trading, a stop at 2 % by default. columns: other than the usual ones."""
     from decimal import Decimal
 
     from bots.models import SessionSettings, TradingSession
     from strategies import session_settings
 
-    made = []
+    made, rules = [], {"stop_loss_pct": 2.0} if settings is None else settings
     for number in range(count):
         fields: dict[str, Any] = {
             "owner": owner,
             "state": TradingSession.State.SCHEDULED,
             "initial_cash": Decimal(1_000_000),
-            "symbols": [f"SIM-L{number * symbols + i:04}" for i in range(symbols)],
+            "symbols": symbols
+            if isinstance(symbols, list)
+            else [f"SIM-L{number * symbols + i:04}" for i in range(symbols)],
             "timeframe": "1s",
             "strategy": "ma_crossover",
             "strategy_parameters": {"fast_window": 3, "slow_window": 8, "min_strength_threshold": 0.0},
@@ -102,7 +113,7 @@ def sessions(owner: Any, count: int, *, symbols: int = 4, **columns: Any) -> lis
             "feed_options": {"seed": 7, "ticks_per_s": 3},
         }
         session = TradingSession.objects.create(**{**fields, **columns})
-        SessionSettings.objects.create(session=session, version=1, **session_settings.clean({"stop_loss_pct": 2.0}))
+        SessionSettings.objects.create(session=session, version=1, **session_settings.clean(rules))
         made.append(session)
     return made
 

@@ -16,6 +16,7 @@ from bots.api.reading import KEY, LOCATION, Listing, body, query, started
 from bots.api.serializers import bots as shapes
 from bots.api.serializers.sessions import StartRequestSerializer, TradingSessionSerializer
 from bots.models import Bot
+from bots.services import real_money
 from strategies.conditions.shapes import MAX_JSON_DEPTH
 from tradingsite.lib.schema import errors_for
 
@@ -166,7 +167,8 @@ class StartBot(APIView):
     def post(self, request: Request, bot_id: int) -> Response:
         """A session with all of the bot's configuration, what is sent over it. 200 with the active one, if there is."""
         key = request.headers.get("Idempotency-Key")
-        return started(*services.bots.start(request.user, bot_id, request.data, key))
+        payload = real_money.ask_password(request, request.data)
+        return started(*services.bots.start(request.user, bot_id, payload, key))
 
 
 class _Steer(APIView):

@@ -14,6 +14,7 @@ from bots import selectors, services
 from bots.api.reading import KEY, LOCATION, Listing, body, caller, query, started
 from bots.api.serializers import ledger
 from bots.api.serializers import sessions as shapes
+from bots.services import real_money
 from strategies.conditions.shapes import MAX_JSON_DEPTH
 from tradingsite.lib.schema import errors_for
 
@@ -27,7 +28,7 @@ _STARTED = {
 
 
 class StartSession(APIView):
-    """Start a paper trading session."""
+    """Start a trading session, on paper or at a broker account."""
 
     max_json_depth = MAX_JSON_DEPTH
 
@@ -40,7 +41,7 @@ class StartSession(APIView):
     def post(self, request: Request) -> Response:
         """The session is written down and taken up by a host within a second. 403 at the tier's limit names the active
         sessions (`active_session_ids`)."""
-        return started(*services.sessions.start(request.user, request.data, request.headers.get("Idempotency-Key")))
+        return _start(request)
 
 
 class StartTrading(APIView):
@@ -56,7 +57,12 @@ class StartTrading(APIView):
     )
     def post(self, request: Request) -> Response:
         """Start a session, or with `bot_id` a bot."""
-        return started(*services.sessions.start(request.user, request.data, request.headers.get("Idempotency-Key")))
+        return _start(request)
+
+
+def _start(request: Request) -> Response:
+    payload = real_money.ask_password(request, request.data)
+    return started(*services.sessions.start(request.user, payload, request.headers.get("Idempotency-Key")))
 
 
 class StopTrading(APIView):

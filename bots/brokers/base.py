@@ -1,8 +1,9 @@
 """What every broker offers, in one vocabulary: orders, executions, positions, money, rules, events.
 
-Quantities and prices are Decimal, symbols are ours ("BTC/USD" for a coin against a currency), times aware UTC. A call
-blocks for at most BROKER_CONNECT_TIMEOUT + BROKER_READ_TIMEOUT seconds and is sent once: no library may repeat an order
-by itself. What a call raises says what is known afterwards, because that decides what may be done next.
+Quantities and prices are Decimal, times aware UTC; a coin against a currency is BTC/USD here, and BTC-USD for those who
+had the broker from `registry` (see `naming`). A call blocks for at most BROKER_CONNECT_TIMEOUT + BROKER_READ_TIMEOUT
+seconds and is sent once: no library may repeat an order by itself. What a call raises says what is known afterwards,
+because that decides what may be done next.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import datetime
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from bots.orders import OrderState
+
+if TYPE_CHECKING:
+    from bots.brokers.pace import Pace
 
 Side = Literal["BUY", "SELL"]
 OrderClass = Literal["simple", "bracket", "oco", "oto"]
@@ -37,6 +41,7 @@ REFUSALS = (
     "duplicate_client_id", "no_order", "is_over", "no_asset", "not_tradable", "buying_power", "insufficient_qty",
     "no_short", "not_fractionable", "price_step", "lot_step", "min_notional", "max_orders", "wash_trade",
     "bracket_price", "would_trigger", "would_match", "market_closed", "account_blocked", "clock_skew", "invalid",
+    "not_placed",  # no word of a venue: what was sent has been proven never to have arrived
 )  # fmt: skip
 
 
@@ -257,8 +262,11 @@ class Broker(Protocol):
     """One account at one venue. Safe to be called from several threads.
 
     Every call may raise VenueDown (nothing is known; of a submit it may have arrived), Unauthorised, RateLimited,
-    Banned (both: it was not sent or not taken). Calls that change something may raise Refused.
+    Banned (both: it was not sent or not taken). Calls that change something may raise Refused. pace: how many requests
+    it may send, and until when none.
     """
+
+    pace: Pace
 
     kind: str
     capabilities: Capabilities
@@ -287,8 +295,9 @@ class Broker(Protocol):
         limit_px: Decimal | None = None,
         stop_px: Decimal | None = None,
     ) -> BrokerOrder:
-        """Put a new order into the place of one, so that there is never none; the new one. Raises Refused: the old one
-        goes on (is_over: it has ended meanwhile). Where the venue cannot (`capabilities.can_replace`): Refused."""
+        """Put a new order into the place of one, so that there is never none; the new one. qty counts what the old one
+        has filled. Raises Refused: the old one goes on (is_over: it has ended meanwhile). Where the venue cannot
+        (`capabilities.can_replace`): Refused."""
 
     def find(self, client_order_id: str, symbol: str) -> BrokerOrder | None:
         """What the venue knows of this id now; None: it has never seen it, or not yet."""

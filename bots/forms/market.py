@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from django.http import QueryDict
 
+from accounts import selectors as people
 from accounts.models import User
 from bots.models import Bot, TradingSession
 from engine.errors import Fault
@@ -20,8 +21,10 @@ OPTIONS = "feed_options"
 OPTION_FIELDS = {
     "synthetic": ("seed", "ticks_per_s", "accelerate"),
     "replay": ("source", "start", "end", "speed", "adjustment"),
+    "alpaca": ("account",),
+    "binance": ("account",),
 }
-OPTION_NUMBERS = ("seed", "ticks_per_s", "accelerate", "speed")
+OPTION_NUMBERS = ("seed", "ticks_per_s", "accelerate", "speed", "account")
 FEED_CHOICES = (
     ("synthetic", "Synthetic market", "A made-up market that trades round the clock, at once. For trying things out."),
     (
@@ -29,6 +32,13 @@ FEED_CHOICES = (
         "Replay of stored prices",
         "Days of the past, bar by bar, as fast as you like. Real prices, known outcome.",
     ),
+    (
+        "alpaca",
+        "Alpaca, live",
+        "Stocks and coins as they trade now, by your account's keys or the installation's.",
+    ),
+    ("polygon", "Polygon, live", "Stocks as they trade now, by the installation's key."),
+    ("binance", "Binance, live", "Pairs of coins as they trade now. Needs no key."),
 )
 PACES = (
     ("1", "As fast as real time"),
@@ -52,7 +62,7 @@ class MarketForm(RunForm):
             ("adjustment", "split_dividend"),
         )},
     }  # fmt: skip
-    OPTION_NAMES = tuple(f"{OPTIONS}.{name}" for names in OPTION_FIELDS.values() for name in names)
+    OPTION_NAMES = tuple(dict.fromkeys(f"{OPTIONS}.{name}" for names in OPTION_FIELDS.values() for name in names))
     feed_choices = FEED_CHOICES
     paces = PACES
     simulated = SIMULATED
@@ -110,6 +120,12 @@ class MarketForm(RunForm):
     @property
     def source_choices(self) -> list[tuple[str, str]]:
         return [(str(value), label) for value, label in Source.choices]
+
+    @property
+    def account_choices(self) -> list[tuple[str, str]]:
+        """The user's accounts at the broker whose prices were chosen."""
+        rows = people.broker_accounts(self.user).filter(kind=self.values["feed"])
+        return [(str(row.pk), str(row)) for row in rows]
 
     @property
     def adjustment_choices(self) -> list[tuple[str, str]]:

@@ -4,39 +4,83 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
+from django.http import QueryDict
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import BrokerAccount, User
 from bots.forms.market import MarketForm
-from bots.models import TradingSession
+from bots.models import Mode, TradingSession
+from bots.selectors.brokers import AccountLine, account_lines
 from bots.services import requests
 from bots.settings_columns import from_columns
-from engine.errors import Fault
+from engine.errors import Fault, InputError
 from strategies import session_settings
 from strategies.run_form import as_text
+from tradingsite.lib.errors import Conflict
 
 
 class SessionForm(MarketForm):
     """What stands in the form of a session."""
 
     PLAIN = (
-        "name", "timeframe", "match_timeframe", "initial_cash", "preset", "feed", "scheduled_end_time",
-        *MarketForm.OPTION_NAMES,
+        "name", "mode", "broker_account_id", "timeframe", "match_timeframe", "initial_cash", "preset", "feed",
+        "scheduled_end_time", *MarketForm.OPTION_NAMES,
     )  # fmt: skip
-    DEFAULTS = {**MarketForm.DEFAULTS, "initial_cash": "100000"}
+    DEFAULTS = {**MarketForm.DEFAULTS, "initial_cash": "100000", "mode": Mode.PAPER.value}
+
+    @classmethod
+    def from_request(cls, user: User, sent: QueryDict) -> Self:
+        """As sent by the page, which shows accounts to a live session only."""
+        form = super().from_request(user, sent)
+        if not form.is_live:
+            form.unseen.add("broker_account_id")
+        return form
+
+    @property
+    def is_live(self) -> bool:
+        return self.values["mode"] == Mode.LIVE
+
+    @cached_property
+    def _lines(self) -> list[AccountLine]:
+        return [line for line in account_lines(self.user) if line.account.state == BrokerAccount.State.ACTIVE]
+
+    @property
+    def account_groups(self) -> list[tuple[str, list[AccountLine]]]:
+        """The accounts that a session can trade on, by what money they are."""
+        labels = BrokerAccount.Environment.choices
+        groups = [(label, [line for line in self._lines if line.account.environment == key]) for key, label in labels]
+        return [(str(label), lines) for label, lines in groups if lines]
+
+    @property
+    def account_line(self) -> AccountLine | None:
+        """The account that is chosen, with what is free there."""
+        chosen = self.values.get("broker_account_id")
+        return next((line for line in self._lines if self.is_live and str(line.account.pk) == chosen), None)
+
+    @property
+    def account(self) -> BrokerAccount | None:
+        """The account that is chosen."""
+        return self.account_line.account if self.account_line else None
 
     @classmethod
     def from_session(cls, user: User, session: TradingSession) -> SessionForm:
         """Filled in like an earlier session, with the settings it had last."""
         settings = session_settings.as_json(from_columns(session.settings))
         values = {**cls.market_values(session), **cls.setting_values(settings)}
-        return cls(user, {**values, "name": session.name, "initial_cash": as_text(float(session.initial_cash))})
+        values |= {"name": session.name, "initial_cash": as_text(float(session.initial_cash)), "mode": session.mode}
+        return cls(user, {**values, "broker_account_id": as_text(session.broker_account_id or "")})
 
     def payload(self) -> tuple[dict[str, Any], list[Fault]]:
         """The request body. The end is typed in the person's own zone and sent as UTC."""
         body, faults = super().payload()
+        named = body.pop("broker_account_id", "")
+        if self.is_live and self.account is not None:
+            body["broker_account_id"] = self.account.pk
+        elif self.is_live and named:
+            faults.append(Fault("broker_account_id", "unknown_choice", "This account is not in use.", "Choose another"))
         typed = body.get("scheduled_end_time")
         if typed:
             try:
@@ -53,4 +97,7 @@ class SessionForm(MarketForm):
 
     def examine(self, body: Mapping[str, Any]) -> list[Fault]:
         """As `bots.services.requests.clean`."""
-        return list(requests.clean(self.user, body).cautions)
+        try:
+            return list(requests.clean(self.user, body).cautions)
+        except Conflict as refusal:  # the account was closed, or its keys were refused, since the form was drawn
+            raise InputError(Fault("broker_account_id", refusal.code, refusal.message)) from None

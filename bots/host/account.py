@@ -10,23 +10,20 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from bots import ids, mapping
-from bots.book import Book, Execution, Holding
-from bots.models import DailyStats, Order, Position, Trade, TradingSession
+from bots.book import Book
+from bots.host.positions import LedgerMismatch, compare, execution_of, in_order, take_over
+from bots.models import BrokerExecution, DailyStats, Order, OrderRole, Position, Trade, TradingSession
 from bots.orders import WORKING, Fill, Moved, OrderState, OrderView, apply
 from engine.portfolio import OpenPosition, StepLog
 from engine.types import BUY, BY_QUOTE, ORDER_TYPE_NAMES, REASON_NAMES, STATUS_NAMES, TIF_NAMES
 
 _ENDS = {"cancelled": OrderState.CANCELED, "expired": OrderState.EXPIRED, "denied": OrderState.REJECTED}
-_DUST = Decimal("1E-9")
+DUST = Decimal("1E-9")
 # A quote closes and opens by one order, and what it opens follows the settings of the fill, not of the order.
 QUOTE = REASON_NAMES[BY_QUOTE]
-
-
-class LedgerMismatch(Exception):
-    """Two accounts of the same money do not agree: the session halts, because one of them is wrong."""
 
 
 @dataclass(slots=True)
@@ -37,10 +34,12 @@ class Absorbed:
     changed: dict[int, Order] = field(default_factory=dict)
     positions: dict[tuple[str, int], Position] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
+    executions: list[BrokerExecution] = field(default_factory=list)
+    unwanted: list[Order] = field(default_factory=list)  # they work at a broker, and the engine has done with them
 
 
 @dataclass(slots=True)
-class _Tracked:
+class Tracked:
     """A row and what the table of order states knows of it."""
 
     row: Order
@@ -53,7 +52,7 @@ class Account:
     def __init__(self, session: TradingSession) -> None:
         self.session = session
         self.book = Book(session.initial_cash)
-        self.orders: dict[int, _Tracked] = {}
+        self.orders: dict[int, Tracked] = {}
         self.positions: dict[str, Position] = {}
         self.daily: DailyStats | None = None
         self._last_seq = -1
@@ -61,24 +60,25 @@ class Account:
     # --- from rows --------------------------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, session: TradingSession) -> Account:
+    def load(cls, session: TradingSession) -> Self:
         """From the session's fills, and nothing else. Raises LedgerMismatch where the stored rows say otherwise."""
         account = cls(session)
         fills = list(session.trades.order_by("pk"))
-        holdings = account.book.apply_all(execution_of(fill) for fill in fills)
+        holdings = account.book.apply_all(in_order(fills, session.adjustments.order_by("pk")))
         stored = {(row.symbol, row.number): row for row in session.positions.all()}
         if set(stored) != {(holding.symbol, holding.number) for holding in holdings}:
             raise LedgerMismatch(f"{len(holdings)} positions follow from the fills, {len(stored)} are stored")
         for holding in holdings:
-            _compare(holding, stored[holding.symbol, holding.number])
+            compare(holding, stored[holding.symbol, holding.number])
         account.positions = {row.symbol: row for row in stored.values() if row.is_open}
         executions: dict[int, set[str]] = {}
         for fill in fills:
             executions.setdefault(fill.order_id or 0, set()).add(fill.execution_id)
         for row in session.orders.filter(state__in=WORKING):
             booked = frozenset(executions.get(row.pk, ()))
-            account.orders[row.seq] = _Tracked(row, _view(row, booked))
-        newest = session.orders.order_by("-seq").values_list("seq", flat=True).first()
+            account.orders[row.seq] = Tracked(row, view_of(row, booked))
+        decided = session.orders.filter(role=OrderRole.PLAIN).order_by("-seq")
+        newest = decided.values_list("seq", flat=True).first()
         account._last_seq = -1 if newest is None else newest
         account.daily = session.daily_stats.order_by("-day").first()
         return account
@@ -134,6 +134,7 @@ class Account:
             seq=seq,
             client_order_id=ids.client_order_id(self.session.pk, seq),
             symbol=symbol,
+            broker_account_id=self.session.broker_account_id,
             side="BUY" if row["side"] == BUY else "SELL",
             kind=ORDER_TYPE_NAMES[row["kind"]],
             time_in_force=TIF_NAMES[row["tif"]],
@@ -147,19 +148,19 @@ class Account:
             settings_version=version,
             decided_at=decided_at,
         )
-        self.orders[seq] = _Tracked(order, _view(order, frozenset()))
+        self.orders[seq] = Tracked(order, view_of(order, frozenset()))
         done.orders.append(order)
 
-    def _sized(self, tracked: _Tracked, row: Any) -> None:
+    def _sized(self, tracked: Tracked, row: Any) -> None:
         """A size that is set at the fill is known only then."""
         qty = mapping.quantity(row["qty"])
         if qty != tracked.row.qty:
             tracked.row.qty = qty
-            tracked.view = _view(tracked.row, tracked.view.executions)
+            tracked.view = view_of(tracked.row, tracked.view.executions)
 
     def _fill(
         self,
-        tracked: _Tracked,
+        tracked: Tracked,
         fill: Any,
         row: Any,
         symbol: str,
@@ -194,57 +195,69 @@ class Account:
             indicators_snapshot=dict(inputs.get(symbol, {})),
             executed_at=mapping.moment(int(fill["ts"])),
         )
+        self._book(trade, version if order.reason == QUOTE else order.settings_version, done)
+
+    def _book(self, trade: Trade, version: int, done: Absorbed) -> None:
+        """Book a fill. version: of the settings that a position which it opens follows. Raises CrossingFill."""
         holding, realised = self.book.apply(execution_of(trade))
         trade.realised_pnl = None if realised is None else mapping.money(realised)
-        position = self.positions.get(symbol)
+        position = self.positions.get(trade.symbol)
         if position is None or position.number != holding.number:
             position = Position(
                 session_id=self.session.pk,
-                symbol=symbol,
+                symbol=trade.symbol,
                 number=holding.number,
-                side=order.side,
-                settings_version=version if order.reason == QUOTE else order.settings_version,
+                side=trade.side,
+                settings_version=version,
                 opened_at=holding.opened_at,
-                current_px=px,
+                current_px=trade.px,
             )
-            self.positions[symbol] = position
-        _take_over(position, holding)
+            self.positions[trade.symbol] = position
+        take_over(position, holding)
         trade.position = position
-        done.positions[symbol, holding.number] = position
+        done.positions[trade.symbol, holding.number] = position
         done.trades.append(trade)
         if not holding.is_open:
-            del self.positions[symbol]
+            del self.positions[trade.symbol]
 
-    def _exact(self, tracked: _Tracked, fill: Any) -> Decimal:
+    def _exact(self, tracked: Tracked, fill: Any) -> Decimal:
         """The fill's quantity in Decimal, so that float64's last digits leave no dust in an order or a position."""
         qty = mapping.quantity(float(fill["qty"]))
         left = tracked.view.qty - tracked.view.filled
         holding = self.book.holdings.get(tracked.row.symbol)
         whole = holding.qty if holding is not None and not fill["entry"] else None
         for exact in (whole, left):
-            if exact is not None and exact > 0 and abs(exact - qty) <= _DUST * max(exact, Decimal(1)):
+            if exact is not None and exact > 0 and abs(exact - qty) <= DUST * max(exact, Decimal(1)):
                 qty = exact
-        if qty > left > 0 and qty - left <= _DUST * max(left, Decimal(1)):
+        if qty > left > 0 and qty - left <= DUST * max(left, Decimal(1)):
             tracked.row.qty = tracked.row.qty + qty - left
-            tracked.view = _view(tracked.row, tracked.view.executions)
+            tracked.view = view_of(tracked.row, tracked.view.executions)
         return qty
 
-    def _finish(self, tracked: _Tracked, row: Any, at: datetime.datetime, done: Absorbed) -> None:
+    def _finish(self, tracked: Tracked, row: Any, at: datetime.datetime, done: Absorbed) -> None:
         """States that the engine names; those that follow from quantities are there already."""
-        order, status = tracked.row, STATUS_NAMES[row["status"]]
+        status = STATUS_NAMES[row["status"]]
         if status in _ENDS and not tracked.view.state.is_over:
-            end = _ENDS[status]
-            if tracked.view.state is OrderState.INTENT:
-                end = OrderState.DENIED if status == "denied" else OrderState.CANCELED
-            elif end is OrderState.REJECTED and tracked.view.filled > 0:
-                end = OrderState.CANCELED
-            tracked.view = apply(tracked.view, Moved(end))
-        view = tracked.view
+            self._end(tracked, status, done)
+        self._settle(tracked, at, done)
+
+    def _end(self, tracked: Tracked, status: str, done: Absorbed) -> None:
+        """The engine works this order no more. status: its word for it."""
+        end = _ENDS[status]
+        if tracked.view.state is OrderState.INTENT:
+            end = OrderState.DENIED if status == "denied" else OrderState.CANCELED
+        elif end is OrderState.REJECTED and tracked.view.filled > 0:
+            end = OrderState.CANCELED
+        tracked.view = apply(tracked.view, Moved(end))
+
+    def _settle(self, tracked: Tracked, at: datetime.datetime, done: Absorbed) -> None:
+        """Bring what is known of an order into its row."""
+        order, view = tracked.row, tracked.view
         order.state, order.filled_qty, order.late_fill = view.state, view.filled, view.late_fill
         order.avg_fill_px = None if view.avg_px is None else mapping.price(view.avg_px)
         if view.state.is_over:
-            order.ended_at = at
-            del self.orders[order.seq]
+            order.ended_at = order.ended_at or at
+            self.orders.pop(order.seq, None)
         if order.pk:
             done.changed[order.seq] = order
 
@@ -354,40 +367,5 @@ class Account:
         return row
 
 
-def execution_of(trade: Trade) -> Execution:
-    """A stored fill as the book takes it."""
-    return Execution(
-        symbol=trade.symbol,
-        sign=1 if trade.side == "BUY" else -1,
-        qty=trade.qty,
-        px=trade.px,
-        commission=trade.commission,
-        at=trade.executed_at,
-        reason=trade.reason,
-    )
-
-
-def _view(row: Order, executions: frozenset[str]) -> OrderView:
+def view_of(row: Order, executions: frozenset[str]) -> OrderView:
     return OrderView(OrderState(row.state), row.qty, row.filled_qty, row.avg_fill_px, executions, row.late_fill)
-
-
-def _take_over(row: Position, holding: Holding) -> None:
-    row.is_open, row.qty = holding.is_open, holding.qty
-    row.entered_qty, row.entry_px = holding.entered, mapping.price(holding.entry_px)
-    row.exit_px = None if holding.exit_px is None else mapping.price(holding.exit_px)
-    row.realised_pnl, row.commission = mapping.money(holding.realised), mapping.money(holding.commission)
-    row.closed_at, row.exit_reason = holding.closed_at, holding.exit_reason
-    if not holding.is_open:
-        row.unrealised_pnl = Decimal(0)
-        row.stop_px = row.target_px = row.trailing_px = None
-        row.current_px = row.exit_px or row.current_px
-
-
-def _compare(holding: Holding, row: Position) -> None:
-    again = Position(symbol=row.symbol, side=row.side, current_px=row.current_px)
-    _take_over(again, holding)
-    for name in ("is_open", "qty", "entered_qty", "entry_px", "exit_px", "realised_pnl", "commission", "closed_at"):
-        stored, rebuilt = getattr(row, name), getattr(again, name)
-        if stored != rebuilt:
-            text = f"{row.symbol} position {row.number}: {name} is {stored} in its row and {rebuilt} by its fills"
-            raise LedgerMismatch(text)

@@ -99,12 +99,13 @@ class Verdict:
 class Desk:
     """One session's strategy, history and portfolio. Raises InputError where they do not fit together.
 
-    furnish: set by who runs it where the strategy reads more than bars (`Strategy.extras`).
+    furnish: set by who runs it where the strategy reads more than bars (`Strategy.extras`). external_fills: a broker
+    fills the orders, and nothing is matched here.
     """
 
     furnish: Furnish | None = None
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, external_fills: bool = False) -> None:
         self.plan = plan
         self.strategy = plan.build()
         self.finer = plan.match_timeframe != plan.timeframe
@@ -117,6 +118,7 @@ class Desk:
             finer_matching=self.finer,
             legs=reading.legs(self.strategy, plan.symbols),
             keep_history=False,
+            external_fills=external_fills,
         )
         self.histories = {symbol: History(plan.markets[symbol].bars(symbol, plan.timeframe)) for symbol in plan.symbols}
 

@@ -11,10 +11,16 @@ from bots.states import SessionState
 
 
 def stopped(runner: Runner) -> None:
-    """STOPPING → STOPPED: nothing of ours works at the venue any more. Raises LostLease."""
+    """STOPPING → STOPPED: nothing of ours works at the venue any more, but for what protects positions that are kept.
+
+    Raises LostLease.
+    """
+    reason = _WORDS.get(runner.stop_reason, runner.stop_reason)
+    if staying := len(runner.account.orders):
+        reason += f"; {staying} protective orders stay at the venue with the positions that are kept"
     runner.move(
         SessionState.STOPPED,
-        _WORDS.get(runner.stop_reason, runner.stop_reason),
+        reason,
         ended_at=Now(),
         final_cash=runner.account.book.cash,
         lease_expires_at=None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import threading
@@ -26,14 +27,19 @@ from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 from django.utils import timezone
 
+from bots.brokers.base import Unauthorised
 from bots.host import lease as leases
 from bots.host import nudges, trading
 from bots.host.envelope import Envelopes
 from bots.host.instants import Instant
 from bots.host.news import Newsroom
 from bots.host.runner import Runner
+from bots.live.connection import Connection
+from bots.live.connections import Connections, NotNow, Ready
+from bots.live.runner import LiveRunner
 from bots.models import HostSign
 from marketdata.feeds import BarBatch, FeedHub, FeedState, Subscription, Tick, open_feed
+from tradingsite.lib.errors import Conflict
 from tradingsite.lib.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -41,7 +47,8 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0  # how often rows are asked for new sessions, wishes and commands; a nudge makes it at once
 MOST_WAITING, FEW_WAITING = 16, 4  # instants of one session: its feed is paused at one, resumed at the other
 PRICE_EVERY_S = 2.0
-_THREADS = ("trading", "leases")
+_THREADS = ("trading", "leases", "venues")
+_VENUES_AT_ONCE = 8  # accounts that are being opened
 
 
 @dataclass(slots=True)
@@ -66,16 +73,21 @@ class Host:
         self.desk = trading.TradingDesk(self.newsroom, Envelopes())
         self._trading = ThreadPoolExecutor(1, thread_name_prefix=_THREADS[0])
         self._keeping = ThreadPoolExecutor(1, thread_name_prefix=_THREADS[1])
+        self._venues = ThreadPoolExecutor(_VENUES_AT_ONCE, thread_name_prefix=_THREADS[2])
+        self._opening: dict[int, tuple[leases.Lease, asyncio.Task[None]]] = {}
         self._started = timezone.now()
         self._machine = Machine(site.VAR_DIR)
 
     async def run(self) -> None:
         """Host sessions until `stop`. Each part that fails is logged and goes on; nothing here gives up."""
         self.hub = FeedHub(open_feed)
-        self._bars, self._look = asyncio.Event(), asyncio.Event()
+        self._bars, self._look, self._told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self.connections = Connections(self.name, lambda: _call_soon(loop, self._told.set))
+        watches = (self._keep_leases, self._tidy_accounts, self._look_at_rows, self._hear_nudges)
         jobs = [
             asyncio.create_task(self._forever(job), name=job.__name__)
-            for job in (self.hub.run, self._trade, self._keep_leases, self._look_at_rows, self._hear_nudges)
+            for job in (self.hub.run, self._trade, self._hear_venues, *watches)
         ]
         log.info("session host %s is up", self.name)
         try:
@@ -89,6 +101,7 @@ class Host:
             self.newsroom.close()
             self._trading.shutdown()
             self._keeping.shutdown()
+            self._venues.shutdown()
             log.info("session host %s is down", self.name)
 
     # --- jobs -------------------------------------------------------------------------------------------------------
@@ -118,21 +131,56 @@ class Host:
             if seat.subscription is not None and seat.subscription.paused and len(seat.waiting) <= FEW_WAITING:
                 seat.subscription.resume()
 
+    async def _hear_venues(self) -> None:
+        """What brokers have told, as soon as it is there; and now and then what was not done when it was told."""
+        while True:
+            await _wait(self._told, leases.HEARTBEAT_S)
+            self._told.clear()
+            for account in self.connections.all():
+                runners = self._runners_at(account)
+                if account.refusal:
+                    self._leave(await self._in_trading(self.desk.refuse, account, runners))
+                    continue
+                self._leave(await self._in_trading(self.desk.hear, account, runners))
+                if any(runner.troubled != (account.trouble is not None) for runner in runners.values()):
+                    self._look.set()
+
+    def _runners_at(self, connection: Connection) -> dict[int, LiveRunner]:
+        found = {pk: seat.runner for pk, seat in self.seats.items()}
+        return {pk: r for pk, r in found.items() if isinstance(r, LiveRunner) and r.connection is connection}
+
     async def _keep_leases(self) -> None:
         while True:
             held = [seat.runner.lease for seat in self.seats.values()]
+            held += [lease for lease, _ in self._opening.values()]
             lost = await self._in_keeping(self._renew, held)
             self._leave(lost)
             await asyncio.sleep(leases.HEARTBEAT_S)
 
+    async def _tidy_accounts(self) -> None:
+        """Watch accounts where something of ours is left, and close those that nobody needs any more."""
+        while True:
+            await asyncio.sleep(leases.HEARTBEAT_S)
+            watched = await self._in_venues(self.connections.watch)
+            used = {seat.runner.lease.account for seat in self.seats.values()}
+            used |= {lease.account for lease, _ in self._opening.values()}
+            accounts = [c.lease.account_id for c in self.connections.all() if c.lease not in used]
+            unused = [account for account in accounts if account not in watched]
+            if unused:
+                close = functools.partial(self.connections.close, unused, release=True, idle_s=2 * leases.HEARTBEAT_S)
+                await self._in_venues(close)
+
     def _renew(self, held: list[leases.Lease]) -> set[int]:
         lost = leases.renew(self.name, held) if held else set()
+        if accounts := self.connections.renew():
+            lost |= {lease.session_id for lease in held if lease.account and lease.account.account_id in accounts}
         stats = {
             "sessions": len(held),
             "dropped_news": self.newsroom.dropped,
             **self.desk.figures(),
             **self.newsroom.measures.figures(),
             "machine": self._machine.read(),
+            "accounts": {str(account.lease.account_id): account.figures() for account in self.connections.all()},
         }
         HostSign.objects.update_or_create(
             name=self.name,
@@ -144,10 +192,17 @@ class Host:
 
     async def _look_at_rows(self) -> None:
         while True:
-            room = self.capacity - len(self.seats)
-            taken = await self._in_keeping(leases.claim, self.name, room) if room > 0 else []
+            room = self.capacity - len(self.seats) - len(self._opening)
+            claim = functools.partial(leases.claim, self.name, room, resting=self.connections.resting())
+            taken = await self._in_keeping(claim) if room > 0 else []
             for lease in taken:
-                await self._take(lease)
+                if lease.account is None:
+                    await self._take(lease)
+                else:
+                    # Nobody else waits for its venue.
+                    self._opening[lease.session_id] = (lease, asyncio.create_task(self._take_at_broker(lease)))
+            for account in self.connections.all():
+                account.look_when_due()
             runners = [seat.runner for seat in self.seats.values()]
             idle = {seat.runner.session.pk for seat in self.seats.values() if not seat.waiting}
             for seat in self.seats.values():
@@ -156,8 +211,7 @@ class Host:
                 seat.runner.drained = not seat.waiting and feed is not None and feed.status == "ended"
             if runners:
                 self._leave(await self._in_trading(self.desk.look, runners, idle))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), LOOK_S)
+            await _wait(self._look, LOOK_S)
             self._look.clear()
 
     async def _hear_nudges(self) -> None:
@@ -165,8 +219,24 @@ class Host:
 
     # --- seats ------------------------------------------------------------------------------------------------------
 
-    async def _take(self, lease: leases.Lease) -> None:
-        opened = await self._in_trading(self.desk.open, lease)
+    async def _take_at_broker(self, lease: leases.Lease) -> None:
+        """Open the session's account and ask its venue about it, then as any other."""
+        try:
+            ready = await self._in_venues(self.connections.ready, lease.session_id, lease.account)
+            await self._take(lease, ready)
+            self._told.set()  # what the venue has told meanwhile waits for the session
+        except NotNow as error:
+            reason = f"Its broker does not answer, and is asked again: {error}"[:500]
+            await self._in_keeping(functools.partial(leases.release, lease, state_reason=reason))
+        except Exception as error:
+            if not isinstance(error, (Unauthorised, Conflict)):
+                log.exception("session %s could not be opened at its broker", lease.session_id)
+            await self._in_trading(self.desk.refuse_session, lease, error)
+        finally:
+            self._opening.pop(lease.session_id, None)
+
+    async def _take(self, lease: leases.Lease, ready: Ready | None = None) -> None:
+        opened = await self._in_trading(self.desk.open, lease, ready)
         if opened is None:
             return
         runner, since = opened
@@ -183,6 +253,7 @@ class Host:
                 lambda tick: self._on_tick(seat, tick),
                 since_ns=since,
             )
+            runner.halts = seat.subscription.halts
         except Exception as error:
             log.exception("session %s: no feed", lease.session_id)
             self._leave(await self._in_trading(self.desk.fail, runner, f"Its prices cannot be had: {error}"))
@@ -197,9 +268,13 @@ class Host:
 
     def _on_state(self, seat: Seat, state: FeedState) -> None:
         seat.runner.feed = state
+        if seat.subscription is not None:
+            seat.runner.halts = seat.subscription.halts
         self._look.set()
 
     def _on_tick(self, seat: Seat, tick: Tick) -> None:
+        if isinstance(seat.runner, LiveRunner) and seat.runner.price(tick.symbol, tick.px):
+            self._told.set()
         now = time.monotonic()
         if now - seat.prices.get(tick.symbol, 0.0) >= PRICE_EVERY_S:
             seat.prices[tick.symbol] = now
@@ -215,10 +290,22 @@ class Host:
 
     async def _hand_over(self) -> None:
         """Let go of every session, so that the next host takes it without waiting."""
+        opening = [task for _, task in self._opening.values()]
+        for task in opening:
+            task.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
         held = [seat.runner.lease for seat in self.seats.values()]
+        accounts = self.connections.all()
+        # First nothing is sent any more, then what was heard is booked, then the next host may begin.
+        await asyncio.gather(*(self._in_venues(account.stop_sending) for account in accounts))
+        with contextlib.suppress(DatabaseError):
+            for account in accounts:
+                await self._in_trading(self.desk.hear, account, self._runners_at(account))
         self._leave(list(self.seats))
         with contextlib.suppress(DatabaseError):
             await self._in_trading(self._release, held)
+            ids = [account.lease.account_id for account in accounts]
+            await self._in_venues(functools.partial(self.connections.close, ids, release=True))
 
     def _release(self, held: list[leases.Lease]) -> None:
         for lease in held:
@@ -230,6 +317,9 @@ class Host:
     async def _in_trading(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._trading, _own_connection, function, *arguments)
 
+    async def _in_venues(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._venues, _own_connection, function, *arguments)
+
     async def _in_keeping(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._keeping, _own_connection, function, *arguments)
 
@@ -240,6 +330,20 @@ def _end_when_frozen(connection: Any, **_: Any) -> None:
     if connection.vendor == "postgresql" and threading.current_thread().name.startswith(_THREADS):
         with connection.cursor() as cursor:
             cursor.execute("SET idle_in_transaction_session_timeout = '10s'")
+
+
+async def _wait(event: asyncio.Event, most_s: float) -> None:
+    """Until it is set, or for so long. No `wait_for`: that one loses a cancellation which comes with the event, and the
+    host would never end."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(most_s):
+            await event.wait()
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Have the loop call it, from any thread; nothing where the loop has ended."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
 
 
 def _own_connection(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bots.host import history, ledger
 from bots.host.account import Absorbed
 from bots.host.desk import Verdict
+from bots.live.asks import Ask
+from bots.models import Order
 from engine.portfolio import OutsideExposure
+from marketdata.feeds import BarBatch
 
 
 @dataclass(slots=True)
@@ -50,3 +53,22 @@ class Done:
     absorbed: Absorbed
     instant: Instant | None = None
     signals_s: float | None = None  # what the strategy took; None: it was not asked
+    again: list[Order] = field(default_factory=list)  # stored orders that are to be sent, because they never left
+    asks: list[Ask] = field(default_factory=list)  # of a broker, for protective orders
+    alarms: list[tuple[str, str]] = field(default_factory=list)  # (event, text) that the owner must know at once
+
+
+def instants_of(batch: BarBatch, match_timeframe: str, timeframe: str, *, after_ns: int) -> list[Instant]:
+    """The bars of a batch by their start, those that start after `after_ns`."""
+    matched, deciding = batch.of(match_timeframe), batch.of(timeframe)
+    found: dict[int, Instant] = {}
+    for symbol, bar in matched.items():
+        if bar.ts_open <= after_ns:
+            continue
+        at = found.setdefault(
+            bar.ts_open, Instant(bar.ts_open, bar.ts_close, {}, {}, batch.received_ns, bar.backfilled)
+        )
+        at.bars[symbol] = bar.values()[1:]
+        if symbol in deciding:
+            at.deciding[symbol] = (deciding[symbol].ts_open, deciding[symbol].values()[1:])
+    return [found[ts] for ts in sorted(found)]

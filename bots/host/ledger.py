@@ -14,8 +14,12 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from accounts.models import BrokerAccount
 from bots.host.lease import Lease, LostLease
 from bots.models import (
+    Adjustment,
+    BookingRequest,
+    BrokerExecution,
     Cycle,
     DailyStats,
     Decision,
@@ -29,7 +33,7 @@ from bots.models import (
     TradingSession,
 )
 from bots.orders import OrderState
-from bots.states import check_move
+from bots.states import UNRUN, check_move
 from bots.venues.base import VenueOrder
 
 # What a position's row takes over at each bar; in the order of the UPDATE below.
@@ -38,6 +42,11 @@ _POSITION = (
     "realised_pnl", "unrealised_pnl", "commission", "exit_reason", "closed_at",
 )  # fmt: skip
 _ORDER = ("qty", "filled_qty", "avg_fill_px", "state", "state_reason", "late_fill", "ended_at")
+# At a broker everything of an order is written with its events; on paper `acknowledge` writes these.
+_AT_BROKER = (
+    *_ORDER, "broker_order_id", "venue_status", "limit_px", "stop_px", "attempts", "ack_ms", "submitted_at",
+    "accepted_at",
+)  # fmt: skip
 _SESSION = (
     "cash", "equity", "exposure", "total_pnl", "unrealised_pnl", "day_start_equity", "open_positions", "total_trades",
     "winning_trades", "last_bar_at",
@@ -51,7 +60,9 @@ class SessionWrite:
     cursor_ns: the bar worked through; equal to `cursor_before` when something happened between two bars. values:
     columns of the session's row, those of `_SESSION`. orders: rows to insert; changed: rows there are, moved on.
     positions: rows with or without a pk. trades: rows whose `order` and `position` are among these objects or stored.
-    interventions: to be appended to those of the last cycle.
+    interventions: to be appended to those of the last cycle. executions: of a broker, whose `order` is among these
+    objects or stored. adjustments: rows to insert. done_bookings: requests that are done, by id, and why they were
+    refused; empty where they were booked.
     """
 
     lease: Lease
@@ -62,6 +73,7 @@ class SessionWrite:
     changed: list[Order] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
+    executions: list[BrokerExecution] = field(default_factory=list)
     cycle: Cycle | None = None
     decisions: list[Decision] = field(default_factory=list)
     interventions: list[dict[str, Any]] = field(default_factory=list)
@@ -69,13 +81,16 @@ class SessionWrite:
     daily: DailyStats | None = None
     events: list[SessionEvent] = field(default_factory=list)
     done_commands: dict[int, str] = field(default_factory=dict)
+    adjustments: list[Adjustment] = field(default_factory=list)
+    done_bookings: dict[int, str] = field(default_factory=dict)
     checkpoint: bytes = b""
 
     @property
     def rows(self) -> list[Any]:
         """Every row that may be inserted."""
         single = [row for row in (self.cycle, self.snapshot, self.daily) if row is not None]
-        return [*self.orders, *self.positions, *self.trades, *self.decisions, *self.events, *single]
+        many = [*self.orders, *self.positions, *self.trades, *self.executions, *self.adjustments, *self.decisions]
+        return [*many, *self.events, *single]
 
 
 def commit(writes: Sequence[SessionWrite]) -> set[int]:
@@ -86,7 +101,8 @@ def commit(writes: Sequence[SessionWrite]) -> set[int]:
     new = [row for write in writes for row in write.rows if row.pk is None]
     try:
         with transaction.atomic():
-            held = [write for write in writes if _advance(write)]
+            # In one order, as leases are renewed (`lease.renew`): else two who lock many rows may wait for each other.
+            held = [write for write in sorted(writes, key=lambda write: write.lease.session_id) if _advance(write)]
             if held:
                 _insert(held)
     except BaseException:
@@ -95,6 +111,21 @@ def commit(writes: Sequence[SessionWrite]) -> set[int]:
             row.pk, row._state.adding = None, True
         raise
     return {write.lease.session_id for write in writes} - {write.lease.session_id for write in held}
+
+
+def commit_unrun(write: SessionWrite) -> bool:
+    """As `commit`, for a session at a broker that no host runs: the lease of its account says who may write. Whether it
+    was written."""
+    account = write.lease.account
+    if account is None:
+        raise ValueError("a session on paper that nobody runs changes no more")
+    idle = TradingSession.objects.filter(pk=write.lease.session_id, state__in=UNRUN)
+    held = idle.filter(broker_account__fence=account.fence, broker_account__lease_expires_at__gt=Now())
+    with transaction.atomic():
+        written = held.update(**{name: value for name, value in write.values.items() if name in _SESSION})
+        if written:
+            _insert([write])
+    return bool(written)
 
 
 def acknowledge(answers: Iterable[VenueOrder], **values: Any) -> None:
@@ -116,9 +147,9 @@ def move(lease: Lease, before: str, after: str, reason: str = "", **values: Any)
     """
     check_move(before, after)
     with transaction.atomic():
-        moved = TradingSession.objects.filter(
-            pk=lease.session_id, fence=lease.fence, state=before, lease_expires_at__gt=Now()
-        ).update(state=after, state_reason=reason[:500], updated_at=Now(), **values)
+        moved = (
+            lease.rows().filter(state=before).update(state=after, state_reason=reason[:500], updated_at=Now(), **values)
+        )
         if moved:
             text = f"{TradingSession.State(before).label} → {TradingSession.State(after).label}"
             SessionEvent(
@@ -147,14 +178,21 @@ def _advance(write: SessionWrite) -> bool:
         f"UPDATE trading_sessions SET {assigned}cursor_ns = %s"  # noqa: S608  # nosec B608  (names of ours only)
         f" WHERE id = %s AND fence = %s AND cursor_ns = %s AND lease_expires_at > {_now()}"
     )
+    named = [*values, write.cursor_ns, write.lease.session_id, write.lease.fence, write.cursor_before]
+    if (account := write.lease.account) is not None:
+        table = BrokerAccount._meta.db_table
+        sql += f" AND EXISTS (SELECT 1 FROM {table} WHERE id = %s AND fence = %s AND lease_expires_at > {_now()})"  # noqa: S608  # nosec B608
+        named += [account.account_id, account.fence]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*values, write.cursor_ns, write.lease.session_id, write.lease.fence, write.cursor_before])
+        cursor.execute(sql, named)
         return cursor.rowcount == 1
 
 
 def _insert(writes: list[SessionWrite]) -> None:
     Order.objects.bulk_create([order for write in writes for order in write.orders])
-    _update(Order, _ORDER, [order for write in writes for order in write.changed])
+    for columns, at_broker in ((_ORDER, False), (_AT_BROKER, True)):
+        part = [write for write in writes if (write.lease.account is not None) == at_broker]
+        _update(Order, columns, [order for write in part for order in write.changed])
     positions = [position for write in writes for position in write.positions]
     # The closed ones first: a symbol has one open position at most, and a new one may follow in the same bar.
     _update(Position, _POSITION, sorted((p for p in positions if p.pk), key=lambda position: position.is_open))
@@ -164,6 +202,11 @@ def _insert(writes: list[SessionWrite]) -> None:
         # Their rows have ids only now.
         trade.order_id, trade.position_id = trade.order.pk, trade.position.pk
     Trade.objects.bulk_create(trades)
+    executions = [execution for write in writes for execution in write.executions]
+    for execution in executions:
+        execution.order_id = execution.order.pk if execution.order is not None else None
+    BrokerExecution.objects.bulk_create(executions)
+    Adjustment.objects.bulk_create([adjustment for write in writes for adjustment in write.adjustments])
     Cycle.objects.bulk_create([write.cycle for write in writes if write.cycle is not None])
     Decision.objects.bulk_create([decision for write in writes for decision in write.decisions])
     PortfolioSnapshot.objects.bulk_create(
@@ -176,8 +219,8 @@ def _insert(writes: list[SessionWrite]) -> None:
             update_conflicts=True,
             unique_fields=["session", "day"],
             update_fields=[
-                "trades", "round_trips", "wins", "losses", "realised_pnl", "fees", "end_equity", "max_equity",
-                "min_equity",
+                "trades", "round_trips", "wins", "losses", "realised_pnl", "fees", "start_equity", "end_equity",
+                "max_equity", "min_equity",
             ],
         )  # fmt: skip
     SessionEvent.objects.bulk_create([event for write in writes for event in write.events])
@@ -186,6 +229,8 @@ def _insert(writes: list[SessionWrite]) -> None:
             _append_interventions(write)
         for pk, outcome in write.done_commands.items():
             SessionCommand.objects.filter(pk=pk, done_at__isnull=True).update(done_at=Now(), outcome=outcome[:200])
+        for pk, refused in write.done_bookings.items():
+            BookingRequest.objects.filter(pk=pk, done_at__isnull=True).update(done_at=Now(), refused=refused[:200])
     rows = [(write.checkpoint, write.lease.session_id) for write in writes if write.checkpoint]
     if rows:
         with connection.cursor() as cursor:
@@ -226,9 +271,7 @@ def remember_history(lease: Lease, history: bytes, *, first_ns: int) -> None:
     Raises LostLease; then nothing was written.
     """
     with transaction.atomic():
-        if not TradingSession.objects.filter(
-            pk=lease.session_id, fence=lease.fence, lease_expires_at__gt=Now()
-        ).exists():
+        if not lease.rows().exists():
             raise LostLease(f"session {lease.session_id}")
         SessionMemory.objects.update_or_create(
             session_id=lease.session_id, defaults={"history": history, "first_ns": first_ns}

@@ -74,6 +74,8 @@ def deny(rows: Iterable[Decision], denied: Mapping[str, str]) -> None:
     for row in rows:
         if row.outcome == "entry_order" and row.symbol in denied:
             row.outcome, row.detail = PREFLIGHT, denied[row.symbol][:300]
+            refused = {"gate": "venue_rule", "value": None, "limit": None, "ok": False, "text": row.detail}
+            row.gates = [*row.gates, refused]
 
 
 def _row(

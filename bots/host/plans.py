@@ -8,14 +8,17 @@ from typing import Any
 
 from bots.host.desk import Desk, Furnish, Market, Plan
 from bots.host.patience import patiently
-from bots.models import TradingSession
+from bots.models import Mode, TradingSession
 from engine.errors import Fault, InputError
+from marketdata.feeds.live.places import calendar_of
 from marketdata.models import Instrument
 from marketdata.news import selectors as news
+from marketdata.symbols import is_made
 from marketdata.zones import ALWAYS_OPEN
 from strategies.base import Strategy
 
-SYNTHETIC = "synthetic"
+SYNTHETIC, VENDORS = "synthetic", ("alpaca", "polygon", "binance")
+COIN_TICK = 1e-8
 
 
 def plan_of(session: TradingSession, settings: Mapping[str, Any]) -> Plan:
@@ -33,8 +36,11 @@ def plan_of(session: TradingSession, settings: Mapping[str, Any]) -> Plan:
 
 
 def desk_of(session: TradingSession, settings: Mapping[str, Any]) -> Desk:
-    """The session's desk with these settings, given what its strategy reads. Raises InputError."""
-    desk = Desk(plan_of(session, settings))
+    """The session's desk with these settings, given what its strategy reads. At a broker, the broker fills its orders.
+
+    Raises InputError.
+    """
+    desk = Desk(plan_of(session, settings), external_fills=session.mode == Mode.LIVE)
     read = furnish_of(session, desk.strategy)
     if read is not None:
         # Other sessions of the same instant have decided already: what they did must not be lost over a read.
@@ -53,6 +59,8 @@ def furnish_of(session: TradingSession, strategy: Strategy) -> Furnish | None:
 def _markets(session: TradingSession) -> dict[str, Market]:
     if session.feed == SYNTHETIC:
         return {symbol: Market(ALWAYS_OPEN, fractionable=True) for symbol in session.symbols}
+    if session.feed in VENDORS:
+        return {symbol: _at_vendor(symbol, session.feed) for symbol in session.symbols}
     source = session.feed_options.get("source", "sample")
     # Everybody's first, then the owner's own, which take their place where both exist.
     rows = Instrument.objects.filter(symbol__in=session.symbols, source=source)
@@ -72,3 +80,11 @@ def _markets(session: TradingSession) -> dict[str, Market]:
         )
         for symbol in session.symbols
     }
+
+
+def _at_vendor(symbol: str, feed: str) -> Market:
+    """As ready for trading as one can say without the broker: whole shares, coins in any fraction."""
+    calendar = calendar_of(symbol, feed)
+    if calendar != ALWAYS_OPEN:
+        return Market(calendar)
+    return Market(calendar, 0.01 if is_made(symbol) else COIN_TICK, fractionable=True)

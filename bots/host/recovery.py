@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 from bots import mapping
 from bots.host import feeds, history, ledger, tape
-from bots.host.account import Account, LedgerMismatch
+from bots.host.account import Account
+from bots.host.positions import LedgerMismatch
 from bots.orders import OrderState
 from engine import InputError
 
 if TYPE_CHECKING:
+    from bots.host.paper import PaperRunner
     from bots.host.runner import Runner
 
 
-def reconcile(runner: Runner) -> None:
+def reconcile(runner: PaperRunner) -> None:
     """Ask the venue for every order of ours that is not over, and for every one that it still works."""
     open_rows = {tracked.row.client_order_id: tracked.row for tracked in runner.account.orders.values()}
     known = runner.venue.find(open_rows)

@@ -1,13 +1,14 @@
 """One session in the hands of a host: from its rows to a running desk, bar by bar, to its end.
 
 Recovery is the only start: a first start is a recovery from nothing. Everything here runs in the host's one trading
-thread and may block on the database; nothing here knows the event loop.
+thread and may block on the database; nothing here knows the event loop. Where its orders go is said by what is made of
+it: `bots.host.paper.PaperRunner`, `bots.live.runner.LiveRunner`.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -16,17 +17,17 @@ from django.conf import settings as site
 
 from bots import mapping
 from bots.host import feeds, ledger, outcomes, recovery
-from bots.host.account import Absorbed, Account, LedgerMismatch
+from bots.host.account import Absorbed, Account
 from bots.host.desk import Verdict, capped
-from bots.host.instants import Decided, Done, Instant
+from bots.host.instants import Decided, Done, Instant, instants_of
 from bots.host.lease import Lease, LostLease
 from bots.host.plans import desk_of
+from bots.host.positions import LedgerMismatch
 from bots.models import Cycle, Order, PortfolioSnapshot, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.orders import OrderState
 from bots.settings_columns import from_columns
 from bots.states import SessionState
 from bots.venues import preflight
-from bots.venues.base import Venue
 from engine import InputError, exchange
 from engine.portfolio import OutsideExposure, StepLog
 from marketdata.feeds import BarBatch, FeedState
@@ -39,14 +40,19 @@ LIVE_STATES = (_S.RUNNING, _S.DEGRADED, _S.PAUSED, _S.STOPPING)
 class Runner:
     """One leased session. `state` is the row's, kept up with each move we make."""
 
-    def __init__(self, lease: Lease, session: TradingSession, venue: Venue) -> None:
-        self.lease, self.session, self.venue = lease, session, venue
+    account: Account
+    exit_words = "An exit order was placed; it meets the next bar."
+    stops_meanwhile = "their stops act again when prices come"
+
+    def __init__(self, lease: Lease, session: TradingSession) -> None:
+        self.lease, self.session = lease, session
         self.state = SessionState(session.state)
         self.cursor_ns = session.cursor_ns
         self.key = feeds.key_of(session)
         self.kill_switch: str | None = None
         self.outside: OutsideExposure | None = None
         self.feed: FeedState | None = None
+        self.halts: Mapping[str, str] = {}  # symbols that the exchange does not trade now → why
         self.drained = False  # the feed has ended, and none of its bars waits for us
         self.wanted, self.policy, self.stop_reason = session.wanted, session.stop_policy, session.stop_reason
         self.version = 0
@@ -64,8 +70,7 @@ class Runner:
         Raises LedgerMismatch, InputError, LostLease, VenueDown, feeds.FeedError.
         """
         self.move(_S.RECONCILING)
-        self.account = Account.load(self.session)
-        recovery.reconcile(self)
+        self.reconcile()
         self.move(_S.WARMING)
         versions = list(self.session.settings_versions.order_by("version"))
         memory = getattr(self.session, "memory", None)
@@ -79,18 +84,29 @@ class Runner:
             since = recovery.warm_up(self)
         else:
             since = recovery.remember(self, bytes(memory.history), bytes(memory.checkpoint), memory.first_ns)
-        self._compare_with_engine()
+        self.compare_with_engine()
         return since
 
-    def _compare_with_engine(self) -> None:
+    def reconcile(self) -> None:
+        """Load the account, and bring its orders to what the venue says of them. Raises LedgerMismatch, VenueDown."""
+        raise NotImplementedError
+
+    def compare_with_engine(self) -> None:
         """The fills and the checkpoint must tell of the same positions and the same cash."""
         self.account.mark(self.desk.portfolio.positions())
         self.account.figures(self.desk.portfolio.cash)
-        working = {order.serial for order in self.desk.portfolio.working_orders()}
+        self.compare_orders({order.serial for order in self.desk.portfolio.working_orders()})
+
+    def compare_orders(self, working: set[int]) -> None:
+        """working: serial numbers of the engine's working orders. Raises LedgerMismatch."""
         if working != set(self.account.orders):
             raise LedgerMismatch(
                 f"the engine works orders {sorted(working)}, the ledger has {sorted(self.account.orders)}"
             )
+
+    def catch_up(self) -> Iterator[Done]:
+        """What has happened at the venue while nobody was there, to be written one by one. Raises LedgerMismatch."""
+        return iter(())
 
     def begin(self) -> None:
         """Bars may come: from WARMING to where the owner wants it."""
@@ -107,19 +123,7 @@ class Runner:
     def instants(self, batch: BarBatch) -> list[Instant]:
         """The bars of a batch by their start, without those that were worked through already."""
         plan = self.desk.plan
-        matched = batch.of(plan.match_timeframe)
-        deciding = batch.of(plan.timeframe)
-        found: dict[int, Instant] = {}
-        for symbol, bar in matched.items():
-            if bar.ts_open <= self.cursor_ns:
-                continue
-            at = found.setdefault(
-                bar.ts_open, Instant(bar.ts_open, bar.ts_close, {}, {}, batch.received_ns, bar.backfilled)
-            )
-            at.bars[symbol] = bar.values()[1:]
-            if symbol in deciding:
-                at.deciding[symbol] = (deciding[symbol].ts_open, deciding[symbol].values()[1:])
-        return [found[ts] for ts in sorted(found)]
+        return instants_of(batch, plan.match_timeframe, plan.timeframe, after_ns=self.cursor_ns)
 
     def blocked(self) -> str | None:
         """Why no entry may be decided now; None: they may. Exits are never blocked."""
@@ -133,6 +137,10 @@ class Runner:
             return "degraded_feed"
         return None
 
+    def blocked_on(self, instant: Instant) -> str | None:
+        """`blocked`, for the entries of this instant."""
+        return self.blocked()
+
     def decide(self, instant: Instant) -> Decided | None:
         """Decide one instant and book its fills; None: it was worked through before. `put_down` must follow.
 
@@ -140,9 +148,7 @@ class Runner:
         """
         if instant.ts <= self.cursor_ns:
             return None
-        blocked, outside = self.blocked(), self.outside
-        if blocked == "degraded_feed" and instant.backfilled:
-            blocked = None  # nothing is missing any more: on paper, bars that come late are decided as if in time
+        blocked, outside = self.blocked_on(instant), self.outside
         verdict = self.desk.decide(instant.ts, instant.bars, instant.deciding, blocked=blocked, outside=outside)
         closed_at = mapping.moment(instant.closed_ns)
         absorbed = self._absorb(verdict.log, closed_at, instant, verdict)
@@ -193,7 +199,7 @@ class Runner:
         denied: dict[str, str] = {}
         for order in absorbed.orders:
             if order.is_entry and order.state == OrderState.INTENT:
-                reason = preflight.refusal(order, self.desk.listing(order.symbol, self.settings))
+                reason = self.refusal_of(order)
                 if reason:
                     self.account.refused(order.seq, OrderState.DENIED, reason)
                     undone = self._absorb(self.desk.portfolio.cancel_entry(order.symbol), at, None, None)
@@ -201,12 +207,9 @@ class Runner:
                     denied[order.symbol] = reason
         return denied
 
-    def refused(self, order: Order, reason: str) -> Done:
-        """The venue has rejected an entry: it is booked as that, and the engine forgets it."""
-        self.account.refused(order.seq, OrderState.REJECTED, reason)
-        done = self._between(self.desk.portfolio.cancel_entry(order.symbol), [{"do": "cancel", "symbol": order.symbol}])
-        self.event("order", f"The venue rejected {order}: {reason}", level="warning")
-        return done
+    def refusal_of(self, order: Order) -> str:
+        """Why this entry must not be sent, in words; empty: it may."""
+        return preflight.refusal(order, self.desk.listing(order.symbol, self.settings))
 
     def _write(self, absorbed: Absorbed, *, cursor_ns: int, **values: Any) -> ledger.SessionWrite:
         portfolio = self.desk.portfolio
@@ -220,6 +223,7 @@ class Runner:
             changed=list(absorbed.changed.values()),
             positions=list((absorbed.positions | marked).values()),
             trades=absorbed.trades,
+            executions=absorbed.executions,
             checkpoint=portfolio.checkpoint(),
         )
         return write
@@ -262,7 +266,7 @@ class Runner:
             self.event("settings", f"Version {row.version} cannot be followed: {error}", level="error")
             return None
         self.event("settings", f"Version {row.version} is in force for new entries.")
-        return self._between(None, [{"do": "settings", "version": row.version}])
+        return self.between(None, [{"do": "settings", "version": row.version}])
 
     def follow_caps(self, caps: dict[str, float]) -> None:
         """Take over the owner's limits over all bots, as settings; they go over the session's own."""
@@ -277,18 +281,18 @@ class Runner:
         if command.kind == SessionCommand.Kind.CLOSE_POSITION:
             held = [position.symbol for position in portfolio.positions()]
             if (symbol is None and not held) or (symbol is not None and symbol not in held):
-                return self._between(None, [], {command.pk: "There was no such position."})
+                return self.between(None, [], {command.pk: "There was no such position."})
             step = portfolio.request_exit(symbol, "user")
             told = {"do": "exit", "symbol": symbol, "reason": "user"}
-            return self._between(step, [told], {command.pk: "An exit order was placed; it meets the next bar."})
+            return self.between(step, [told], {command.pk: self.exit_words})
         step = portfolio.cancel_entry(symbol)
-        return self._between(step, [{"do": "cancel", "symbol": symbol}], {command.pk: "Working entries were canceled."})
+        return self.between(step, [{"do": "cancel", "symbol": symbol}], {command.pk: "Working entries were canceled."})
 
     def guard(self, symbol: str) -> Done | None:
         """A position without the protection that its settings declare is closed."""
         text = f"{symbol} is held without the stop that its settings declare; it is being closed."
         step = self.desk.portfolio.request_exit(symbol, "watchdog")
-        done = self._between(step, [{"do": "exit", "symbol": symbol, "reason": "watchdog"}])
+        done = self.between(step, [{"do": "exit", "symbol": symbol, "reason": "watchdog"}])
         self.event("guard", text, level="error")
         return done
 
@@ -317,9 +321,9 @@ class Runner:
         self._stopped_as = self.policy
         if self.policy == TradingSession.StopPolicy.FLATTEN:
             step = self.desk.portfolio.request_exit(None, "flatten")
-            return self._between(step, [{"do": "exit", "symbol": None, "reason": "flatten"}])
+            return self.between(step, [{"do": "exit", "symbol": None, "reason": "flatten"}])
         step = self.desk.portfolio.cancel_entry(None)
-        return self._between(step, [{"do": "cancel", "symbol": None}])
+        return self.between(step, [{"do": "cancel", "symbol": None}])
 
     def rest(self) -> Done | None:
         """While nothing may be entered, no entry waits at the venue either: pausing takes them back."""
@@ -328,7 +332,19 @@ class Runner:
         if not any(order.entry for order in self.desk.portfolio.working_orders()):
             return None
         step = self.desk.portfolio.cancel_entry(None)
-        return self._between(step, [{"do": "cancel", "symbol": None}])
+        return self.between(step, [{"do": "cancel", "symbol": None}])
+
+    def committed(self, done: Done) -> list[Order]:
+        """What was decided is written: its orders may leave. Those that the desk is to send together with others'."""
+        raise NotImplementedError
+
+    def protect(self) -> Done | None:
+        """What must rest at the venue so that positions are covered; None: nothing is to be asked for now."""
+        return None
+
+    def tend(self) -> Done | None:
+        """What is to be done beside bars and wishes, about once a second."""
+        return None
 
     def give_up_orders(self) -> Done | None:
         """No bar will come any more: what still works expires. None: nothing did."""
@@ -339,7 +355,7 @@ class Runner:
         write = self._write(Absorbed(changed={row.seq: row for row in rows}), cursor_ns=self.cursor_ns)
         return Done(write, Absorbed())
 
-    def _between(
+    def between(
         self, step: StepLog | None, interventions: list[dict[str, Any]], done_commands: Mapping[int, str] | None = None
     ) -> Done:
         absorbed = Absorbed()
@@ -362,7 +378,7 @@ class Runner:
 
     def heed(self) -> None:
         """Bring the state to where the owner's wish and the feed have it."""
-        silent = self.feed is None or self.feed.status not in ("live", "ended")
+        trouble = self.trouble()
         if self.wanted == "STOP":
             if self.state in LIVE_STATES and self.state != _S.STOPPING:
                 self.move(_S.STOPPING, self.stop_reason or "user")
@@ -372,26 +388,36 @@ class Runner:
         elif self.state == _S.PAUSED:
             self.move(_S.DEGRADED, "resumed; entries wait for a look at the venue")
             self._look_at_venue()
-            if not silent:
+            if trouble is None:
                 self.move(_S.RUNNING)
-        elif self.state == _S.RUNNING and silent:
-            self.move(_S.DEGRADED, self.feed.reason if self.feed else "no prices come")
-        elif self.state == _S.DEGRADED and not silent:
+        elif self.state == _S.RUNNING and trouble is not None:
+            self.move(_S.DEGRADED, trouble)
+        elif self.state == _S.DEGRADED and trouble is None:
             self._look_at_venue()
             self.move(_S.RUNNING, "prices come")
+
+    def trouble(self) -> str | None:
+        """Why nothing may be entered though its owner wants it to run, in words; None: all is well."""
+        if self.feed is None:
+            return "no prices come"
+        return None if self.feed.status in ("live", "ended") else self.feed.reason or "no prices come"
 
     def _look_at_venue(self) -> None:
         """A green comparison before entries go on. Raises LedgerMismatch."""
         ours = {tracked.row.client_order_id for tracked in self.account.orders.values()}
-        theirs = {order.client_order_id for order in self.venue.working(self.session.pk)}
-        if theirs - ours:
-            raise LedgerMismatch(f"the venue works {len(theirs - ours)} orders that the ledger does not")
-        self._compare_with_engine()
+        foreign = self.at_venue() - ours
+        if foreign:
+            raise LedgerMismatch(f"the venue works {len(foreign)} orders that the ledger does not")
+        self.compare_with_engine()
+
+    def at_venue(self) -> set[str]:
+        """Client ids of the session's orders that the venue works."""
+        raise NotImplementedError
 
     def is_flat(self) -> bool:
         """Whether nothing is left to be done before STOPPED: no working order here or at the venue, and no position
         when it was to be flattened (unless no bar can come any more to close it on)."""
-        if self.account.orders or self.venue.working(self.session.pk):
+        if self.account.orders or self.at_venue():
             return False
         return self.policy != TradingSession.StopPolicy.FLATTEN or not self.account.positions
 

@@ -11,7 +11,7 @@ import numpy as np
 from bots.host import history
 from bots.host.desk import Furnish, Plan, capped
 from bots.host.plans import furnish_of, plan_of
-from bots.models import Cycle, TradingSession
+from bots.models import Cycle, Mode, TradingSession
 from bots.settings_columns import from_columns
 from engine import Portfolio
 from engine.exchange import timeframe_ns
@@ -19,6 +19,11 @@ from engine.portfolio import OutsideExposure
 from marketdata.columns import BarColumns
 from strategies import reading
 from strategies.base import Strategy, code_of
+
+# What a broker does to a portfolio: the method's name, its arguments beside it.
+BY_BROKER = (
+    "fill", "end_order", "fill_exit", "book_execution", "split", "move_cash", "adopt", "release",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +37,12 @@ class Said:
 
 @dataclass(slots=True)
 class Tape:
-    """warmup: decision bars before the first decision. deciding, matched: bars of the run, by symbol (the same without
-    finer matching). signals, outcomes: (symbol, ts_open) → what was recorded. versions: of settings. furnish: as the
-    session's desk has it."""
+    """external_fills: a broker filled, and what it did stands among the interventions. warmup: decision bars before the
+    first decision. deciding, matched: bars of the run, by symbol (the same without finer matching). signals, outcomes:
+    (symbol, ts_open) → what was recorded. versions: of settings. furnish: as the session's desk has it."""
 
     plan: Plan
+    external_fills: bool
     warmup: dict[str, BarColumns]
     deciding: dict[str, BarColumns]
     matched: dict[str, BarColumns]
@@ -81,13 +87,16 @@ class Tape:
                 matched.add(symbol, ts, prices)
         warmup = history.unpack(bytes(session.memory.history))
         read = furnish_of(session, plan.build())
-        return cls(plan, warmup, deciding.columns(), matched.columns(), signals, outcomes, cycles, versions, read)
+        is_live = session.mode == Mode.LIVE
+        return cls(
+            plan, is_live, warmup, deciding.columns(), matched.columns(), signals, outcomes, cycles, versions, read
+        )
 
     @property
     def is_undisturbed(self) -> bool:
         """Whether nothing but bars acted on it: then one call of `simulate` is the whole of it."""
         first = self.cycles[0].settings_version if self.cycles else 0
-        return all(
+        return not self.external_fills and all(
             cycle.settings_version == first and not cycle.blocked and not cycle.interventions and cycle.outside is None
             for cycle in self.cycles
         )
@@ -135,10 +144,18 @@ def lead(tape: Tape, portfolio: Portfolio, strategy: Strategy, decided: Mapping[
             outside=OutsideExposure(**outside) if outside else None,
         )
         for done in cycle.interventions:
-            if done["do"] == "exit":
-                portfolio.request_exit(done["symbol"], done["reason"])
-            elif done["do"] == "cancel":
-                portfolio.cancel_entry(done["symbol"])
+            intervene(portfolio, done)
+
+
+def intervene(portfolio: Portfolio, done: Mapping[str, Any]) -> None:
+    """Do again what a session's host did between two bars. Changed settings are followed with the next bar."""
+    given = {name: value for name, value in done.items() if name != "do"}
+    if done["do"] == "exit":
+        portfolio.request_exit(done["symbol"], done["reason"])
+    elif done["do"] == "cancel":
+        portfolio.cancel_entry(done["symbol"])
+    elif done["do"] in BY_BROKER:
+        getattr(portfolio, done["do"])(**given)
 
 
 def recorded(tape: Tape) -> dict[int, dict[str, Any]]:

@@ -20,15 +20,21 @@ from accounts.services.notifications import notify
 from bots import failpoints, mapping
 from bots.book import CrossingFill
 from bots.host import ending, ledger, own_chat, sending
-from bots.host.account import LedgerMismatch
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
+from bots.host.hearing import Hearing
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease, release
 from bots.host.news import Newsroom
+from bots.host.paper import PaperRunner
 from bots.host.patience import DOWN, patiently
+from bots.host.positions import LedgerMismatch
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
+from bots.live import strays
+from bots.live.bookings import waiting
+from bots.live.connections import Ready
+from bots.live.runner import LiveRunner
 from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
 from bots.orders import OVER, OrderState
 from bots.states import IllegalMove, SessionState
@@ -44,7 +50,7 @@ WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
 T = TypeVar("T")
 
 
-class TradingDesk:
+class TradingDesk(Hearing):
     """All methods run in the trading thread; those that return ids say which sessions this host has no more."""
 
     def __init__(self, newsroom: Newsroom, envelopes: Envelopes) -> None:
@@ -56,15 +62,27 @@ class TradingDesk:
 
     # --- open -------------------------------------------------------------------------------------------------------
 
-    def open(self, lease: Lease) -> tuple[Runner, int] | None:
-        """Bring a leased session up. (runner, the instant after which it wants bars), or None: it is not ours now."""
+    def open(self, lease: Lease, ready: Ready | None = None) -> tuple[Runner, int] | None:
+        """Bring a leased session up. (runner, the instant after which it wants bars), or None: it is not ours now.
+
+        ready: for a session at a broker, the account's connection and what the venue says of the session's orders.
+        """
         session = TradingSession.objects.select_related("memory", "owner").get(pk=lease.session_id)
-        runner = Runner(lease, session, self.venue)
+        runner: Runner
+        if ready is None:
+            runner = PaperRunner(lease, session, self.venue)
+        else:
+            runner = LiveRunner(lease, session, ready.connection, ready.known)
         self.newsroom.state(runner)
+        gone: set[int] = set()
         try:
             since = runner.open()
             self.envelopes.refresh([session.owner_id], [session.pk])
             self._take_caps(runner)
+            for done in runner.catch_up():
+                gone |= self._settle([(runner, done)])
+                if gone:
+                    return None
             runner.begin()
         except LostLease:
             return None
@@ -151,14 +169,16 @@ class TradingDesk:
         lost = self._commit(pairs)
         committed_ns = time.time_ns()
         held = [(runner, done) for runner, done in pairs if runner.session.pk not in lost]
-        intents = [order for _, done in held for order in done.write.orders if order.state == OrderState.INTENT]
+        lost |= self._net(held)
+        intents = [order for runner, done in held for order in runner.committed(done)]
         if intents:
-            runners = {runner.session.pk: runner for runner, _ in held}
-            lost |= self._send(runners, intents, sending.WAITS_S)
+            on_paper = {runner.session.pk: runner for runner, _ in held if isinstance(runner, PaperRunner)}
+            lost |= self._send(on_paper, intents, sending.WAITS_S)
         acked_ns = time.time_ns()
         ended = [
             order.client_order_id
-            for _, done in held
+            for runner, done in held
+            if isinstance(runner, PaperRunner)
             for order in [*done.write.orders, *done.write.changed]
             if order.state in OVER
         ]
@@ -173,9 +193,15 @@ class TradingDesk:
             own_chat.tell_trades(runner, done)
             if told := self._targets.reached(runner, done):
                 self._notify(runner, "weekly_target", "info", f"{runner.session} reached its weekly target", told)
+            for event, text in done.alarms:
+                self._notify(runner, event, "critical", f"{runner.session}: a position needs you", text)
+        for runner, _ in held:
+            more = self._guarded(runner, lost, runner.protect) if runner.session.pk not in lost else None
+            if more is not None:
+                lost |= self._settle([(runner, more)])
         return lost
 
-    def _send(self, runners: Mapping[int, Runner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
+    def _send(self, runners: Mapping[int, PaperRunner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:
         """Bring committed orders to the venue and its word into rows and accounts. The ids of sessions that halted."""
         answers = patiently(lambda: sending.send(self.venue, orders, waits=waits))
         gone: set[int] = set()
@@ -202,8 +228,9 @@ class TradingDesk:
             self.measures.took(session, "signal", done.signals_s)
         if orders:
             self.measures.took(session, "intent", (committed_ns - instant.received_ns) / 1e9, times=orders)
-            self.measures.took(session, "ack", (acked_ns - committed_ns) / 1e9, times=orders)
             self.measures.count("orders", orders)
+        if orders and isinstance(runner, PaperRunner):
+            self.measures.took(session, "ack", (acked_ns - committed_ns) / 1e9, times=orders)
         if fills:
             booked_s = (committed_ns - mapping.nanoseconds(cycle.decided_at)) / 1e9
             self.measures.took(session, "booked", booked_s, times=fills)
@@ -243,15 +270,20 @@ class TradingDesk:
         commands: dict[int, list[SessionCommand]] = {}
         for command in SessionCommand.objects.filter(session__in=by_id, done_at__isnull=True):
             commands.setdefault(command.session_id, []).append(command)
+        live = [runner for runner in runners if isinstance(runner, LiveRunner)]
+        strays.undo(runner.connection for runner in live)
+        bookings = waiting(runner.session.pk for runner in live)
         for pk, runner in by_id.items():
             todo: list[Callable[[], Done | None]] = []
+            if isinstance(runner, LiveRunner):
+                todo += [lambda r=runner, b=booking: r.post(b) for booking in bookings.get(pk, [])]
             if pk in newest:
                 todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
             todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
             todo.append(lambda r=runner: self._heed(r))
-            todo += [runner.stop, runner.rest]
-            if doubted := runner.account.in_doubt():
-                gone |= self._send(by_id, doubted, ())
+            todo += [runner.stop, runner.rest, runner.tend, runner.protect]
+            if isinstance(runner, PaperRunner) and (doubted := runner.account.in_doubt()):
+                gone |= self._send({pk: runner}, doubted, ())
                 if pk in gone:
                     continue
             todo += [lambda r=runner, s=symbol: self._cover(r, s) for symbol in runner.naked()]
@@ -301,8 +333,8 @@ class TradingDesk:
             self.newsroom.state(runner)
             held = len(runner.account.positions)
             if runner.state == SessionState.DEGRADED and held:
-                text = f"{held} open positions: their stops act again when prices come. {runner.session.state_reason}"
-                self._notify(runner, "feed_silent", "warning", f"{runner.session}: no prices", text)
+                text = f"{held} position{'s' * (held > 1)}: {runner.stops_meanwhile}. {runner.session.state_reason}"
+                self._notify(runner, "feed_silent", "warning", f"{runner.session}: no entries for now", text)
 
     def _cover(self, runner: Runner, symbol: str) -> Done | None:
         text = "Its settings declare a stop and none works; the position is being closed."
@@ -344,6 +376,8 @@ class TradingDesk:
             log.exception("session %s: %s could not be written", runner.session.pk, state)
             connection.close()
         else:
+            if isinstance(runner, LiveRunner):
+                runner.let_go()
             self.newsroom.state(runner, reason)
             self._notify(runner, f"session_{state.lower()}", "critical", f"{runner.session} {state.lower()}", reason)
         self.envelopes.forget(runner.session.owner_id, runner.session.pk)

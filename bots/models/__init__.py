@@ -13,15 +13,18 @@ from bots.models.records import (
 )
 from bots.models.secrets import BotSecrets
 from bots.models.session import HostSign, SessionCommand, SessionMemory, SessionSettings, TradingSession
+from bots.models.subaccounts import BookingRequest, BrokerHolding
 from bots.models.template import BotTemplate
 from bots.models.trading import Order, OrderRole, PaperOrder, Position, Trade
 
 __all__ = [
     "Adjustment",
+    "BookingRequest",
     "Bot",
     "BotSecrets",
     "BotTemplate",
     "BrokerExecution",
+    "BrokerHolding",
     "CashFlow",
     "Cycle",
     "DailyStats",

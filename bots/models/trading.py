@@ -47,6 +47,9 @@ class Order(models.Model):
         related_name="legs",
         help_text="Whose position it guards",
     )
+    sent_with = models.CharField(
+        max_length=36, blank=True, help_text="Client id of the order that it is in one group with: an OCO, a bracket"
+    )
     replaces = models.OneToOneField("self", null=True, blank=True, on_delete=models.CASCADE, related_name="replaced_by")
     venue_status = models.CharField(max_length=24, blank=True, help_text="The venue's own word for its state")
     symbol = models.CharField(max_length=24)

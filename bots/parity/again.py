@@ -24,7 +24,7 @@ class Again:
 def run_again(tape: Tape) -> Again:
     """The backtester's way: signals of the whole series at once, then the simulation over the traded part."""
     plan = tape.plan
-    desk = Desk(plan)
+    desk = Desk(plan, external_fills=tape.external_fills)
     before = {symbol: tape.warmup.get(symbol, BarColumns.empty()) for symbol in plan.symbols}
     whole: Mapping[str, Bars] = {
         symbol: _bars(plan, symbol, plan.timeframe, BarColumns.concat([before[symbol], tape.deciding[symbol]]))
@@ -70,6 +70,7 @@ def _stepped(tape: Tape, desk: Desk, scored: Mapping[str, Any]) -> Result:
         starting_cash=plan.initial_cash,
         finer_matching=desk.finer,
         legs=reading.legs(desk.strategy, plan.symbols),
+        external_fills=tape.external_fills,
     )
     records = {symbol: list(series) for symbol, series in scored.items()}
     lead(tape, portfolio, desk.strategy, by_close(tape, records))

@@ -19,15 +19,24 @@ def check(
     """
     if account.is_blocked:
         raise Refusal("account_blocked", "account is blocked")
-    if request.client_id in account.by_client_id:
+    known = account.by_client_id.get(request.client_id)
+    if known is not None and not (request.house == "binance" and account.orders[known].is_over):
         raise Refusal("duplicate_client_id", "client_order_id must be unique")
+    if instrument.asset_class == "crypto" and request.house == "alpaca":
+        _coin(instrument, request)
     _prices(instrument, request)
     qty = _quantity(instrument, request, quote)
     _legs(request, qty, quote)
     others = [order for order in account.working(request.symbol) if order is not replacing]
-    if request.order_class != "oco":
+    if request.post_only and _would_fill(request, quote):
+        raise Refusal("would_match", "a post-only order would fill at once")
+    if request.order_class != "oco" and request.house == "alpaca":
         _wash(request, others, quote)
-    _means(account, instrument, request, qty, quote, [o for o in account.working() if o is not replacing])
+    working = account.working()
+    if replacing is not None:  # the exits of its group are for the same units
+        group = replacing.parent or replacing.id
+        working = [order for order in working if group not in (order.id, order.parent)]
+    _means(account, instrument, request, qty, quote, working)
     return qty
 
 
@@ -42,6 +51,18 @@ def held_for_orders(orders: Iterable[VenueOrder], position: Decimal) -> Decimal:
             group = order.parent or order.id
             by_group[group] = max(by_group.get(group, ZERO), order.left)
     return sum(by_group.values(), ZERO)
+
+
+def _coin(instrument: Instrument, request: Request) -> None:
+    """What Alpaca takes no orders of coins for."""
+    if request.kind not in ("market", "limit", "stop_limit"):
+        raise Refusal("invalid", "invalid order type for crypto order")
+    if request.tif not in ("gtc", "ioc"):
+        raise Refusal("invalid", "invalid crypto time_in_force")
+    if request.order_class != "simple":
+        raise Refusal("invalid", f"crypto orders not allowed for advanced order_class: {request.order_class}")
+    if request.qty is not None and request.qty % instrument.lot:
+        raise Refusal("invalid", f"qty must be a multiple of {instrument.lot}")
 
 
 def _prices(instrument: Instrument, request: Request) -> None:
@@ -111,6 +132,13 @@ def _legs(request: Request, qty: Decimal, quote: Quote) -> None:
         raise Refusal("bracket_price", f"take_profit.limit_price must be at least 0.01 beyond base price {base}")
 
 
+def _would_fill(request: Request, quote: Quote) -> bool:
+    px = request.take_profit if request.order_class == "oco" else request.limit_px
+    if px is None:
+        return True
+    return px >= quote.ask if request.side == "buy" else px <= quote.bid
+
+
 def _wash(request: Request, others: Iterable[VenueOrder], quote: Quote) -> None:
     """An order that could meet one of the same customer's on the other side."""
     for order in others:
@@ -150,8 +178,9 @@ def _means(
         return
     if request.order_class == "oco":
         raise Refusal("invalid", "oco orders must be exit orders")
-    if sign < 0 and (not account.may_short or not instrument.shortable or instrument.asset_class == "crypto"):
-        if instrument.asset_class == "crypto":
+    is_coin = instrument.asset_class == "crypto" or request.house == "binance"
+    if sign < 0 and (not account.may_short or not instrument.shortable or is_coin):
+        if is_coin:
             raise Refusal("insufficient_qty", "insufficient balance", available="0", symbol=request.symbol)
         raise Refusal("no_short", "account is not allowed to short")
     px = request.limit_px or request.stop_px or (quote.ask if sign > 0 else quote.bid) * BUYING_POWER_MARGIN

@@ -16,15 +16,18 @@ from decimal import Decimal
 from typing import Protocol
 
 from bots.practice.checks import check
+from bots.practice.flows import Flows
 from bots.practice.orders import (
     ZERO,
     Account,
+    Dividend,
     Event,
     Execution,
     Instrument,
     Quote,
     Refusal,
     Request,
+    Split,
     Status,
     VenueOrder,
 )
@@ -51,7 +54,7 @@ class AlwaysOpen:
         return None
 
 
-class Exchange:
+class Exchange(Flows):
     """now: gives the exchange's time, aware UTC. Ids follow from a counter and `seed`: a run can be repeated."""
 
     def __init__(
@@ -65,9 +68,11 @@ class Exchange:
         self.accounts: dict[str, Account] = {}
         self.quotes: dict[str, Quote] = {}
         self.now, self.hours = now, hours or AlwaysOpen()
-        self._seed, self._serial = uuid.uuid5(uuid.NAMESPACE_OID, seed), 0
+        self._seed, self.serial = uuid.uuid5(uuid.NAMESPACE_OID, seed), 0
         self._listeners: list[Listener] = []
-        self.history: list[Event] = []
+        self.splits: list[Split] = []
+        self.dividends: list[Dividend] = []
+        self.halted: set[str] = set()
         self.refuses_later: dict[str, str] = {}  # client id → why it is rejected after it was taken
 
     # --- accounts ---------------------------------------------------------------------------------------------------
@@ -76,12 +81,16 @@ class Exchange:
         """A new customer. Raises ValueError where the key is taken."""
         if key in self.accounts:
             raise ValueError(f"there is an account with the key {key!r}")
-        self.accounts[key] = Account(self._new_id(), key, secret, cash, may_short)
+        self.accounts[key] = Account(self.new_id(), key, secret, cash, may_short)
         return self.accounts[key]
 
     def listen(self, listener: Listener) -> None:
         """Call it for every event, at once, in the order of events."""
         self._listeners.append(listener)
+
+    def forget(self, listener: Listener) -> None:
+        """Call it no more."""
+        self._listeners.remove(listener)
 
     def equity(self, account: Account) -> Decimal:
         """Cash and positions at the last trade."""
@@ -111,6 +120,8 @@ class Exchange:
         else:
             order.status = "accepted"
             self._tell(account, order, "accepted")
+            if request.symbol in self.halted and request.tif in ("ioc", "fok"):
+                self._end(account, order, "canceled")
         return order
 
     def cancel(self, account: Account, order_id: str) -> VenueOrder:
@@ -139,6 +150,7 @@ class Exchange:
         qty = check(account, self.instrument(request.symbol), left, self.quotes[request.symbol], replacing=old)
         new = self._take(account, left, qty)
         new.replaces, new.parent, new.legs, new.status = old.id, old.parent, old.legs, old.status
+        new.is_armed = old.is_armed
         if new.status == "partially_filled":
             new.status = "new"
         old.legs, old.replaced_by = [], new.id
@@ -148,11 +160,20 @@ class Exchange:
             parent = account.orders[old.parent]
             parent.legs = [new.id if leg == old.id else leg for leg in parent.legs]
         self._end(account, old, "replaced", group=False)
-        if new.status == "new":
+        if new.status == "new" and self._is_open(self.instrument(request.symbol)):
             self._start(account, new)
         else:
             self._tell(account, new, new.status)
         return new
+
+    def fill_late(self, account: Account, order_id: str, qty: Decimal, px: Decimal) -> VenueOrder:
+        """A trade that comes to light when its order has ended already; the order's status stays. Raises Refusal: it
+        works still, or has filled, or there is not so much of it left."""
+        order = self.order(account, order_id)
+        if order.status not in ("canceled", "expired") or not ZERO < qty <= order.left:
+            raise Refusal("invalid", f"{qty} of an order in {order.status!r} state cannot have been executed")
+        self._fill(account, order, qty, px)
+        return order
 
     def order(self, account: Account, order_id: str) -> VenueOrder:
         """Raises Refusal where the account has no such order."""
@@ -183,39 +204,34 @@ class Exchange:
 
     def session_ends(self, symbol: str) -> None:
         """The exchange closes: CLS orders fill at the last price, DAY and OPG orders end."""
-        quote = self.quotes[symbol]
+        auctioned = symbol in self.quotes and symbol not in self.halted
         for account in self.accounts.values():
             for order in account.working(symbol):
-                if order.request.tif == "cls":
-                    self._fill(account, order, order.left, quote.last)
+                if order.request.tif == "cls" and auctioned:
+                    self._fill(account, order, order.left, self.quotes[symbol].last)
                 if not order.is_over and order.request.tif in ("day", "opg", "cls") and order.parent is None:
                     self._end(account, order, "expired")
 
-    def transfer(self, account: Account, amount: Decimal) -> None:
-        """Money that comes or goes by another way than trades."""
-        account.cash += amount
-
-    def split(self, symbol: str, new: int, old: int) -> None:
-        """`new` units for each `old`: positions and working orders follow."""
-        ratio = Decimal(new) / Decimal(old)
-        for account in self.accounts.values():
-            account.position(symbol).qty *= ratio
-            for order in account.working(symbol):
-                order.qty, order.filled = order.qty * ratio, order.filled * ratio
-                order.limit_px = order.limit_px and order.limit_px / ratio
-                order.stop_px = order.stop_px and order.stop_px / ratio
+    def halt(self, symbol: str, halted: bool) -> None:
+        """Nothing trades until the halt ends: orders are taken and rest, those that cannot wait end. Then what rests
+        meets the quote of that moment."""
+        if halted:
+            self.halted.add(symbol)
+        elif symbol in self.halted:
+            self.halted.remove(symbol)
+            self.quote(symbol, self.quotes[symbol])
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _new_id(self) -> str:
-        self._serial += 1
-        return str(uuid.uuid5(self._seed, str(self._serial)))
+    def new_id(self) -> str:
+        self.serial += 1
+        return str(uuid.uuid5(self._seed, str(self.serial)))
 
     def _is_open(self, instrument: Instrument) -> bool:
-        return self.hours.is_open(instrument, self.now())
+        return instrument.symbol not in self.halted and self.hours.is_open(instrument, self.now())
 
     def _take(self, account: Account, request: Request, qty: Decimal) -> VenueOrder:
-        order = VenueOrder(self._new_id(), self._serial, request, qty, self.now())
+        order = VenueOrder(self.new_id(), self.serial, request, qty, self.now())
         order.limit_px, order.stop_px = request.limit_px, request.stop_px
         account.orders[order.id] = order
         account.by_client_id[request.client_id] = order.id
@@ -228,7 +244,7 @@ class Exchange:
             return
         side = request.side if request.order_class == "oco" else ("sell" if request.side == "buy" else "buy")
         exits: list[Request] = []
-        base = Request(request.symbol, side, "limit", request.tif, "", order.qty)
+        base = Request(request.symbol, side, "limit", request.tif, "", order.qty, house=request.house)
         if request.take_profit is not None and request.order_class != "oco":
             exits.append(replace(base, limit_px=request.take_profit))
         if request.stop_loss is not None:
@@ -237,7 +253,7 @@ class Exchange:
         if request.order_class == "oco":
             order.limit_px = request.take_profit
         for leg in exits:
-            taken = self._take(account, replace(leg, client_id=self._new_id()), order.qty)
+            taken = self._take(account, replace(leg, client_id=request.leg_client_id or self.new_id()), order.qty)
             taken.parent, taken.status, taken.is_armed = order.id, "held", request.order_class == "oco"
             order.legs.append(taken.id)
 
@@ -260,6 +276,7 @@ class Exchange:
         if order.status == "held":
             order.status = "new"
             self._tell(account, order, "new")
+            self._end_others(account, order)
         side = 1 if order.sign > 0 else 0
         px = quote.ask if order.sign > 0 else quote.bid
         if order.limit_px is not None and (px - order.limit_px) * order.sign > 0:
@@ -291,13 +308,16 @@ class Exchange:
         account.cash -= order.sign * qty * px
         fee, asset = self._charge(account, instrument, order.sign, qty, px)
         order.filled, order.paid = order.filled + qty, order.paid + qty * px
-        order.status = "filled" if order.left == 0 else "partially_filled"
-        at = self.now()
-        execution = Execution(self._new_id(), order.id, at, qty, px, position.qty, fee, asset)
+        at, was_over = self.now(), order.is_over
+        if not was_over:
+            order.status = "filled" if order.left == 0 else "partially_filled"
+        execution = Execution(self.new_id(), order.id, at, qty, px, position.qty, fee, asset, self.serial, order.filled)
         order.executions.append(execution)
-        order.ended_at = at if order.is_over else None
-        self._tell(account, order, "fill" if order.is_over else "partial_fill", execution)
-        self._follow_group(account, order)
+        if not was_over:
+            order.ended_at = at if order.is_over else None
+        self._tell(account, order, "fill" if order.left == 0 else "partial_fill", execution)
+        if not was_over:
+            self._follow_group(account, order)
 
     def _charge(
         self, account: Account, instrument: Instrument, sign: int, qty: Decimal, px: Decimal
@@ -325,6 +345,7 @@ class Exchange:
                 else:
                     leg.is_armed = True
             return
+        self._end_others(account, order)
         for other in self._partners(account, order):
             if other.is_over:
                 continue
@@ -332,6 +353,14 @@ class Exchange:
                 self._end(account, other, "canceled", group=False)
             else:
                 other.qty = other.filled + order.left
+
+    def _end_others(self, account: Account, order: VenueOrder) -> None:
+        """At Binance an exit that wakes up or begins to fill leaves no other one."""
+        if order.request.house != "binance":
+            return
+        for other in self._partners(account, order):
+            if not other.is_over:
+                self._end(account, other, "expired", group=False)
 
     def _partners(self, account: Account, order: VenueOrder) -> list[VenueOrder]:
         """The other exits of the same group."""
@@ -356,8 +385,7 @@ class Exchange:
                 self._end(account, other, status if status != "rejected" else "canceled", group=False)
 
     def _tell(self, account: Account, order: VenueOrder, what: str, execution: Execution | None = None) -> None:
-        order.updated_at = self.now()
+        order.updated_at = execution.at if execution else self.now()
         event = Event(account, order, what, order.updated_at, execution)
-        self.history.append(event)
         for listener in self._listeners:
             listener(event)

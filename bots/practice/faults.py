@@ -47,7 +47,8 @@ class StreamFault:
 
     drop: the connection is cut at the next message, which is lost; mute: nothing is sent any more though the socket
     stays open, for `seconds`; duplicate: a message is sent twice; swap: two messages change places; lose: a message is
-    never sent; refuse: new connections are refused. stream: "*" or its name (trade_updates, data).
+    never sent; refuse: new connections are refused. stream: "*" or its name (trade_updates, user_data, data,
+    polygon, binance).
     """
 
     kind: str

@@ -65,7 +65,12 @@ class Quote:
 @dataclass(frozen=True, slots=True)
 class Request:
     """An order as it is asked for. notional: money instead of a quantity. take_profit, stop_loss: the legs of a bracket
-    (both), of an OTO (one), of an OCO (both, no entry): prices; stop_loss_limit makes the stop a stop-limit."""
+    (both), of an OTO (one), of an OCO (both, no entry): prices; stop_loss_limit makes the stop a stop-limit.
+
+    house: whose rules hold for it. Binance's: a client id is free again once its order is over; no order is refused
+    because of the customer's other ones; nothing is sold short; one order of an OCO that begins to fill or wakes up
+    ends the other. post_only: refused where it would fill at once. leg_client_id, group_client_id: of an OCO.
+    """
 
     symbol: str
     side: Side
@@ -83,11 +88,16 @@ class Request:
     stop_loss: Decimal | None = None
     stop_loss_limit: Decimal | None = None
     extended_hours: bool = False
+    house: Literal["alpaca", "binance"] = "alpaca"
+    post_only: bool = False
+    leg_client_id: str = ""
+    group_client_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One fill. fee in fee_asset. position_qty: the account's position after it."""
+    """One fill. fee in fee_asset. position_qty: the account's position after it. number: rises with every one.
+    filled: of its order, this one included."""
 
     id: str
     order_id: str
@@ -97,6 +107,41 @@ class Execution:
     position_qty: Decimal
     fee: Decimal = ZERO
     fee_asset: str = ""
+    number: int = 0
+    filled: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Money or units that moved by another way than a trade. what: Alpaca's word (CSD, CSW, DIV, FEE, SPLIT, …)."""
+
+    id: str
+    at: datetime.datetime
+    what: str
+    amount: Decimal = ZERO
+    symbol: str = ""
+    qty: Decimal = ZERO  # units that came (or went) by a split, or that a dividend was paid for
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`new` units for each `old`."""
+
+    id: str
+    at: datetime.datetime
+    symbol: str
+    new: int
+    old: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dividend:
+    """`amount` for each unit held."""
+
+    id: str
+    at: datetime.datetime
+    symbol: str
+    amount: Decimal
 
 
 @dataclass(slots=True)
@@ -172,7 +217,7 @@ class Position:
 
 @dataclass(slots=True)
 class Account:
-    """One customer. events: of its orders, in order, as its streams send them."""
+    """One customer. may_withdraw: what its keys say of themselves; nothing can be withdrawn here."""
 
     id: str
     key: str
@@ -180,10 +225,12 @@ class Account:
     cash: Decimal
     may_short: bool = True
     is_blocked: bool = False
+    may_withdraw: bool = False
     positions: dict[str, Position] = field(default_factory=dict)
     orders: dict[str, VenueOrder] = field(default_factory=dict)
     by_client_id: dict[str, str] = field(default_factory=dict)
     fees: Decimal = ZERO
+    flows: list[Flow] = field(default_factory=list)
 
     def position(self, symbol: str) -> Position:
         return self.positions.setdefault(symbol, Position())

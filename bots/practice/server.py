@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,15 +18,21 @@ from bots.practice import web
 from bots.practice.alpaca.data import Client, History, Stream
 from bots.practice.alpaca.trading import Trading
 from bots.practice.alpaca.updates import Updates
-from bots.practice.binance import Spot
+from bots.practice.binance import Binance
+from bots.practice.binance.streams import MarketStreams
 from bots.practice.clock import Clock
 from bots.practice.control import Control
+from bots.practice.corporate import CorporateActions
 from bots.practice.exchange import Exchange
 from bots.practice.faults import Faults, RequestFault
+from bots.practice.flat_files import FlatFiles
 from bots.practice.hours import Schedule
+from bots.practice.keeping import Keeper
 from bots.practice.market import Market
+from bots.practice.minutes import Minutes
 from bots.practice.orders import Account, Instrument
 from bots.practice.polygon import Aggregates
+from bots.practice.polygon_stream import PolygonStream
 from bots.practice.streams import Connection
 from bots.practice.web import Answer, Request, Routes
 
@@ -32,8 +40,13 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 DATA_STREAMS = ("/v2/iex", "/v2/sip", "/v1beta3/crypto/us")
-UPDATES_STREAM = "/stream"
+UPDATES_STREAM, USER_DATA = "/stream", "/ws-api/v3"
+POLYGON_STREAM = "/polygon-ws/stocks"
+BINANCE_STREAMS = "/binance-ws/"
 UNKNOWN = Answer.of({"message": "endpoint not found."}, 404)
+
+Talk = Callable[[Connection, Any, AsyncIterator[str | bytes]], Awaitable[None]]
+"""What speaks on one socket until the client goes: the connection, its ASGI scope, what the client says."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -55,38 +68,67 @@ class Venue:
         always_open: bool = False,
         seed: int | None = None,
         is_scripted: bool = False,
+        keeper: Keeper | None = None,
     ) -> None:
         self.clock, self.faults, self.schedule = clock or Clock(), Faults(), Schedule(always_open=always_open)
         self.exchange = Exchange(instruments, self.clock.now, self.schedule)
         given = {} if seed is None else {"seed": seed}
         self.market = Market(self.exchange, is_scripted=is_scripted, **given)
         self.updates = Updates(self.exchange)
-        self.stream = Stream(self.exchange, self.market)
+        self.minutes = Minutes(self.market)
+        self.stream = Stream(self.exchange, self.market, self.minutes)
+        self.polygon = PolygonStream(self.exchange, self.market, self.minutes)
+        self.pairs = MarketStreams(self.exchange, self.market, self.minutes)
         self.routes = Routes()
         Trading(self.exchange, self.schedule).add_to(self.routes)
         History(self.exchange, self.market).add_to(self.routes)
         Aggregates(self.exchange, self.market).add_to(self.routes)
-        Spot(self.exchange, self.market).add_to(self.routes)
+        FlatFiles(self.exchange, self.market).add_to(self.routes)
+        CorporateActions(self.exchange).add_to(self.routes)
+        self.binance = Binance(self.exchange, self.market)
+        self.binance.add_to(self.routes)
         Control(self).add_to(self.routes)
-        self._session_ends: dict[str, Any] = {}
+        self._session_ends: dict[str, datetime.datetime | None] = {}
+        self.keeper = keeper
+        if keeper is not None:
+            self._restore(keeper)
         self.market.open(self.now_ns())
+
+    def _restore(self, keeper: Keeper) -> None:
+        """Go on with a ledger: no time before its last, and days that have ended meanwhile end now."""
+        told = keeper.restore(self.exchange)
+        if "now" in told and told["now"] > self.clock.now():
+            self.clock.go_to(told["now"])
+        now = self.clock.now()
+        ends = {symbol: self.schedule.closes_at(one, now) for symbol, one in self.exchange.instruments.items()}
+        self._session_ends = ends | told.get("session_ends", {})
+
+    def _keep(self, *, thorough: bool) -> None:
+        """Put on disk what has happened, before anybody is told."""
+        if self.keeper is not None:
+            ends = {symbol: at for symbol, at in self._session_ends.items() if at is not None}
+            self.keeper.save({"now": self.clock.now(), "session_ends": ends}, thorough=thorough)
 
     def now_ns(self) -> int:
         return int(self.clock.seconds() * 1e9)
 
     def open_account(self, key: str, secret: str, cash: Decimal = Decimal(100_000)) -> Account:
-        return self.exchange.open_account(key, secret, cash)
+        account = self.exchange.open_account(key, secret, cash)
+        self._keep(thorough=True)
+        return account
 
     def tick(self) -> None:
         """Let happen what has happened since the last tick: trades, fills, bars, the end of a session."""
         self.market.go_on(self.now_ns())
-        self.stream.minute_over(self.now_ns())
+        self.minutes.over(self.now_ns())
+        self.pairs.second_over(self.now_ns())
         now = self.clock.now()
         for symbol, instrument in self.exchange.instruments.items():
             ends = self._session_ends.setdefault(symbol, self.schedule.closes_at(instrument, now))
             if ends is not None and now >= ends:
                 self.exchange.session_ends(symbol)
                 self._session_ends[symbol] = self.schedule.closes_at(instrument, now)
+        self._keep(thorough=False)
 
     async def run(self) -> None:
         """`tick` for as long as the venue is up."""
@@ -106,7 +148,8 @@ class Venue:
         try:
             request = await web.read(scope, receive)
         except ValueError as error:
-            await web.send(Answer.of({"message": str(error)}, 413), send)
+            status = 413 if isinstance(error, web.TooLarge) else 400
+            await web.send(Answer.of({"message": str(error)}, status), send)
             return
         fault = None
         if not request.path.startswith("/practice"):
@@ -124,23 +167,37 @@ class Venue:
             return UNKNOWN
         handler, parts = found
         self.market.go_on(self.now_ns())  # an order meets the prices of its own moment
-        return handler(Request(request.method, request.path, request.query, request.headers, request.body, parts))
+        answer = handler(replace(request, parts=parts))
+        self._keep(thorough=request.method != "GET")
+        return answer
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
+    def _speaker(self, path: str) -> tuple[str, Talk] | None:
+        """(the stream's name for faults, what speaks there); None for an address without a stream."""
+        if path == UPDATES_STREAM:
+            return "trade_updates", self._updates
+        if path == USER_DATA:
+            return "user_data", self._user_data
+        if path in DATA_STREAMS:
+            return "data", self._data
+        if path == POLYGON_STREAM:
+            return "polygon", self.polygon.talk
+        if path.startswith(BINANCE_STREAMS):
+            return "binance", self.pairs.talk
+        return None
+
     async def _socket(self, scope: Any, receive: Any, send: Any) -> None:
-        path = scope["path"]
-        name = "trade_updates" if path == UPDATES_STREAM else "data"
         await receive()  # websocket.connect
-        if path not in (UPDATES_STREAM, *DATA_STREAMS) or self.faults.of_message(name, "refuse"):
+        found = self._speaker(scope["path"])
+        if found is None or self.faults.of_message(found[0], "refuse"):
             await send({"type": "websocket.close", "code": 1008})
             return
+        name, talk = found
         await send({"type": "websocket.accept"})
         connection = Connection(name, self.faults, send)
         writing = asyncio.create_task(connection.write())
-        reading = asyncio.create_task(
-            self._updates(connection, receive) if path == UPDATES_STREAM else self._data(connection, scope, receive)
-        )
+        reading = asyncio.create_task(talk(connection, scope, _messages(receive)))
         try:
             await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -148,31 +205,37 @@ class Venue:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
-            if connection.is_cut:
-                with contextlib.suppress(Exception):  # it is gone already
-                    await send({"type": "websocket.close", "code": 1011})
+            with contextlib.suppress(Exception):  # it is gone already
+                await send({"type": "websocket.close", "code": 1011 if connection.is_cut else 1008})
 
-    async def _updates(self, connection: Connection, receive: Any) -> None:
+    async def _updates(self, connection: Connection, scope: Any, messages: AsyncIterator[str | bytes]) -> None:
         account: Account | None = None
         try:
-            async for data in _messages(receive):
+            async for data in messages:
                 account = await self.updates.talk(connection, data, account)
         finally:
             self.updates.gone(connection)
 
-    async def _data(self, connection: Connection, scope: Any, receive: Any) -> None:
+    async def _user_data(self, connection: Connection, scope: Any, messages: AsyncIterator[str | bytes]) -> None:
+        try:
+            async for data in messages:
+                await self.binance.events.hear(connection, data)
+        finally:
+            self.binance.events.gone(connection)
+
+    async def _data(self, connection: Connection, scope: Any, messages: AsyncIterator[str | bytes]) -> None:
         packs = any(n == b"content-type" and b"msgpack" in value for n, value in scope["headers"])
         client = Client(self.stream, connection, packs=packs)
         await client.greet()
         self.stream.clients.append(client)
         try:
-            async for data in _messages(receive):
+            async for data in messages:
                 await client.hear(data)
         finally:
             self.stream.gone(client)
 
 
-async def _messages(receive: Callable[[], Any]) -> Any:
+async def _messages(receive: Callable[[], Any]) -> AsyncIterator[str | bytes]:
     """What the client says, until it goes."""
     while True:
         message = await receive()

@@ -34,10 +34,16 @@ async def serve(server: uvicorn.Server, venue: Venue, sockets: list[socket.socke
             await moving
 
 
+def tcp_socket() -> socket.socket:
+    """To listen on. The protocol is named so that asyncio sends at once: else each answer of a connection that is kept
+    waits 40 ms for the client's acknowledgement of its head."""
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+
+
 @contextlib.contextmanager
 def in_thread(venue: Venue, port: int = 0) -> Iterator[str]:
     """Serve it while the block runs; gives "127.0.0.1:<port>". port 0: any free one."""
-    listening = socket.socket()
+    listening = tcp_socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
     server = uvicorn.Server(config(venue))

@@ -46,7 +46,7 @@ class Connection:
                 self._mute_until = now + fault.seconds
             if now < self._mute_until or (fault is not None and fault.kind == "lose"):
                 continue
-            if fault is not None and fault.kind == "swap":
+            if fault is not None and fault.kind == "swap" and self._swapped is None:
                 self._swapped = message
                 continue
             await self._write(message)

@@ -12,6 +12,10 @@ from urllib.parse import parse_qsl
 MAX_BODY = 1_000_000
 
 
+class TooLarge(ValueError):
+    """A body that nobody reads to its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """query: the last value of each name. parts: what the route's pattern named."""
@@ -63,13 +67,13 @@ class Routes:
 
 
 async def read(scope: Mapping[str, Any], receive: Any) -> Request:
-    """The whole request. Raises ValueError for a body above `MAX_BODY`."""
+    """The whole request. Raises TooLarge for a body above `MAX_BODY`, ValueError for a query that is no text."""
     body = b""
     while True:
         message = await receive()
         body += message.get("body", b"")
         if len(body) > MAX_BODY:
-            raise ValueError("the body is too large")
+            raise TooLarge("the body is too large")
         if not message.get("more_body"):
             break
     raw = scope["query_string"].decode()

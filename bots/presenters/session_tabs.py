@@ -11,8 +11,9 @@ from django.http import QueryDict
 
 from bots import selectors, words
 from bots.forms import SettingsForm
-from bots.models import Order, Position, SessionCommand, SessionEvent, SessionSettings, TradingSession
+from bots.models import Mode, Order, Position, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.orders import GROUPS
+from bots.selectors import returns
 from bots.states import OVER
 from strategies import session_settings
 
@@ -39,6 +40,7 @@ def _overview(session: TradingSession, query: QueryDict) -> dict[str, Any]:
         "positions": _held(session),
         "closing": closing(session),
         "trades": session.trades.select_related("order").order_by("-executed_at", "-pk")[:LATEST],
+        "returns": returns.of_session(session) if session.mode == Mode.LIVE else None,
     }
 
 

@@ -64,7 +64,8 @@ class Left:
 
 def live_sessions(user: User) -> QuerySet[TradingSession]:
     """What runs, would run, or needs its owner, newest first; each with `heard_at` (see `with_sign`)."""
-    return with_sign(TradingSession.objects.filter(owner=user, state__in=LIVE).select_related("bot"))
+    rows = TradingSession.objects.filter(owner=user, state__in=LIVE)
+    return with_sign(rows.select_related("bot", "broker_account"))
 
 
 def with_sign(rows: QuerySet[TradingSession]) -> QuerySet[TradingSession]:
@@ -75,7 +76,9 @@ def with_sign(rows: QuerySet[TradingSession]) -> QuerySet[TradingSession]:
 
 def get(user: User, session_id: int) -> TradingSession:
     """One session of the user, with its bot and `heard_at`. Raises NotFound for anybody else's and unknown ids."""
-    found = with_sign(TradingSession.objects.filter(owner=user, pk=session_id).select_related("bot")).first()
+    found = with_sign(
+        TradingSession.objects.filter(owner=user, pk=session_id).select_related("bot", "broker_account")
+    ).first()
     if found is None:
         raise NotFound()
     return found

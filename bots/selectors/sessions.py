@@ -31,7 +31,7 @@ def sessions(
     sort: one of `SESSION_SORTS`, "-" before it falls.
     search: words, each part of the name, the bot's name, the strategy or a symbol.
     """
-    rows = with_top(TradingSession.objects.filter(owner=user).select_related("bot"))
+    rows = with_top(TradingSession.objects.filter(owner=user).select_related("bot", "broker_account"))
     if state:
         rows = rows.filter(state=state)
     if active is not None:

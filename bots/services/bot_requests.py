@@ -88,6 +88,8 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
         declared = catalogue.get(strategy)
         if symbols:
             reader.attempt(None, reading.refuse_symbols, declared, symbols)
+            if parameters:
+                reader.attempt(None, reading.refuse_together, declared, parameters, symbols)
         settings = session_settings.as_json(session_settings.preset()) | columns["settings"]
         reader.attempt(None, reading.refuse_settings, declared, parameters, settings)
     reader.finish()

@@ -10,10 +10,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import BrokerAccount, User
 from bots import selectors
+from bots.live.hurry import refuse_hurry
 from bots.models import Bot, Mode
-from bots.services import feeds
+from bots.services import at_broker, feeds
 from engine.errors import Fault, InputError
 from marketdata.columns import SECOND, TIMEFRAME_NS
 from strategies import catalogue, readers, reading, session_settings, timeframes
@@ -26,10 +27,12 @@ FIELDS = (
     "mode", "initial_cash", "symbols", "timeframe", "match_timeframe", "strategy", "saved_strategy_id",
     "custom_strategy_id", "model_id", "strategy_parameters", "preset", "settings", "feed", "feed_options",
     "scheduled_end_time", "bot_id", "broker_account_id", "name", "confirm_cautions",
+    "passport_override",
 )  # fmt: skip
 TIMEFRAMES = tuple(TIMEFRAME_NS)
 MIN_CASH, MAX_CASH = 1, 1_000_000_000_000
 MAX_SYMBOLS, MAX_SYMBOL_LENGTH, MAX_NAME = 50, 24, 80
+MIN_REASON, MAX_REASON = 10, 300
 LONGEST = timedelta(days=5 * 366)
 _MAX_ID = 2**63 - 1
 # What says which strategy is to run. Without any of them a bot runs its own.
@@ -41,6 +44,8 @@ class SessionRequest:
     """A cleaned request. Money is Decimal; `settings` holds every setting, JSON-ready.
 
     scheduled_end_time: aware, None: until somebody stops it. cautions: what is unusual; confirmed: run it all the same.
+    account: whose orders a LIVE session sends; None on paper. passport_override: why it may trade real money without a
+    passing passport; "" where nothing was said.
     """
 
     initial_cash: Decimal
@@ -59,17 +64,23 @@ class SessionRequest:
     custom_strategy: CustomStrategy | None
     cautions: tuple[Fault, ...]
     confirmed: bool
+    mode: str = Mode.PAPER
+    account: BrokerAccount | None = None
+    passport_override: str = ""
 
 
 def clean(user: User, payload: Any) -> SessionRequest:
     """The request with its defaults, a bot's or a saved strategy's values under what was sent; nothing is written.
 
-    The trees of a custom strategy are copied. Raises InputError with every fault, NotFound for a bot or strategy that
-    is not the user's, NotAllowed for conditions on a tier without them (a bot's own indicator rules are for everybody),
-    Unprocessable for what cannot run (live trading, models, a custom strategy that is off or failed its check).
+    The trees of a custom strategy are copied. Raises InputError with every fault, NotFound for a bot, strategy
+    or broker account that is not the user's, NotAllowed for conditions on a tier without them (a bot's own indicator
+    rules are for everybody), Conflict for an account that is not in use, Unprocessable for what cannot run (real money
+    where it is off, models, a custom strategy that is off or failed its check). Which symbols a broker lists, and what
+    cash is free there, is looked at when the session is started.
     """
     raw = dict(readers.strict(readers.mapping, "", payload))
     refuse_unavailable(raw)
+    mode, account = at_broker.read_mode(user, raw)
     bot, saved = _bot(user, raw), _saved(user, raw)
     as_bot = bot is not None and all(raw.get(name) is None for name in _CHOICES)
     custom = None
@@ -84,7 +95,10 @@ def clean(user: User, payload: Any) -> SessionRequest:
             gate.refuse_unfit(custom, bot.strategy_parameters)
     elif saved is not None:
         raw = with_saved(raw, saved)
-    request = _read(user, raw, bot, saved, custom)
+    request = replace(_read(user, raw, bot, saved, custom, account), mode=mode, account=account)
+    if account is not None:
+        at_broker.refuse_what_needs_matching(request.feed, request.strategy, request.settings)
+        refuse_hurry(request.feed, request.feed_options)
     if not (as_bot and bot is not None and bot.indicators):
         gate.check_tier(user, request.strategy, request.strategy_parameters)
     return request
@@ -123,23 +137,19 @@ def with_saved(raw: dict[str, Any], saved: UserStrategy) -> dict[str, Any]:
 
 def refuse_unavailable(raw: Mapping[str, Any]) -> None:
     """Raises Unprocessable for what no session can do yet."""
-    if raw.get("mode") is not None:
-        mode = readers.strict(readers.choice, "mode", raw["mode"], choices=Mode.values)
-        if mode == Mode.LIVE:
-            raise _not_yet("mode", "live_not_available", "No broker is connected yet.", "Send mode: PAPER")
-    for field in ("model_id", "broker_account_id"):
-        if raw.get(field) is not None:
-            readers.strict(readers.integer, field, raw[field], low=1, high=_MAX_ID)
     if raw.get("model_id") is not None:
+        readers.strict(readers.integer, "model_id", raw["model_id"], low=1, high=_MAX_ID)
         hint = "Choose a strategy of the catalogue"
         raise _not_yet("model_id", "models_not_available", "Models cannot run yet.", hint)
-    if raw.get("broker_account_id") is not None:
-        hint = "Leave it out: a paper session needs no account"
-        raise _not_yet("broker_account_id", "live_not_available", "No broker is connected yet.", hint)
 
 
 def _read(
-    user: User, raw: dict[str, Any], bot: Bot | None, saved: UserStrategy | None, custom: CustomStrategy | None
+    user: User,
+    raw: dict[str, Any],
+    bot: Bot | None,
+    saved: UserStrategy | None,
+    custom: CustomStrategy | None,
+    account: BrokerAccount | None,
 ) -> SessionRequest:
     reader = readers.Reader(raw)
     reader.refuse_unknown(FIELDS)
@@ -152,18 +162,24 @@ def _read(
     timeframe, match_timeframe = read_timeframes(reader)
     if strategy and parameters:
         reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)
+    if strategy and parameters and symbols:
+        reader.attempt(None, reading.refuse_together, catalogue.get(strategy), parameters, symbols)
     preset = reader.read("preset", session_settings.DEFAULT_PRESET, readers.preset)
     sent = raw.get("settings")
     settings = reader.attempt({}, readers.settings, preset, {} if sent is None else sent)
     if strategy and settings:
         reader.attempt(None, reading.refuse_settings, catalogue.get(strategy), parameters, settings)
-    feed, options = read_feed(user, reader, symbols, match_timeframe or timeframe)
+    feed, options = read_feed(user, reader, symbols, match_timeframe or timeframe, account)
     now = timezone.now()
     cash = reader.read("initial_cash", Decimal(100_000), readers.money, low=MIN_CASH, high=MAX_CASH)
     ends = reader.read("scheduled_end_time", None, readers.moment, low=now, high=now + LONGEST)
     called = custom.name[:MAX_NAME] if custom is not None else ""
     name = reader.read("name", called, readers.text, max_length=MAX_NAME)
     confirmed = reader.read("confirm_cautions", False, readers.boolean)
+    override = reader.read("passport_override", "", readers.text, max_length=MAX_REASON)
+    if 0 < len(override) < MIN_REASON:
+        text = "Say in a sentence why it may trade real money without a passing passport"
+        reader.fault("passport_override", "out_of_range", text, f"{MIN_REASON} to {MAX_REASON} characters")
     reader.finish()
     calendar = feeds.calendar(user, feed, options, symbols)
     values = session_settings.clean(settings)
@@ -188,6 +204,7 @@ def _read(
         custom_strategy=custom,
         cautions=(*cautions, *gate.unusual(strategy, parameters, values, custom)),
         confirmed=confirmed,
+        passport_override=override,
     )
 
 
@@ -219,16 +236,25 @@ def read_timeframes(reader: readers.Reader) -> tuple[str, str]:
 
 
 def read_feed(
-    user: User, reader: readers.Reader, symbols: tuple[str, ...], timeframe: str
+    user: User,
+    reader: readers.Reader,
+    symbols: tuple[str, ...],
+    timeframe: str,
+    account: BrokerAccount | None = None,
 ) -> tuple[str, dict[str, Any]]:
-    """(feed, its options) of a request whose finest timeframe is `timeframe`; faults are kept by the reader."""
+    """(feed, its options) of a request whose finest timeframe is `timeframe`; faults are kept by the reader.
+
+    account: that of a LIVE session.
+    """
     named = reader.raw.get("feed") is not None
     feed = reader.read("feed", "", readers.choice, choices=feeds.FEEDS)
     options = reader.read("feed_options", {}, readers.mapping)
     if not symbols or (named and not feed):
         return feed, {}
-    feed = feed or reader.attempt("", feeds.default, symbols)
-    return feed, reader.attempt({}, feeds.clean_options, user, feed, options, symbols, timeframe) if feed else {}
+    feed = feed or reader.attempt("", feeds.default, symbols, timeframe, account)
+    if not feed:
+        return feed, {}
+    return feed, reader.attempt({}, feeds.clean_options, user, feed, options, symbols, timeframe, account)
 
 
 def _bot(user: User, raw: Mapping[str, Any]) -> Bot | None:

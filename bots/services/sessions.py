@@ -18,13 +18,14 @@ from accounts.models import User
 from accounts.services import audit
 from accounts.services.notifications import post_event
 from bots import selectors
+from bots.live import reserve
 from bots.models import Bot, Mode, Order, PaperOrder, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.orders import WORKING, OrderState
-from bots.services import feeds
+from bots.services import at_broker, feeds
 from bots.services.requests import SessionRequest, clean
 from bots.settings_columns import from_columns, to_columns
 from bots.states import OVER, SessionState, check_move
-from strategies import catalogue, readers, session_settings
+from strategies import catalogue, proving, readers, session_settings
 from tradingsite.lib.errors import Conflict, Unprocessable
 
 Wanted, Policy = TradingSession.Wanted, TradingSession.StopPolicy
@@ -37,7 +38,11 @@ def start(user: User, payload: Any, idempotency_key: str | None = None) -> tuple
     payload: the body of POST /api/trading/sessions/start (`bots.services.requests`). With ``bot_id``, a session of that
     bot which is active already is the answer. idempotency_key: sent twice with the same request it gives the same row.
     Raises InputError (400), Unprocessable (422: not available yet, cautions to be confirmed), QuotaExceeded (403, names
-    the active sessions), NotAllowed (403, the tier), NotFound, Conflict (409, the key was used for another request).
+    the active sessions), NotAllowed (403, the tier), NotFound, Conflict (409: the key was used for another request, the
+    broker account is not in use). LIVE besides: Unprocessable for symbols that the venue does not trade, for more
+    cash than is free on the account and, with real money, for a choice without a passing passport
+    (`strategies.proving`), Unavailable (503) where the venue does not answer. Whether the password must be
+    given once more is the caller's to ask (`accounts.services.stepup`).
     """
     key = readers.idempotency_key(idempotency_key)
     request = clean(user, payload)
@@ -47,6 +52,8 @@ def start(user: User, payload: Any, idempotency_key: str | None = None) -> tuple
             code="needs_confirmation",
             faults=request.cautions,
         )
+    if request.account is not None and (key is None or not _is_known(user, key)):
+        at_broker.refuse_unknown_symbols(request.account, request.symbols)
     return create(user, request, key)
 
 
@@ -67,11 +74,15 @@ def create(user: User, request: SessionRequest, key: str | None = None) -> tuple
                 return running, False
         _refuse_where_stopped(user, len(active := selectors.active_ids(user)))
         quotas.check_session(locked, active)
+        if request.account is not None:
+            _refuse_unproven(user, request)
+            reserve.refuse_beyond(request.account, request.initial_cash)
         session = TradingSession.objects.create(
             owner=user,
             bot=request.bot,
             name=request.name,
-            mode=Mode.PAPER,
+            mode=request.mode,
+            broker_account=request.account,
             state=_S.SCHEDULED,
             initial_cash=request.initial_cash,
             cash=request.initial_cash,
@@ -92,6 +103,9 @@ def create(user: User, request: SessionRequest, key: str | None = None) -> tuple
         settings = to_columns(session_settings.clean(request.settings))
         SessionSettings.objects.create(session=session, version=1, changed_by=user, **settings)
         log(session, "state", "Scheduled: waits for a host", by=user)
+        if request.account is not None and request.account.is_real_money and request.passport_override:
+            why = request.passport_override
+            log(session, "passport", "Started without asking for a passing passport", by=user, reason=why)
         _tell_webhook(user, session)
         nudge(session.pk)
     return session, True
@@ -214,6 +228,20 @@ def _tell_webhook(user: User, session: TradingSession) -> None:
     post_event(user, "session_created", facts, title=f"{session} was created", session_id=session.pk)
 
 
+def _refuse_unproven(user: User, request: SessionRequest) -> None:
+    """Raises Unprocessable where real money would follow what no passport vouches for, and nobody says why it may."""
+    if request.account is None or not request.account.is_real_money or request.passport_override:
+        return
+    choice = proving.Choice(
+        strategy=request.strategy,
+        parameters=request.strategy_parameters,
+        symbols=request.symbols,
+        timeframe=request.timeframe,
+        settings=request.settings,
+    )
+    proving.refuse_without(user, choice)
+
+
 def _refuse_where_stopped(user: User, active: int) -> None:
     """Raises Conflict while a kill switch is on, or when the user's own limit of sessions is reached."""
     blocked = account_selectors.entries_blocked(user)
@@ -289,6 +317,11 @@ def _clear_paper_venue(session: TradingSession) -> None:
     )
 
 
+def _is_known(user: User, key: str) -> bool:
+    """Whether a session was started with this key already."""
+    return TradingSession.objects.filter(owner=user, idempotency_key=key).exists()
+
+
 def _is_of(session: TradingSession, request: SessionRequest) -> bool:
     """Whether the request is the one that made the session."""
     bot: Bot | None = request.bot
@@ -298,9 +331,10 @@ def _is_of(session: TradingSession, request: SessionRequest) -> bool:
         and session.strategy == request.strategy
         and session.strategy_parameters == request.strategy_parameters
         and (session.timeframe, session.match_timeframe) == (request.timeframe, request.match_timeframe)
-        and (session.feed, feeds.unsealed(session.feed_options)) == (request.feed, request.feed_options)
+        and (session.feed, feeds.unsealed(session.feed_options)) == (request.feed, feeds.unsealed(request.feed_options))
         and session.scheduled_end_time == request.scheduled_end_time
         and session.bot_id == (bot.pk if bot else None)
         and session.name == request.name
+        and (session.mode, session.broker_account) == (request.mode, request.account)
         and session_settings.as_json(from_columns(session.settings_versions.get(version=1))) == request.settings
     )

@@ -6,8 +6,10 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.models import BrokerAccount, User
 from bots import words
 from bots.models import Order, TradingSession
+from bots.selectors.brokers import environments_of_live
 from tradingsite.lib.templatetags.ui import icon
 
 register = template.Library()
@@ -60,8 +62,42 @@ def order_pill(order: Order) -> SafeString:
 
 @register.simple_tag
 def mode_badge(session: TradingSession) -> SafeString:
-    """PAPER, or LIVE that nobody overlooks."""
-    return format_html('<span class="mode mode-{}">{}</span>', session.mode.lower(), session.mode)
+    """PAPER, or LIVE with what money it is; real money is told by word, colour and border."""
+    if session.broker_account is None:
+        return format_html('<span class="mode mode-paper">{}</span>', session.mode)
+    return account_mode(session.broker_account)
+
+
+@register.simple_tag
+def account_mode(account: BrokerAccount) -> SafeString:
+    """The badge of whatever trades LIVE on this account."""
+    return _live_badge(account.environment)
+
+
+@register.simple_tag
+def trading_mode(user: User) -> SafeString:
+    """The badge of the frame: what the most dangerous session of this user trades with."""
+    environments = environments_of_live(user)
+    for environment in ("LIVE", "PAPER", "PRACTICE"):
+        if environment in environments:
+            return _live_badge(environment)
+    return format_html('<span class="mode mode-paper" title="{}">PAPER</span>', words.ALL_PAPER)
+
+
+@register.simple_tag
+def money_badge(account: BrokerAccount) -> SafeString:
+    """What money is on this account."""
+    return _badge(account.environment, "")
+
+
+def _live_badge(environment: str) -> SafeString:
+    return _badge(environment, "LIVE · ")
+
+
+def _badge(environment: str, before: str) -> SafeString:
+    word, text = words.MONEY[environment]
+    css = "live" if environment == "LIVE" else "practice"
+    return format_html('<span class="mode mode-{}" title="{}">{}{}</span>', css, text, before, word)
 
 
 @register.simple_tag

@@ -57,6 +57,7 @@ class LimitsForm:
     sessions: Field
     groups: list[Group]
     errors: list[str] = field(default_factory=list)
+    password_error: str = ""  # why the password is asked for, where it is
 
     @classmethod
     def of(cls, envelope: RiskEnvelope) -> LimitsForm:
@@ -96,7 +97,7 @@ class LimitsForm:
 
     @property
     def is_wrong(self) -> bool:
-        return bool(self.errors) or any(each.error for each in self.fields)
+        return bool(self.errors or self.password_error) or any(each.error for each in self.fields)
 
     def check(self) -> dict[str, Any] | None:
         """The limits as `accounts.services.risk.set_envelope` takes them; None, with errors, where one is wrong."""
@@ -116,6 +117,10 @@ class LimitsForm:
         except InputError as refusal:
             self._place(refusal)
         return None if self.is_wrong else values
+
+    def ask_password(self, why: str) -> None:
+        """Show the control for it, with these words."""
+        self.password_error = why
 
     def _place(self, refusal: InputError) -> None:
         """Each fault at its control; the first one there stays."""

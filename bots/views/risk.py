@@ -11,11 +11,13 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts import selectors as account_selectors
 from accounts.models import RiskEnvelope, User
 from accounts.services import risk as account_risk
+from accounts.services import stepup
 from bots import selectors
 from bots.models import TradingSession
 from bots.selectors import records
@@ -23,7 +25,7 @@ from bots.selectors import risk as reads
 from bots.services import emergency, sessions
 from bots.views.limits_form import LimitsForm
 from engine.errors import InputError
-from tradingsite.lib.errors import Conflict
+from tradingsite.lib.errors import ApiError, Conflict
 from tradingsite.lib.templatetags.figures import MINUS
 
 NEAR_PCT, FULL_PCT = 80.0, 100.0
@@ -104,15 +106,23 @@ def progress(request: HttpRequest) -> HttpResponse:
     return render(request, "bots/risk_progress.html", shown)
 
 
+@sensitive_post_parameters("password")
 @login_required
 @require_POST
 def limits(request: HttpRequest) -> HttpResponse:
     """Saves the limits over all bots; what was typed stays where something is wrong with it."""
     form = LimitsForm.sent(request.POST)
     values = form.check()
-    if values is None:
+    status = 200 if values is not None else 400
+    if values is not None and account_risk.loosens(request.user, values):
+        try:
+            stepup.require(request, request.POST.get("password", ""), what="raising a limit over real money")
+        except (InputError, ApiError) as refusal:
+            form.ask_password(refusal.faults[0].message if isinstance(refusal, InputError) else str(refusal))
+            status = getattr(refusal, "status", 400)
+    if values is None or status != 200:
         envelope = account_selectors.risk_envelope(request.user)
-        return render(request, "bots/risk.html", _shown(request.user, envelope, form), status=400)
+        return render(request, "bots/risk.html", _shown(request.user, envelope, form), status=status)
     account_risk.set_envelope(request.user, values)
     messages.success(request, "Limits saved. Running sessions keep to them from their next decision on.")
     return redirect("risk")

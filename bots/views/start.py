@@ -9,11 +9,17 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts import selectors as account_selectors
+from accounts.models import BrokerAccount
+from accounts.services import stepup
 from bots import selectors, services
 from bots.forms import BotForm, SessionForm
 from bots.forms.market import SIMULATED, MarketForm
+from bots.models import Mode
+from bots.services import feeds, real_money
 from engine.errors import InputError
 from marketdata import selectors as market
 from strategies.run_form import CUSTOM, SAVED
@@ -35,26 +41,31 @@ FIRST = {
 }
 
 
+@sensitive_post_parameters("password")
 @login_required
 @require_http_methods(["GET", "POST"])
 def new_session(request: HttpRequest) -> HttpResponse:
-    """GET: the form, filled in from ``?from=`` (an earlier session), ``?strategy=``, ``?saved=``, ``?custom=`` or
-    ``?symbol=``.
+    """GET: the form, filled in from ``?from=`` (an earlier session), ``?strategy=``, ``?saved=``, ``?custom=``,
+    ``?symbol=`` or ``?account=`` (live there).
 
     POST: starts it and goes to its page; when it is refused, the form comes back with what was typed.
     """
+    fresh = stepup.is_fresh(request)
     if request.method == "GET":
-        return render(request, "bots/start.html", {"form": _prefilled(request), "key": uuid.uuid4().hex})
+        blank = {"form": _prefilled(request), "key": uuid.uuid4().hex, "fresh": fresh}
+        return render(request, "bots/start.html", blank)
     form = SessionForm.from_request(request.user, request.POST)
     drawn = request.POST.get("key", "")[:64] or uuid.uuid4().hex
     confirmed = request.POST.get("confirm_cautions") == "true"
-    shown: dict[str, Any] = {"form": form, "key": drawn, "confirmed": confirmed}
+    shown: dict[str, Any] = {"form": form, "key": drawn, "confirmed": confirmed, "fresh": fresh}
     body = form.check()
     if form.errors or form.other_errors:
         return render(request, "bots/start.html", shown, status=400)
     try:
+        real_money.confirm_on_page(request, body)
         key = form.key(drawn, body)
-        session, _ = services.sessions.start(request.user, {**body, "confirm_cautions": confirmed}, key)
+        sent = {**body, "confirm_cautions": confirmed, "passport_override": request.POST.get("passport_override")}
+        session, _ = services.sessions.start(request.user, sent, key)
     except InputError as error:
         form.refuse(error.faults)
         return render(request, "bots/start.html", shown, status=400)
@@ -86,6 +97,8 @@ def _prefilled(request: HttpRequest) -> SessionForm:
         values["symbols"] = list(SIMULATED[:1])
     elif not all(symbol.startswith("SIM-") for symbol in values["symbols"]):
         values["feed"] = "replay"
+    if asked.get("account", "").isdecimal():
+        values |= _at(account_selectors.broker_account(request.user, int(asked["account"])))
     if asked.get("saved", "").isdecimal():
         values["strategy"] = f"{SAVED}{asked['saved']}"
     elif asked.get("custom", "").isdecimal():
@@ -101,16 +114,30 @@ def _prefilled(request: HttpRequest) -> SessionForm:
     return form if known else SessionForm(request.user, {"symbols": values["symbols"]})
 
 
+def _at(account: BrokerAccount) -> dict[str, Any]:
+    """What the form of a live session on this account begins with: the broker's own prices, where it tells any."""
+    values: dict[str, Any] = {"mode": Mode.LIVE.value, "broker_account_id": str(account.pk)}
+    if account.kind in feeds.LIVE:
+        values["feed"] = account.kind
+    if account.environment != BrokerAccount.Environment.PRACTICE:
+        values["symbols"] = []  # what trades there is for the person to say
+    return values
+
+
 @login_required
 @require_GET
 def form_part(request: HttpRequest) -> HttpResponse:
-    """The parameters of the strategy, the settings of the preset, or the options of the feed that was just picked."""
+    """What belongs to what was just picked: the strategy's parameters, the preset's settings, the feed's options, the
+    accounts of a live session."""
     chosen = QueryDict(mutable=True)
-    chosen.update({key: request.GET[key] for key in ("strategy", "preset", "feed") if key in request.GET})
+    picked = ("strategy", "preset", "feed", "mode", "broker_account_id")
+    chosen.update({key: request.GET[key] for key in picked if key in request.GET})
     form = SessionForm.from_request(request.user, chosen)
     part = request.GET.get("part")
     if part == "settings":
         return render(request, "strategies/parts/settings.html", {"form": form})
+    if part == "mode":
+        return render(request, "bots/parts/mode.html", {"form": form, "fresh": stepup.is_fresh(request)})
     if part == "feed":
         return render(request, "bots/parts/feed_options.html", {"form": form})
     own_settings = bool(form.saved and form.saved.settings)

@@ -147,9 +147,10 @@ def _of_size(facts: Any, rules: Rules, outside: OutsideExposure, symbol: str) ->
     units, lot = float(facts["qty"]), float(facts["lot"])
     if refused in ("size_zero", ""):
         yield Gate("size_zero", units, lot, refused == "", f"{units:g} units, at least {lot or 'some'} are asked for")
-    cost = units * px
+    cost = asked if refused == "no_cash" else units * px
+    ok = float(facts["fits"]) > 0.0 or (units == 0.0 and refused != "no_cash")
     text = f"{float(facts['free']):.2f} of cash is free, {cost:.2f} is asked for before commission"
-    yield Gate("no_cash", float(facts["free"]), cost, float(facts["fits"]) > 0.0 or units == 0.0, text)
+    yield Gate("no_cash", float(facts["free"]), cost, ok, text)
 
 
 def _of_caps(

@@ -157,13 +157,14 @@ def unpack(data: bytes, kind: Mapping[str, Any]) -> tuple[Essence, Rules, Costs]
                 "close the session with the version that wrote it, or rebuild it by replaying its bars",
             )
         )
-    changed = [name for name, value in kind.items() if header["kind"].get(name) != value]
+    theirs: dict[str, Any] = header["kind"]
+    changed = [name for name in {**kind, **theirs} if theirs.get(name) != kind.get(name)]
     if changed:
         raise InputError(
             Fault(
                 f"checkpoint.{name}",
                 "version_changed",
-                f"was {header['kind'].get(name)!r}, the portfolio has {kind[name]!r}",
+                f"was {theirs.get(name)!r}, the portfolio has {kind.get(name)!r}",
                 "make the portfolio as it was when the checkpoint was written",
             )
             for name in changed

@@ -11,21 +11,22 @@ from engine.backtest import build_result, read_cash
 from engine.bars import Bars
 from engine.errors import Fault, InputError
 from engine.exchange import ROUND_THE_CLOCK, periods_per_year
+from engine.external import step_without_matching
 from engine.groups import Legs, read_groups
 from engine.interventions import ALL_SYMBOLS, CANCEL_ENTRY, intervene
+from engine.portfolio.broker import FilledByBroker, refuse_quotes, refuse_rules
 from engine.portfolio.columns import FIRST_CAPACITY, Columns
 from engine.portfolio.gates import Gate, Size, facts_of, gates_of, size_of
 from engine.portfolio.inputs import check_step, read_blocks
 from engine.portfolio.keeping import Essence, essence, pack, unpack
 from engine.portfolio.reports import Reports
 from engine.portfolio.settings import refuse_change, stepped_settings, switch
-from engine.portfolio.views import OpenPosition, OutsideExposure, StepLog, WorkingOrder
+from engine.portfolio.views import OutsideExposure, StepLog
 from engine.result import Result
 from engine.rules import Costs, Rules
 from engine.step import advance
 from engine.types import (
     BUY,
-    BY_QUOTE,
     NANOS_PER_DAY,
     REASON_NAMES,
     REQUEST_REASONS,
@@ -38,16 +39,18 @@ from engine.world import Logs, World, feed_records, fresh_book, fresh_holdings
 _TRIM_AFTER: Final = FIRST_CAPACITY - 1  # steps; before any column would grow
 
 
-class Portfolio:
+class Portfolio(FilledByBroker):
     """The state of one portfolio and its `step`.
 
     bars: one Bars a symbol for its timeframe, calendar and lot size; their rows are not traded, they may be empty.
     finer_matching: as match_bars in simulate(): the steps are fine bars, and the symbols that a step gives signals for
         are those whose decision bar ends with it.
     legs: groups of symbols; the entries of one group that one step decides are all placed, or none.
+    external_fills: a broker fills, not the simulated venue: `step` marks, protects and decides; executions come in
+        between steps, by the methods of FilledByBroker. docs/fills.md section 18.
     keep_history: False lets `step` call `trim` by itself, so that a portfolio may live for years in the same memory.
 
-    Raises InputError for bars, cash or legs that make no sense.
+    Raises InputError for bars, cash or legs that make no sense, and for rules that no broker can follow.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Portfolio:
         starting_cash: float = 100_000.0,
         finer_matching: bool = False,
         legs: Legs = (),
+        external_fills: bool = False,
         keep_history: bool = True,
     ) -> None:
         if not bars or len({one.timeframe for one in bars.values()}) != 1:
@@ -67,7 +71,9 @@ class Portfolio:
         self.rules, self.costs = rules or Rules(), costs or Costs()
         self._markets = [bars[symbol] for symbol in self.symbols]
         self._by_name = dict(zip(self.symbols, self._markets, strict=True))
-        self._finer, self._keeps = finer_matching, keep_history
+        self._finer, self._keeps, self._external = finer_matching, keep_history, external_fills
+        if external_fills:
+            refuse_rules(self.rules)
         self._groups = read_groups(legs, self.symbols)
         self._one_calendar = len({one.calendar for one in self._markets}) == 1
         self._steps = 0  # rows of times; `_done` counts those that were trimmed too
@@ -110,6 +116,8 @@ class Portfolio:
         """
         signals = signals or {}
         checked = check_step(ts, bars, signals, self._by_name, self.last_ts)
+        if self._external:
+            refuse_quotes(checked)
         blocks = read_blocks(blocked, self._index) if blocked else {}
         days = [self._look_up(self._index[symbol], ts) for symbol in checked]
         if blocks or outside or self._surrounded:
@@ -125,7 +133,7 @@ class Portfolio:
             self._times = _doubled(self._times)
             self._rebind()
         self._times[self._steps] = ts
-        while advance(self._world.handle, self._steps, self._steps + 1, last) == self._steps:
+        while not self._advance(last):
             self._reports.make_room()
         self._steps += 1
         self._done += 1
@@ -134,14 +142,23 @@ class Portfolio:
             self.trim()
         return log
 
+    def _advance(self, last: bool) -> bool:
+        """Let the kernel do one step; False if a result buffer is full."""
+        if self._external:
+            return bool(step_without_matching(self._world.handle, self._steps))
+        return int(advance(self._world.handle, self._steps, self._steps + 1, last)) > self._steps
+
     def change_rules(self, rules: Rules, costs: Costs | None = None) -> None:
         """Go on by other rules and costs (None: the same costs), from the next decision on; docs/fills.md section 15.
 
         A working entry and an open position keep what the entry was decided with. Raises InputError (conflict) for
-        another `fill_at`, which would turn the meaning of the working orders; then nothing was done.
+        another `fill_at`, which would turn the meaning of the working orders, and as at the start; then nothing was
+        done.
         """
         costs = costs or self.costs
         refuse_change(self.rules, rules)
+        if self._external:
+            refuse_rules(rules)
         old, self.rules = self.rules, rules
         if old == rules and costs == self.costs:
             return
@@ -180,15 +197,6 @@ class Portfolio:
         changed, as `request_exit` does. Raises InputError for an unknown symbol."""
         return self._intervene(symbol, CANCEL_ENTRY)
 
-    def positions(self) -> list[OpenPosition]:
-        """What is held, in name order, at the last marks."""
-        holdings = self._world.holdings
-        return [OpenPosition.of(self.symbols[s], holdings[s]) for s in np.flatnonzero(holdings["qty"])]
-
-    def working_orders(self) -> list[WorkingOrder]:
-        """Working orders by serial."""
-        return [WorkingOrder.of(row, self.symbols) for row in self._reports.orders(self._reports.working())]
-
     def gates(self, symbol: str, side: int = 1) -> list[Gate]:
         """What an entry of `symbol` meets, gate by gate in the order in which they are asked: the entry that the last
         step decided upon, or one on this side (+1, -1) decided at its close. Only gates that are switched on, and cash;
@@ -200,51 +208,6 @@ class Portfolio:
         """The size of such an entry; None before the symbol's first bar. Raises InputError."""
         facts = self._facts(symbol, side)
         return None if facts is None else size_of(facts)
-
-    def exits_due(self) -> dict[str, str]:
-        """The symbols whose position has an exit order at work, and why. A quote is none: it may rest for ever."""
-        quote = REASON_NAMES[BY_QUOTE]
-        orders = self.working_orders()
-        return {order.symbol: order.reason for order in orders if not order.entry and order.reason != quote}
-
-    @property
-    def equity(self) -> float:
-        """Cash and positions at the last marks."""
-        return float(self._equity[0])
-
-    @property
-    def cash(self) -> float:
-        return float(self._world.book[0]["cash"])
-
-    @property
-    def exposure(self) -> float:
-        """Sum of |qty * mark|, money."""
-        return float(self._world.book[0]["exposure"])
-
-    @property
-    def day_start_equity(self) -> float:
-        """Equity before the current portfolio day began."""
-        return self._day_start
-
-    @property
-    def top_equity(self) -> float:
-        """The highest recorded equity."""
-        return float(self._world.book[0]["top_equity"])
-
-    @property
-    def day_halted(self) -> bool:
-        """The daily loss limit was reached: no entries for the rest of the day."""
-        return bool(self._world.book[0]["day_halted"])
-
-    @property
-    def run_halted(self) -> bool:
-        """The drawdown limit was reached: no entries any more."""
-        return bool(self._world.book[0]["run_halted"])
-
-    @property
-    def last_ts(self) -> int | None:
-        """When the bars of the last step opened, int64 ns; None before the first."""
-        return int(self._times[self._steps - 1]) if self._steps else None
 
     def result(self, benchmark: Bars | None = None) -> Result:
         """Everything since the last trim, as simulate() returns it. A copy: later steps do not change it."""
@@ -283,7 +246,7 @@ class Portfolio:
             "lots": [[one.lot_size, one.fractionable] for one in self._markets],
             "finer_matching": self._finer,
             "legs": self._groups,
-        }
+        } | ({"external_fills": True} if self._external else {})
 
     def _essence(self) -> Essence:
         dropped = np.array([max(columns.n - 1, 0) for columns in self._columns])
@@ -325,13 +288,13 @@ class Portfolio:
     def _settings(self) -> Records:
         timeframe = self._markets[0].timeframe
         return stepped_settings(
-            self.rules, self.costs, symbols=len(self.symbols), timeframe=timeframe, one_calendar=self._one_calendar
+            self.rules,
+            self.costs,
+            symbols=len(self.symbols),
+            timeframe=timeframe,
+            one_calendar=self._one_calendar,
+            external=self._external,
         )
-
-    def _number(self, symbol: str) -> int:
-        if symbol not in self._index:
-            raise InputError(Fault("symbol", "unknown_field", f"this portfolio does not trade {symbol!r}"))
-        return self._index[symbol]
 
     def _facts(self, symbol: str, side: int) -> Any:
         s, last_ts = self._number(symbol), self.last_ts

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.portfolio.views import StepLog, order_rows
 from engine.result import Rows
-from engine.types import BOOK, DENIAL_NAMES, REASON_NAMES, STOP_LIMIT, Records
+from engine.types import BOOK, DENIAL_NAMES, ORDER, REASON_NAMES, STOP_LIMIT, Records
 from engine.world import LOGS, World
 
 _FIRST_COUNT: Final = BOOK.fields["n_orders"][1] // 8 if BOOK.fields else 0  # where BOOK counts rows and list lengths
@@ -61,6 +61,12 @@ class Reports:
         rows = np.concatenate((holdings["entry_order"], holdings["exit_order"], self._world.quotes["order"]))
         return np.sort(rows[rows >= 0])
 
+    def row_of(self, serial: int) -> int | None:
+        """The row of the working order of that serial; None: it is not working."""
+        rows = self.working()
+        found = rows[self.serials[rows] == serial]
+        return int(found[0]) if len(found) else None
+
     def before(self) -> Before:
         """To be taken before something is done; `log` says what has changed since."""
         counts = self._counts.tolist()
@@ -87,8 +93,10 @@ class Reports:
         return StepLog(orders, changed, rows["fills"], rows["trips"], denials, float(self._equity[0]))
 
     def orders(self, rows: Records) -> Rows:
-        """The orders that stand in these rows, with serials."""
-        orders = self._world.logs.rows["orders"][rows]
+        """The orders that stand in these rows, with serials. They are taken as bytes, so that equal ones have equal
+        bytes: a copy of records has between its fields whatever was in the memory."""
+        table = self._world.logs.rows["orders"]
+        orders = table.view(np.uint8).reshape(len(table), -1)[rows].view(ORDER).reshape(-1)
         holdings = self._world.holdings[orders["symbol"]]
         works = (holdings["entry_order"] == rows) & (holdings["entry_triggered"] == 1)
         is_limit = (orders["kind"] == STOP_LIMIT) & (works | (orders["filled"] > 0.0))

@@ -10,13 +10,17 @@ from engine.types import CLS, Records
 from engine.world import settings_record
 
 
-def stepped_settings(rules: Rules, costs: Costs, *, symbols: int, timeframe: str, one_calendar: bool) -> Records:
-    """As `settings_record`, with all noted that later rules or a caller may ask for."""
+def stepped_settings(
+    rules: Rules, costs: Costs, *, symbols: int, timeframe: str, one_calendar: bool, external: bool
+) -> Records:
+    """As `settings_record`, with all noted that later rules or a caller may ask for. external: a broker fills."""
     settings = settings_record(
         rules, costs, symbols=symbols, timeframe=timeframe, one_calendar=one_calendar, aligned=False
     )
     for name in ("track_atr", "track_pace", "track_recent", "track_facts", "track_repeats"):
         settings[name] = 1
+    if external:  # entries meet the cap of cash, and a short may come from elsewhere
+        settings["external"] = settings["capped"] = settings["shorts"] = 1
     return settings
 
 

@@ -36,6 +36,22 @@ class Sink(Protocol):
         """Bars of the feed's own timeframe that closed at one instant, of all its symbols."""
         ...
 
+    def heard(self) -> None:
+        """Something came that is neither: the connection is not silent."""
+        ...
+
+    def correct(self, bar: ClosedBar) -> None:
+        """A bar that was given before has other values now. Nobody decides on it again."""
+        ...
+
+    def halt(self, symbol: str, reason: str) -> None:
+        """The exchange does not trade it now, because of `reason`; empty: it trades again."""
+        ...
+
+    def refuse(self, symbols: Iterable[str], reason: str) -> None:
+        """The provider gives none of these, and says why: whoever listens to one of them has no feed."""
+        ...
+
     def advance(self, until_ns: int) -> None:
         """Nothing that lies before `until_ns` on the feed's clock comes any more: bars that end there are closed."""
         ...
@@ -48,7 +64,8 @@ class Sink(Protocol):
 class Feed(ABC):
     """One connection to one provider, for any number of symbols.
 
-    timeframe: of the bars it gives, None if it gives ticks. grace_ns: for how long after a bar's end (feed's clock)
+    timeframe: of the bars it gives, None if it gives ticks. One that gives bars may give ticks too: they are prices to
+    look at, and make no bars. grace_ns: for how long after a bar's end (feed's clock)
     ticks of it may still come. silence_ns: after how long without data in an open market something is wrong; None:
     never. may_lose: bars can get lost on the way, so a missing one is asked for again. jump_ratio: see `BarGate`.
     """

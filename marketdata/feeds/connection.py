@@ -9,17 +9,16 @@ import asyncio
 import logging
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from engine.errors import InputError
-from engine.types import TIMEFRAMES
 from marketdata.columns import SECOND
 from marketdata.feeds.base import Feed, FeedError
 from marketdata.feeds.clock import Clock
 from marketdata.feeds.listener import Subscription
+from marketdata.feeds.missed import missed
 from marketdata.feeds.reconnect import Reconnect
-from marketdata.feeds.spans import spans_of
 from marketdata.feeds.track import Track
 from marketdata.feeds.types import ClosedBar, FeedKey, FeedState, FeedStatus, Tick
 
@@ -28,8 +27,6 @@ log = logging.getLogger(__name__)
 _PULSE_S = 0.25
 _LOOK_S = 0.05
 _AGAIN_S = 2.0
-MOST_HISTORY = 50_000
-"""How many bars of a timeframe a listener that was away gets at most."""
 
 
 class Connection:
@@ -61,6 +58,8 @@ class Connection:
         self._holes = 0
         self._mute = False  # silent, and nothing has come since
         self._gone: tuple[Counter[str], Counter[str]] = Counter(), Counter()  # of symbols that nobody hears any more
+        self._cut = asyncio.Event()
+        self.halts: dict[str, str] = {}
         self._on_idle = on_idle
         self._last_data = clock.monotonic_ns()
         self.state = FeedState("connecting", "", 0, clock.now_ns())
@@ -77,6 +76,7 @@ class Connection:
             self._route()
             for symbol in [s for s in self.tracks if not any(s in other.symbols for other in self._listeners)]:
                 track = self.tracks.pop(symbol)
+                self.halts.pop(symbol, None)
                 self._gone[0].update(track.counters())
                 self._gone[1].update(track.quarantined())
                 self.feed.unsubscribe([symbol])
@@ -111,7 +111,8 @@ class Connection:
 
     # --- The sink ----------------------------------------------------------------------------------------------------
     def connected(self) -> None:
-        self._mute = False
+        if self._mute:  # an answer is no price
+            self._set("silent", "Connected anew; nothing has come yet.")
         self._last_data = self._clock.monotonic_ns()
         self._up.set()
         self._work.set()
@@ -120,15 +121,13 @@ class Connection:
         track = self.tracks.get(tick.symbol)
         if track is None:
             return
-        self._heard()
-        if tick.ts < track.seam:
-            return  # comes with the bars that are being fetched
-        if track.builder.take(tick, self.feed.now()):
+        self.heard()
+        if track.take_tick(tick, self.feed.now()):
             for listener in self._tick_routes.get(tick.symbol, ()):
                 listener.give_tick(tick)
 
     def bars(self, bars: Sequence[ClosedBar]) -> None:
-        self._heard()
+        self.heard()
         for bar in bars:
             track = self.tracks.get(bar.symbol)
             if track is not None and track.take(bar):
@@ -153,12 +152,33 @@ class Connection:
             await self._room.wait()
         await asyncio.sleep(0)
 
-    def _heard(self) -> None:
+    def heard(self) -> None:
         self._last_data = self._clock.monotonic_ns()
         if self._mute:
             self._mute = False
             self._stop_flow()
             self._work.set()
+
+    def correct(self, bar: ClosedBar) -> None:
+        self.heard()
+        self.counters["corrected"] += 1
+
+    def halt(self, symbol: str, reason: str) -> None:
+        self.heard()
+        if reason == self.halts.get(symbol, ""):
+            return
+        if reason:
+            self.halts[symbol] = reason
+        else:
+            del self.halts[symbol]
+        for listener in list(self._listeners):
+            if symbol in listener.symbols:
+                listener.tell(self.state)
+
+    def refuse(self, symbols: Iterable[str], reason: str) -> None:
+        refused = set(symbols)
+        for listener in [one for one in self._listeners if refused & set(one.symbols)]:
+            self._fail(listener, reason)
 
     def _deliver(self, bars: list[ClosedBar]) -> None:
         bars.sort(key=lambda bar: bar.ts_close)
@@ -204,7 +224,9 @@ class Connection:
             await self._clock.sleep(self._policy.wait_s(attempt, self._random))
 
     async def _connect_once(self) -> None:
+        self._cut.clear()
         running = asyncio.create_task(self.feed.run(self))
+        cut = asyncio.create_task(self._cut.wait())
         accepted = asyncio.create_task(self._up.wait())
         too_late = asyncio.create_task(self._clock.sleep(self._policy.connect_timeout_s))
         try:
@@ -213,11 +235,14 @@ class Connection:
                 raise FeedError(f"No answer within {self._policy.connect_timeout_s:g} s.", retryable=True)
             too_late.cancel()
             self._since_up = self._clock.monotonic_ns()
+            await asyncio.wait({running, cut}, return_when=asyncio.FIRST_COMPLETED)
+            if not running.done():
+                raise FeedError("Nothing came any more, so the connection is made anew.", retryable=True)
             await running
         finally:
-            for task in (running, accepted, too_late):
+            for task in (running, accepted, too_late, cut):
                 task.cancel()
-            await asyncio.gather(running, accepted, too_late, return_exceptions=True)
+            await asyncio.gather(running, accepted, too_late, cut, return_exceptions=True)
 
     def _hold(self) -> int:
         """The connection is gone. Returns for how many ns it had held."""
@@ -240,6 +265,11 @@ class Connection:
             if self._flowing:
                 self.advance(self.feed.watermark())
                 self._is_silent()
+            elif self._mute and not self._in_market():
+                self._mute = False
+                self._work.set()
+            elif self._mute and self._quiet_ns() > (self.feed.silence_ns or 0) + self._policy.mute_s * SECOND:
+                self._cut.set()
 
     def _until_next_close(self) -> float:
         """Seconds to sleep, so that a bar that ends by time alone is known at once."""
@@ -247,14 +277,22 @@ class Connection:
         left_s = (ends - self.feed.watermark()) / SECOND
         return left_s if 0.0 < left_s < _PULSE_S else _PULSE_S
 
+    def _quiet_ns(self) -> int:
+        """For how long nothing has come."""
+        return self._clock.monotonic_ns() - self._last_data
+
+    def _in_market(self) -> bool:
+        """Whether one of the markets that are listened to is open."""
+        return any(self._market_open(c, self.feed.now()) for c in {t.calendar for t in self.tracks.values()})
+
     def _is_silent(self) -> bool:
         """Nothing for too long although a market is open; if so, it is said, and nothing closes any more."""
-        limit, now = self.feed.silence_ns, self._clock.monotonic_ns()
+        limit = self.feed.silence_ns
         if limit is None:
             return False
-        if not any(self._market_open(c, self.feed.now()) for c in {t.calendar for t in self.tracks.values()}):
-            self._last_data = now
-        if now - self._last_data <= limit:
+        if not self._in_market():
+            self._last_data = self._clock.monotonic_ns()
+        if self._quiet_ns() <= limit:
             return False
         self._stop_flow()
         self._mute = True
@@ -293,7 +331,7 @@ class Connection:
                 raise fault
         for listener in waiting:
             if not listener.closed and not self.is_behind(listener.symbols):
-                listener.begin(await self._history(listener) if listener.since_ns is not None else ())
+                listener.begin(await missed(self.feed, listener, self._clock.now_ns()))
         whole = not any(track.held for track in self.tracks.values())
         if whole and self._up.is_set() and not self._mute and not self._is_silent():
             self._flowing = True
@@ -315,12 +353,16 @@ class Connection:
                     track = self.tracks[symbol] = Track(self.feed, symbol, self.feed.now())
                 track.want(listener.timeframes)
         except InputError as error:
-            listener.tell(FeedState("failed", str(error), self.state.last_ts, self._clock.now_ns()))
-            listener.close()
+            self._fail(listener, str(error))
             return
         self.feed.subscribe(listener.symbols)
         listener.start_after(self.feed.now())
         self._route()
+
+    def _fail(self, listener: Subscription, reason: str) -> None:
+        """This listener has no feed; the others go on."""
+        listener.tell(FeedState("failed", reason, self.state.last_ts, self._clock.now_ns()))
+        listener.close()
 
     async def _fill(self, symbol: str, track: Track) -> None:
         """Give a held track the bars up to now, in which no tick is missing, and let it go on from there."""
@@ -336,51 +378,32 @@ class Connection:
         if holes == self._holes:  # else there is a new hole, and with it a new fill
             track.fill(parts, self._clock.now_ns())
 
-    async def _history(self, listener: Subscription) -> list[ClosedBar]:
-        """Bars that closed since the last one the listener has."""
-        since, received, found = listener.since_ns or 0, self._clock.now_ns(), []
-        until = self.feed.watermark()  # one for all, so that the bars of its last instant stay together
-        for symbol in listener.symbols:
-            spans = spans_of(self.feed.calendar(symbol))
-            for timeframe in listener.timeframes:
-                start = max(since, until - MOST_HISTORY * TIMEFRAMES[timeframe]) - TIMEFRAMES[timeframe]
-                columns = await self.feed.backfill(symbol, timeframe, start, until)
-                rows = zip(columns.ts.tolist(), *(a.tolist() for a in columns.arrays()), strict=True)
-                for ts, *values in rows:
-                    end = spans.place(ts, timeframe).ts_close
-                    if end > since:
-                        found.append(ClosedBar(symbol, timeframe, ts, end, *values, received, True))
-        return found
-
     # --- State -------------------------------------------------------------------------------------------------------
     def last_ts(self, symbol: str) -> int:
         track = self.tracks.get(symbol)
-        return track.builder.last_ts if track else 0
+        return track.last_ts if track else 0
 
     def _set(self, status: FeedStatus, reason: str) -> None:
-        last = max((track.builder.last_ts for track in self.tracks.values()), default=0)
+        last = max((track.last_ts for track in self.tracks.values()), default=0)
         self.state = FeedState(status, reason, last, self._clock.now_ns())
         for listener in list(self._listeners):
             listener.tell(self.state)
 
     def stats(self) -> dict[str, Any]:
         """Counts since the feed was first listened to; see `FeedHub.stats`."""
-        totals, quarantined = Counter(self._gone[0]), Counter(self._gone[1])
+        totals, quarantined, prints = Counter(self._gone[0]), Counter(self._gone[1]), 0
         for track in self.tracks.values():
             totals.update(track.counters())
             quarantined.update(track.quarantined())
+            prints += track.prints["accepted"]
         return {
             "status": self.state.status,
             "reason": self.state.reason,
             "subscriptions": len(self.tracks),
             "listeners": len(self._listeners),
-            "ticks": totals["accepted"] if self.feed.timeframe is None else 0,
-            "duplicate": totals["duplicate"],
-            "late": totals["late"],
-            "out_of_order": totals["out_of_order"],
-            "bars": self.counters["bars"],
+            "ticks": totals["accepted"] if self.feed.timeframe is None else prints,
+            **{name: totals[name] for name in ("duplicate", "late", "out_of_order")},
+            **{name: self.counters[name] for name in ("bars", "corrected", "reconnects", "backfills")},
             "quarantined": dict(quarantined),
-            "reconnects": self.counters["reconnects"],
-            "backfills": self.counters["backfills"],
             "errors": sum(listener.errors for listener in self._listeners),
         }

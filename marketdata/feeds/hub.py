@@ -109,8 +109,9 @@ class FeedHub:
 
     def stats(self) -> dict[FeedKey, dict[str, Any]]:
         """By feed: status, reason, subscriptions (symbols asked of the provider), listeners, ticks (believed),
-        duplicate, late, out_of_order, bars (closed, whatever the listeners), quarantined (by reason), reconnects,
-        backfills (requests), errors (callbacks that raised)."""
+        duplicate, late, out_of_order, bars (closed, whatever the listeners), corrected (bars that the provider
+        changed afterwards), quarantined (by reason), reconnects, backfills (requests), errors (callbacks that raised).
+        """
         return {key: connection.stats() for key, connection in self._connections.items()}
 
 

@@ -55,6 +55,12 @@ class Subscription:
         """The feed's clock, ns UTC."""
         return self._connection.feed.now()
 
+    @property
+    def halts(self) -> dict[str, str]:
+        """Those of its symbols that the exchange does not trade now, each with the reason. `on_state` is called when
+        that changes."""
+        return {symbol: why for symbol, why in self._connection.halts.items() if symbol in self.symbols}
+
     def last_ts(self, symbol: str) -> int:
         """When the newest data of one symbol is from, ns UTC on the feed's clock; 0 before the first."""
         return self._connection.last_ts(symbol)

@@ -1,8 +1,8 @@
 """The messages of a market data socket, checked before anything believes them.
 
-Kinds and field names are those of the streams that speak of quote, trade, bar, subscription, success and error. A
-message is a JSON array of objects, each with its kind in `T`. What is not as it should be is refused with its place in
-the message; nothing is guessed.
+Kinds and field names are those of the streams that speak of quote, trade, bar, status, subscription, success and error.
+A message is a JSON array of objects (or the same packed), each with its kind in `T`. What is not as it should be is
+refused with its place in the message; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -76,7 +76,19 @@ class ErrorMessage(TypedDict):
     message: str
 
 
-Message = TradeMessage | QuoteMessage | BarMessage | SubscriptionMessage | SuccessMessage | ErrorMessage
+class StatusMessage(TypedDict):
+    """Trading of a symbol: halted says whether it stands still. reason: in the venue's words."""
+
+    kind: Literal["status"]
+    symbol: str
+    ts: int
+    halted: bool
+    reason: str
+
+
+Message = TradeMessage | QuoteMessage | BarMessage | StatusMessage | SubscriptionMessage | SuccessMessage | ErrorMessage
+
+_HALTED = ("H", "P", "Q", "2", "5")  # codes of the two tapes: halted, paused, quoted only
 
 
 def parse(text: str | bytes) -> list[Message]:
@@ -94,6 +106,11 @@ def parse(text: str | bytes) -> list[Message]:
     return [message for i, item in enumerate(frame) if (message := _message(item, f"[{i}]")) is not None]
 
 
+def read_one(item: object, path: str = "") -> Message | None:
+    """One message of a frame that was unpacked already; None for a kind that we do not use. Raises InputError."""
+    return _message(item, path)
+
+
 def tick_of(trade: TradeMessage, quote: QuoteMessage | None = None) -> Tick:
     """A trade as a tick, with the quote that stood when it came, if one is known."""
     values = (quote["bid"], quote["ask"]) if quote else ()
@@ -109,7 +126,9 @@ def bar_of(message: BarMessage, timeframe: str, calendar: str, received_ns: int)
 
 
 def parse_time(value: object, path: str = "t") -> int:
-    """RFC 3339 with up to nine digits of a second → ns UTC. Raises InputError."""
+    """RFC 3339 with up to nine digits of a second, or a packed time → ns UTC. Raises InputError."""
+    if (packed := getattr(value, "to_unix_nano", None)) is not None:
+        return int(packed())
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         _refuse(path, "bad_time", f"{str(value)[:40]!r} is no time", "2024-03-01T14:30:00.123456789Z")
@@ -169,6 +188,17 @@ def _bar(item: Mapping[str, Any], path: str) -> BarMessage:
     }
 
 
+def _status(item: Mapping[str, Any], path: str) -> StatusMessage:
+    why = item.get("rm") or item.get("sm") or ""
+    return {
+        "kind": "status",
+        "symbol": _text(item, "S", path),
+        "ts": parse_time(item.get("t"), f"{path}.t"),
+        "halted": _text(item, "sc", path) in _HALTED,
+        "reason": str(why)[:120],
+    }
+
+
 def _subscription(item: Mapping[str, Any], path: str) -> SubscriptionMessage:
     trades, quotes, bars = (_texts(item, name, path) for name in ("trades", "quotes", "bars"))
     return {"kind": "subscription", "trades": trades, "quotes": quotes, "bars": bars}
@@ -187,6 +217,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any], str], Message]] = {
     "q": _quote,
     "b": _bar,
     "u": _bar,
+    "s": _status,
     "subscription": _subscription,
     "success": _success,
     "error": _error,

@@ -6,12 +6,15 @@ Options of a key; all are plain JSON values, so that a row can hold them. Times 
   wall clock agree; needed to accelerate).
 - `replay`: source, timeframe, start, end (all needed; days as in `load_bars`), adjustment, owner (user id), speed
   (0 to 100,000), keep_gaps, resume_at, run (any text: two keys that differ in it do not share a clock).
+- `alpaca`: account (id of the broker account whose keys are used; without it the installation's own), market (stocks or
+  crypto). `polygon`: none. `binance`: account (one on the practice venue hears that venue), candles (1m or 1s).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -23,6 +26,11 @@ from marketdata.columns import BarColumns
 from marketdata.feeds import synthetic
 from marketdata.feeds.base import Feed
 from marketdata.feeds.builder import check_multiple
+from marketdata.feeds.live import places
+from marketdata.feeds.live.alpaca import AlpacaFeed
+from marketdata.feeds.live.binance import BinanceFeed
+from marketdata.feeds.live.polygon import PolygonFeed
+from marketdata.feeds.live.vendor import VendorFeed
 from marketdata.feeds.replay import ReplayFeed, Series
 from marketdata.feeds.types import FeedKey
 from marketdata.zones import calendar_zone, from_ns, to_ns
@@ -47,11 +55,11 @@ def _maker(key: FeedKey) -> Callable[[dict[str, Any]], Feed]:
 def warmup(key: FeedKey, symbol: str, timeframe: str, bars: int, before_ns: int) -> BarColumns:
     """The last `bars` bars of the feed's own series that have ended by `before_ns`; fewer where it has no more.
 
-    Blocking: a replay reads the store (call it in a thread). Raises InputError.
+    Blocking: a replay reads the store, a vendor is asked (call it in a thread). Raises InputError, FeedError.
     """
     feed = open_feed(key)
     check_multiple(feed.base_timeframe, timeframe)
-    if isinstance(feed, synthetic.SyntheticFeed):
+    if isinstance(feed, synthetic.SyntheticFeed | VendorFeed):
         return feed.history(symbol, timeframe, bars, before_ns)
     return _stored_history(_Stored.of(dict(key.options)), symbol, timeframe, bars, before_ns)
 
@@ -157,7 +165,29 @@ def _synthetic(options: dict[str, Any]) -> Feed:
     )
 
 
-_MAKERS: dict[str, Callable[[dict[str, Any]], Feed]] = {"synthetic": _synthetic, "replay": _replay}
+def _alpaca(options: dict[str, Any]) -> Feed:
+    _refuse_unknown(options, {"account", "market"})
+    market = _choice(options, "market", (places.STOCKS, places.COINS))
+    return AlpacaFeed(partial(places.alpaca, _account(options), market), market)
+
+
+def _polygon(options: dict[str, Any]) -> Feed:
+    _refuse_unknown(options, set())
+    return PolygonFeed(places.polygon)
+
+
+def _binance(options: dict[str, Any]) -> Feed:
+    _refuse_unknown(options, {"account", "candles"})
+    return BinanceFeed(partial(places.binance, _account(options)), _choice(options, "candles", ("1m", "1s")))
+
+
+_MAKERS: dict[str, Callable[[dict[str, Any]], Feed]] = {
+    "synthetic": _synthetic,
+    "replay": _replay,
+    "alpaca": _alpaca,
+    "polygon": _polygon,
+    "binance": _binance,
+}
 
 
 # --- Options ---------------------------------------------------------------------------------------------------------
@@ -168,6 +198,18 @@ def _refuse_unknown(options: Mapping[str, Any], known: set[str]) -> None:
     ]
     if faults:
         raise InputError(faults)
+
+
+def _account(options: Mapping[str, Any]) -> int | None:
+    return int(_number(options, "account", 0, 1, 2**53)) if options.get("account") is not None else None
+
+
+def _choice(options: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:
+    """One of `known`, the first where none is given."""
+    value = options.get(name, known[0])
+    if value not in known:
+        raise InputError(Fault(name, "unknown_choice", f"{name} is {str(value)[:40]!r}", "one of " + ", ".join(known)))
+    return str(value)
 
 
 def _number(options: Mapping[str, Any], name: str, default: float, least: float, most: float) -> float:

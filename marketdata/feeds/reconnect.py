@@ -9,6 +9,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Reconnect:
     """All in seconds. connect_timeout_s: until the provider has accepted us. ping_*: for feeds over websockets.
+    mute_s: a connection that has been silent for so long, though a market is open, is made anew.
 
     The first `fast_attempts` wait `delay_s`, each later one twice as long as the one before, at most `most_s`; half of
     a wait is random, so that many hosts do not come back at once. A connection that held for `steady_s` counts the
@@ -22,6 +23,7 @@ class Reconnect:
     fast_attempts: int = 3
     most_s: float = 60.0
     steady_s: float = 60.0
+    mute_s: float = 20.0
 
     def wait_s(self, attempt: int, source: random.Random) -> float:
         """Before attempt 1, 2, … after a failure."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
 from marketdata.columns import SECOND, BarColumns
 from marketdata.feeds.base import Feed
 from marketdata.feeds.builder import MINUTE, BarBuilder
+from marketdata.feeds.checks import PrintCheck
 from marketdata.feeds.gate import BarGate
 from marketdata.feeds.spans import spans_of
-from marketdata.feeds.types import ClosedBar
+from marketdata.feeds.types import ClosedBar, Tick
+
+_REMEMBERED = 64
+_TAKEN = ("accepted", "duplicate")
 
 
 class Track:
@@ -29,6 +33,16 @@ class Track:
         self._settled = now_ns  # bars that ended up to here were handed out, if there were any
         self._missing_from = now_ns  # where the hole begins
         self._waiting: list[ClosedBar] = []
+        # Prints of a feed that gives bars, too: prices to look at.
+        self.prints: Counter[str] = Counter()
+        self._check = PrintCheck()
+        self._seen: deque[object] = deque(maxlen=_REMEMBERED)
+        self._last_print = 0
+
+    @property
+    def last_ts(self) -> int:
+        """When the newest that came is from, ns UTC; 0 before the first."""
+        return max(self.builder.last_ts, self._last_print)
 
     def want(self, timeframes: Iterable[str]) -> None:
         """Emit these too. New ones hold the track, so that their open bars are filled. Raises InputError."""
@@ -50,6 +64,23 @@ class Track:
         if self._gives_bars:
             last = max(self._whole, self._gate.last_close)
         self._missing_from = min(self._settled, last - last % SECOND) if last else self._settled
+
+    def take_tick(self, tick: Tick, now_ns: int) -> bool:
+        """A print; returns whether it is believed and new. Bars are made of it only where the feed gives none."""
+        if not self._gives_bars:
+            # What lies before the seam comes with the bars that are being fetched.
+            return tick.ts >= self.seam and self.builder.take(tick, now_ns)
+        name = tick.trade_id or (tick.ts, tick.px, tick.size)
+        if name in self._seen:
+            self.prints["duplicate"] += 1
+            return False
+        if reason := self._check.refuse(tick, now_ns):
+            self.prints[reason] += 1
+            return False
+        self._seen.append(name)
+        self._last_print = max(self._last_print, tick.ts)
+        self.prints["accepted"] += 1
+        return True
 
     def take(self, bar: ClosedBar) -> bool:
         """A bar of the feed; returns whether the track is held now because bars before it may be missing."""
@@ -116,7 +147,10 @@ class Track:
         return self._gate.counters if self._gives_bars else self.builder.counters
 
     def quarantined(self) -> Counter[str]:
-        return self._gate.quarantined if self._gives_bars else self.builder.quarantined
+        """By reason; prints of a feed of bars are among them."""
+        if not self._gives_bars:
+            return self.builder.quarantined
+        return self._gate.quarantined + Counter({r: n for r, n in self.prints.items() if r not in _TAKEN})
 
     def _skips(self, bar: ClosedBar) -> bool:
         """Whether the exchange was open between the last bar and this one, so that there should be one more."""

@@ -1,10 +1,26 @@
-"""What is traded, on which exchange hours, which bars of it we hold, who brought them, and the news."""
+"""What is traded, on which exchange hours, which bars of it we hold, who brought them, how good they are, the news."""
 
 from marketdata.models.calendar import ExchangeSession
 from marketdata.models.coverage import Coverage
 from marketdata.models.data_import import DataImport
+from marketdata.models.health import Refetch, Revision, SourceComparison
 from marketdata.models.instrument import CorporateAction, Instrument
 from marketdata.models.news import NewsItem
+from marketdata.models.usage import ProviderUsage, SourceChoice, SourceRule
 from marketdata.models.watchlist import Watchlist
 
-__all__ = ["CorporateAction", "Coverage", "DataImport", "ExchangeSession", "Instrument", "NewsItem", "Watchlist"]
+__all__ = [
+    "CorporateAction",
+    "Coverage",
+    "DataImport",
+    "ExchangeSession",
+    "Instrument",
+    "NewsItem",
+    "ProviderUsage",
+    "Refetch",
+    "Revision",
+    "SourceChoice",
+    "SourceComparison",
+    "SourceRule",
+    "Watchlist",
+]

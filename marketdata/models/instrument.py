@@ -8,6 +8,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+AUTO = "auto"
+"""In place of a source: one is chosen for each symbol (`marketdata.routing`). No instrument has it."""
+
 
 class Source(models.TextChoices):
     """Where the prices of an instrument come from; one provider class each (`marketdata.providers`)."""
@@ -20,6 +23,11 @@ class Source(models.TextChoices):
     POLYGON = "polygon", "Polygon"
     BINANCE = "binance", "Binance"
     ALPHA_VANTAGE = "alpha_vantage", "Alpha Vantage"
+
+    @classmethod
+    def run_choices(cls) -> list[tuple[str, str]]:
+        """What a run may name: a source, or that one be chosen."""
+        return [*cls.choices, (AUTO, "Automatic (the best that answers)")]
 
     @property
     def by_network(self) -> bool:
@@ -48,6 +56,9 @@ class Instrument(models.Model):
     fractionable = models.BooleanField(default=False)
     synthetic = models.BooleanField(default=False, help_text="Prices were made up, never traded; shown everywhere")
     notes = models.TextField(blank=True, help_text="What one must know before trusting these prices")
+    actions_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its source last told of splits and dividends; empty: it never has"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from marketdata.providers.base import Capabilities, Listing, Provider, ProviderError
+from marketdata.providers.base import Capabilities, Listing, Provider, ProviderError, Unavailable
 
-__all__ = ["Capabilities", "Listing", "Provider", "ProviderError"]
+__all__ = ["Capabilities", "Listing", "Provider", "ProviderError", "Unavailable"]

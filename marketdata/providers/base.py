@@ -24,6 +24,13 @@ class ProviderError(Exception):
         self.retryable = retryable
 
 
+class Unavailable(ProviderError):
+    """The plan of the key does not include it, whatever is tried."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a provider can be asked for.
@@ -78,12 +85,20 @@ class Provider(ABC):
         """
 
     def actions(self, symbol: str) -> Sequence[Action]:
-        """Known splits and dividends by ex-date; empty when the source has none."""
+        """Known splits and dividends by ex-date, one of each kind a day; empty when the source has none.
+
+        Amounts as they were paid. Raises ProviderError; Unavailable where the key's plan does not tell.
+        """
         return ()
 
     def quote(self, symbol: str) -> Quote | None:
         """The latest quote, or None when the source has no quotes."""
         return None
+
+    @property
+    def budget_scope(self) -> str:
+        """The name of the budget that its requests are counted in (`marketdata.budget`); empty without a network."""
+        return ""
 
     def check_timeframe(self, timeframe: str) -> None:
         """Raises ProviderError unless the provider gives this timeframe itself."""

@@ -6,15 +6,18 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from marketdata.budget import Purpose
 from marketdata.columns import TIMEFRAME_NS, BarColumns
 from marketdata.providers.bars import of_rows
 from marketdata.providers.base import Capabilities, Listing, Provider, ProviderError
 from marketdata.providers.http import get_json
+from marketdata.providers.meter import Meter
 
 NAME = "Binance"
 MILLISECOND = 1_000_000
 PAGE = 1_000
-_INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "4h": "4h", "1d": "1d"}
+WEIGHT = 2  # what a request of klines counts for
+_INTERVALS = {"1s": "1s", "1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "4h": "4h", "1d": "1d"}
 _PAIR = re.compile(r"[A-Z0-9]{5,20}")
 
 
@@ -22,10 +25,21 @@ class BinanceProvider(Provider):
     """base_url: of the REST service. now: the clock, so that tests can hold it."""
 
     source = "binance"
-    capabilities = Capabilities(timeframes=tuple(_INTERVALS), network=True)
+    capabilities = Capabilities(timeframes=tuple(_INTERVALS), unstored=("1s",), network=True)
 
-    def __init__(self, base_url: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        purpose: Purpose = "history",
+    ) -> None:
         self._base_url, self._now = base_url.rstrip("/"), now
+        self._meter = Meter(self.source, NAME, self._base_url, "", purpose)
+
+    @property
+    def budget_scope(self) -> str:
+        return self._meter.scope
 
     def instruments(self) -> Sequence[Listing]:
         return []
@@ -57,7 +71,7 @@ class BinanceProvider(Provider):
             "limit": str(PAGE),
         }
         try:
-            body = get_json(NAME, f"{self._base_url}/api/v3/klines", asked, what=symbol)
+            body = get_json(self._meter, f"{self._base_url}/api/v3/klines", asked, what=symbol, weight=WEIGHT)
         except ProviderError as error:
             if "status 400" in error.message:  # what it answers for a pair that it does not have
                 raise ProviderError(f"Binance knows no {symbol}", retryable=False) from error

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marketdata.providers.base import ProviderError
+
+if TYPE_CHECKING:
+    import httpx
+
+    from marketdata.providers.meter import Meter
 
 MAX_BODY = 32 * 1024 * 1024
 CONNECT_S, READ_S = 3.0, 10.0
 
 
 def get_json(
-    provider: str,
+    meter: Meter,
     url: str,
     params: Mapping[str, str],
     *,
     what: str,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = READ_S,
+    weight: int = 1,
 ) -> Any:
-    """The answer's JSON. provider, what: for messages, e.g. "Yahoo", "AAPL". The address and its keys never get there.
+    """The answer's JSON. meter: whose budget it takes `weight` of. what: for messages, e.g. "AAPL". The address and its
+    keys never get there.
 
-    Raises ProviderError: not reached, unknown (404), refused (401, 403), too many requests (429), anything else.
+    Raises ProviderError: not reached, unknown (404), refused (401, 403), too many requests (429), a budget that is used
+    up, anything else.
     """
     import httpx  # only where a worker asks for it: it costs a web process 40 ms and 10 MB
 
     limits = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
-    try:
+
+    def send() -> httpx.Response:
         with (
             httpx.Client(timeout=limits, headers=dict(headers or {})) as client,
             client.stream("GET", url, params=dict(params)) as response,
@@ -36,15 +45,19 @@ def get_json(
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > MAX_BODY:
-                    raise ProviderError(f"{provider}'s answer is too large", retryable=False)
-            status = response.status_code
-    except httpx.HTTPError as error:
-        raise ProviderError(f"{provider} cannot be reached ({type(error).__name__})", retryable=True) from error
-    refuse_status(provider, status, what)
+                    raise ProviderError(f"{meter.name}'s answer is too large", retryable=False)
+            kept = {name: response.headers[name] for name in ("Retry-After",) if name in response.headers}
+            return httpx.Response(response.status_code, headers=kept, content=bytes(body))
+
     try:
-        return httpx.Response(200, content=bytes(body)).json()
+        answer = meter.wrap(send, weight=weight)()
+    except httpx.HTTPError as error:
+        raise ProviderError(f"{meter.name} cannot be reached ({type(error).__name__})", retryable=True) from error
+    refuse_status(meter.name, answer.status_code, what)
+    try:
+        return answer.json()
     except ValueError as error:
-        raise ProviderError(f"{provider}'s answer was no JSON", retryable=True) from error
+        raise ProviderError(f"{meter.name}'s answer was no JSON", retryable=True) from error
 
 
 def refuse_status(provider: str, status: int, what: str) -> None:

@@ -18,9 +18,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from marketdata.adjust import Action
+from marketdata.budget import Purpose
 from marketdata.columns import DAY, SECOND, BarColumns
 from marketdata.providers.base import Capabilities, Listing, Provider, ProviderError
 from marketdata.providers.http import get_json
+from marketdata.providers.meter import Meter
 from marketdata.quality import Quote, check_bars
 
 _INTERVALS = {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "60m", "1d": "1d"}
@@ -43,11 +45,21 @@ class YahooProvider(Provider):
     capabilities = Capabilities(timeframes=tuple(_INTERVALS), network=True, quotes=True, corporate_actions=True)
 
     def __init__(
-        self, base_url: str, *, timeout_s: float = 10.0, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        base_url: str,
+        *,
+        timeout_s: float = 10.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        purpose: Purpose = "history",
     ) -> None:
         self._base_url = base_url.rstrip("/")
+        self._meter = Meter(self.source, "Yahoo", self._base_url, "", purpose)
         self._timeout_s = timeout_s
         self._now = now
+
+    @property
+    def budget_scope(self) -> str:
+        return self._meter.scope
 
     def instruments(self) -> Sequence[Listing]:
         return []
@@ -101,7 +113,7 @@ class YahooProvider(Provider):
         if not re.fullmatch(r"[A-Z0-9^][A-Z0-9.^=-]{0,19}", symbol):
             raise ProviderError(f"{symbol!r} is not a symbol Yahoo could know", retryable=False)
         body = get_json(
-            "Yahoo",
+            self._meter,
             f"{self._base_url}/v8/finance/chart/{symbol}",
             {
                 "interval": _INTERVALS[timeframe],

@@ -9,14 +9,15 @@ from decimal import Decimal
 import numpy as np
 from django.conf import settings
 from django.db.models import F
+from django.utils import timezone
 
 from engine.errors import Fault, InputError
-from marketdata import selectors
+from marketdata import selectors, usage
 from marketdata.columns import DAY, TIMEFRAME_NS, BarColumns
 from marketdata.gaps import Sessions
-from marketdata.models import Coverage, Instrument
+from marketdata.models import Coverage, Instrument, Revision
 from marketdata.models.instrument import Source
-from marketdata.providers import Provider, ProviderError
+from marketdata.providers import Provider, ProviderError, Unavailable
 from marketdata.providers.alpaca import AlpacaProvider
 from marketdata.providers.alpha_vantage import AlphaVantageProvider
 from marketdata.providers.binance import BinanceProvider
@@ -25,12 +26,13 @@ from marketdata.providers.sample import SampleProvider
 from marketdata.providers.synthetic import SyntheticProvider
 from marketdata.providers.yahoo import YahooProvider
 from marketdata.quality import check_bars
-from marketdata.services import calendars, series
+from marketdata.services import calendars, flight, revisions, series
 from marketdata.symbols import clean_symbol
 from marketdata.zones import ALWAYS_OPEN, from_ns, to_ns
 
 log = logging.getLogger(__name__)
 _EPOCH = date(1970, 1, 1).toordinal()
+_ACTIONS_KEPT = timedelta(hours=6)
 
 
 def provider_of(source: str) -> Provider | None:
@@ -58,10 +60,12 @@ def provider_of(source: str) -> Provider | None:
     return None
 
 
-def lacks_actions(source: str) -> bool:
-    """Whether it is a source by network that tells of no splits and dividends."""
-    provider = provider_of(source)
-    return provider is not None and provider.capabilities.network and not provider.capabilities.corporate_actions
+def lacks_actions(instrument: Instrument) -> bool:
+    """Whether it is a stock of a source by network that has told of no splits and dividends, not even that there are
+    none."""
+    if instrument.calendar == ALWAYS_OPEN or not Source(instrument.source).by_network:
+        return False
+    return instrument.actions_at is None
 
 
 def exchange_sessions(calendar: str, first: date, last: date) -> Sessions:
@@ -100,43 +104,92 @@ def missing_ranges(asked: tuple[int, int] | None, wanted: tuple[int, int]) -> li
 
 
 def ensure(
-    instrument: Instrument, timeframe: str, start_ns: int, end_ns: int, *, now: datetime
+    instrument: Instrument, timeframe: str, start_ns: int, end_ns: int, *, now: datetime, is_strict: bool = False
 ) -> tuple[Coverage | None, list[str]]:
     """Fetch what is missing of [start_ns, end_ns) in a timeframe the provider has; count a hit or a miss.
 
-    Returns the series (None when there is none) and notes. A source that fails is a note when bars are held, else
-    ProviderError.
+    Returns the series (None when there is none) and notes. A source that fails is a note when bars are held, unless
+    `is_strict`; else ProviderError. Where another process fetches the series already, its result is waited for.
     """
-    coverage = Coverage.objects.filter(instrument=instrument, timeframe=timeframe).first()
+    coverage = _series(instrument, timeframe)
     provider = provider_of(instrument.source)
-    missing: list[tuple[int, int]] = []
-    if provider is not None and timeframe in provider.capabilities.timeframes:
-        asked = (to_ns(coverage.asked_from), to_ns(coverage.asked_to)) if coverage else None
-        missing = missing_ranges(asked, _obtainable(provider, start_ns, end_ns, now))
+    if provider is None or timeframe not in provider.capabilities.timeframes:
+        _count(instrument, coverage, "hits")
+        return coverage, []
+    wanted = _obtainable(provider, start_ns, end_ns, now)
+    if not missing_ranges(_asked(coverage), wanted):
+        _count(instrument, coverage, "hits")
+        return coverage, []
     notes: list[str] = []
-    for start, end in missing:
-        try:
-            bars = provider.history(instrument.symbol, timeframe, start, end)  # type: ignore[union-attr]
-            faults = check_bars(bars, limit=1)
-            if faults:
-                raise ProviderError(f"{instrument.source} sent an impossible bar: {faults[0].message}", retryable=False)
-            if provider is not None and provider.capabilities.network:
-                series.save_actions(instrument, provider.actions(instrument.symbol))
-        except ProviderError as error:
-            log.warning("%s %s: %s", instrument, timeframe, error.message)
-            if coverage is None:
-                raise
-            notes.append(f"{instrument.symbol}: {error.message}; the stored bars are used.")
-            break
-        if len(bars):
-            series.put(instrument, timeframe, bars, (start, end))
-        elif coverage is not None:
-            _widen(coverage, start, end)
-        coverage = Coverage.objects.filter(instrument=instrument, timeframe=timeframe).first()
-    if coverage is not None:
-        counter = "misses" if missing else "hits"
-        Coverage.objects.filter(pk=coverage.pk).update(**{counter: F(counter) + 1})
+    with flight.alone(f"{instrument.pk}:{timeframe}"):
+        coverage = _series(instrument, timeframe)  # whoever was here before may have brought it
+        missing = missing_ranges(_asked(coverage), wanted)
+        for start, end in missing:
+            try:
+                notes += _fetch(provider, instrument, timeframe, coverage, start, end)
+            except ProviderError as error:
+                log.warning("%s %s: %s", instrument, timeframe, error.message)
+                if coverage is None or is_strict:
+                    raise
+                notes.append(f"{instrument.symbol}: {error.message}; the stored bars are used.")
+                break
+            coverage = _series(instrument, timeframe)
+    _count(instrument, coverage, "misses" if missing else "hits")
     return coverage, notes
+
+
+def _fetch(
+    provider: Provider, instrument: Instrument, timeframe: str, coverage: Coverage | None, start: int, end: int
+) -> list[str]:
+    """Bring [start, end) into the store, and read the last bars before it once more. Returns notes. Raises
+    ProviderError."""
+    begin = start
+    if coverage is not None and provider.capabilities.network and start >= to_ns(coverage.asked_to):
+        # What a source corrects, it corrects soon: the same request shows whether the newest stored bars still stand.
+        begin = max(to_ns(coverage.asked_from), start - _tail_ns(instrument, timeframe))
+    bars = checked(provider.history(instrument.symbol, timeframe, begin, end), instrument.source)
+    tell_actions(provider, instrument)
+    notes: list[str] = []
+    if begin < start and coverage is not None:
+        tail = bars.between(begin, start)
+        stored = selectors.stored_bars(coverage, begin, start)
+        revision = revisions.notice(instrument, timeframe, stored, tail, Revision.Kind.TAIL)
+        notes += [revisions.described(revision)] if revision else []
+    if provider.capabilities.network:
+        usage.count(instrument.source, bars=len(bars))
+    if len(bars):
+        series.put(instrument, timeframe, bars, (start, end))
+    elif coverage is not None:
+        _widen(coverage, start, end)
+    return notes
+
+
+def checked(bars: BarColumns, source: str) -> BarColumns:
+    """The same bars. Raises ProviderError where one of them cannot be."""
+    if faults := check_bars(bars, limit=1):
+        raise ProviderError(f"{source} sent an impossible bar: {faults[0].message}", retryable=False)
+    return bars
+
+
+def tell_actions(provider: Provider, instrument: Instrument, *, is_due: bool = False) -> None:
+    """Ask a source by network for the splits and dividends of a stock, unless it has told them lately and `is_due` is
+    not set.
+
+    Raises ProviderError: bars without them would look complete, and be wrong by a split. Where the key's plan has none
+    nothing is raised, and `Instrument.actions_at` says so for as long as that lasts.
+    """
+    able, at = provider.capabilities, timezone.now()
+    if not (able.network and able.corporate_actions) or instrument.calendar == ALWAYS_OPEN:
+        return
+    if not is_due and instrument.actions_at is not None and at - instrument.actions_at < _ACTIONS_KEPT:
+        return
+    try:
+        series.save_actions(instrument, provider.actions(instrument.symbol))
+    except Unavailable as error:
+        log.info("%s: %s", instrument, error.message)
+        return
+    instrument.actions_at = at
+    instrument.save(update_fields=["actions_at"])
 
 
 def unstored(instrument: Instrument, timeframe: str, start_ns: int, end_ns: int) -> BarColumns | None:
@@ -144,7 +197,10 @@ def unstored(instrument: Instrument, timeframe: str, start_ns: int, end_ns: int)
     provider = provider_of(instrument.source)
     if provider is None or timeframe not in provider.capabilities.unstored:
         return None
-    return provider.history(instrument.symbol, timeframe, start_ns, end_ns)
+    bars = provider.history(instrument.symbol, timeframe, start_ns, end_ns)
+    if provider.capabilities.network:
+        usage.count(instrument.source, misses=1, bars=len(bars))
+    return bars
 
 
 def ensure_instrument(source: str, symbol: str) -> Instrument:
@@ -168,6 +224,28 @@ def _obtainable(provider: Provider, start_ns: int, end_ns: int, now: datetime) -
     if able.network:
         end_ns = min(end_ns, to_ns(now) // DAY * DAY)
     return start_ns, end_ns
+
+
+def _series(instrument: Instrument, timeframe: str) -> Coverage | None:
+    return Coverage.objects.filter(instrument=instrument, timeframe=timeframe).first()
+
+
+def _asked(coverage: Coverage | None) -> tuple[int, int] | None:
+    return (to_ns(coverage.asked_from), to_ns(coverage.asked_to)) if coverage else None
+
+
+def _tail_ns(instrument: Instrument, timeframe: str) -> int:
+    """How far back the newest stored bars are read again: a week of days; of shorter ones what one request holds."""
+    if timeframe == "1d":
+        return 7 * DAY
+    return DAY if instrument.calendar == ALWAYS_OPEN else 4 * DAY
+
+
+def _count(instrument: Instrument, coverage: Coverage | None, counter: str) -> None:
+    if coverage is not None:
+        Coverage.objects.filter(pk=coverage.pk).update(**{counter: F(counter) + 1})
+    if Source(instrument.source).by_network:
+        usage.count(instrument.source, **{counter: 1})
 
 
 def _widen(coverage: Coverage, start: int, end: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,15 @@ from django.db.models import F
 from django.utils import timezone
 
 from engine.errors import Fault, InputError
-from marketdata import selectors
+from marketdata import routing, selectors
 from marketdata.adjust import adjusted, clean_adjustment
 from marketdata.columns import TIMEFRAME_NS, BarColumns
 from marketdata.models import Instrument
-from marketdata.models.instrument import Source
+from marketdata.models.instrument import AUTO, Source
 from marketdata.providers import ProviderError
 from marketdata.services import filling
-from marketdata.zones import ALWAYS_OPEN, calendar_zone, from_ns, to_ns, trading_days
+from marketdata.symbols import clean_symbol
+from marketdata.zones import calendar_zone, from_ns, to_ns, trading_days
 
 if TYPE_CHECKING:
     from engine.bars import Bars
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
 class LoadedBars:
     """bars: by symbol, in the order asked for. data_hash: SHA-256 (hex) over everything that decides a run: every
     value of every bar as handed out, symbol, timeframe, calendar, tick, lot, currency. notes: for the reader of a
-    result. synthetic: at least one series was made up."""
+    result. synthetic: at least one series was made up. sources: where each symbol's bars are from."""
 
     bars: dict[str, Bars]
     data_hash: str
     notes: list[str]
     synthetic: bool
+    sources: Mapping[str, str]
 
 
 def load_bars(
@@ -47,8 +49,12 @@ def load_bars(
     source: str = "sample",
     adjustment: str = "split_dividend",
     owner: Any = None,
+    chosen: Mapping[str, str] | None = None,
 ) -> LoadedBars:
     """Bars of `symbols` from `start` to `end`, both days included (on the exchange's clock).
+
+    source: one, or "auto": the best that answers, for each symbol apart (`marketdata.routing`). All bars of a symbol
+    are from one source; a run that loads twice passes what was chosen first (`LoadedBars.sources`) as `chosen`.
 
     Missing ranges are fetched from the provider first. A timeframe the source does not have is made from a finer one.
     start, end: dates, ISO dates, or aware datetimes (then bars that start in [start, end)). owner: the user (or id)
@@ -70,23 +76,29 @@ def load_bars(
     if first > last:
         raise InputError(Fault("end_date", "out_of_range", f"{end} is before the start {start}"))
     bars: dict[str, Bars] = {}
+    sources: dict[str, str] = {}
     notes: list[str] = []
     synthetic = False
     faults: list[Fault] = []
     for i, symbol in enumerate(symbols):
         try:
-            instrument = _instrument(symbol, source, owner, f"symbols[{i}]")
-            if instrument.symbol in bars:
+            asked = (chosen or {}).get(str(symbol).strip().upper(), source)
+            if asked == AUTO:
+                loaded, of = _load_from_best(symbol, timeframe, first, last, adjustment, notes, f"symbols[{i}]")
+            else:
+                instrument, of = _instrument(symbol, asked, owner, f"symbols[{i}]"), asked
+                loaded = _load_one(instrument, timeframe, first, last, adjustment, notes)
+                synthetic |= instrument.synthetic
+            if loaded.symbol in bars:
                 raise InputError(Fault(f"symbols[{i}]", "conflict", f"{symbol} is named twice"))
-            bars[instrument.symbol] = _load_one(instrument, timeframe, first, last, adjustment, notes)
-            synthetic |= instrument.synthetic
+            bars[loaded.symbol], sources[loaded.symbol] = loaded, of
         except InputError as error:
             faults.extend(error.faults)
     if faults:
         raise InputError(faults)
     if synthetic:
         notes.insert(0, "Synthetic prices: made up from a seed, never traded.")
-    return LoadedBars(bars, _data_hash(bars), notes, synthetic)
+    return LoadedBars(bars, _data_hash(bars), notes, synthetic, sources)
 
 
 def _load_one(
@@ -96,7 +108,10 @@ def _load_one(
     last: date | datetime,
     adjustment: str,
     notes: list[str],
+    *,
+    is_strict: bool = False,
 ) -> Bars:
+    """is_strict: stored bars that lack a part of the range are no answer, where their source cannot give it."""
     from engine.bars import Bars
     from engine.resample import resample
 
@@ -108,7 +123,8 @@ def _load_one(
     try:
         columns = filling.unstored(instrument, native, start_ns, end_ns)
         if columns is None:
-            coverage, found = filling.ensure(instrument, native, start_ns, end_ns, now=timezone.now())
+            now = timezone.now()
+            coverage, found = filling.ensure(instrument, native, start_ns, end_ns, now=now, is_strict=is_strict)
             notes.extend(found)
             columns = selectors.stored_bars(coverage, start_ns, end_ns) if coverage else BarColumns.empty()
     except ProviderError as error:
@@ -121,7 +137,7 @@ def _load_one(
     days = trading_days(columns.ts, native, instrument.calendar)
     columns = adjusted(columns, days, selectors.actions_of(instrument), adjustment)
     notes.extend(_range_notes(instrument, columns, first, last))
-    if instrument.calendar != ALWAYS_OPEN and adjustment != "raw" and filling.lacks_actions(instrument.source):
+    if adjustment != "raw" and filling.lacks_actions(instrument):
         notes.append(f"{instrument.symbol}: no splits and dividends from this source; prices are as traded.")
     bars = Bars.from_arrays(
         instrument.symbol,
@@ -137,12 +153,46 @@ def _load_one(
     return bars if native == timeframe else resample(bars, timeframe)
 
 
+def _load_from_best(
+    symbol: object,
+    timeframe: str,
+    first: date | datetime,
+    last: date | datetime,
+    adjustment: str,
+    notes: list[str],
+    path: str,
+) -> tuple[Bars, str]:
+    """One series from one source, and which: the first, in the order of `routing`, that can answer for the whole range.
+    Where none can, what one of them has stored. Why it was that one goes into the notes, and is kept."""
+    if not isinstance(symbol, str):
+        raise InputError(Fault(path, "wrong_type", "a symbol is a text"))
+    name = clean_symbol(symbol)
+    order = routing.ranked(name, timeframe, _as_date(first), _as_date(last))
+    verdicts: list[routing.Verdict] = [one for one in order if one.refusal]
+    asked = [one for one in order if not one.refusal]
+    for is_strict in (True, False):
+        for one in asked:
+            if not is_strict and not one.has_stored:
+                continue
+            said: list[str] = []
+            try:
+                instrument = filling.ensure_instrument(one.source, name)
+                bars = _load_one(instrument, timeframe, first, last, adjustment, said, is_strict=is_strict)
+            except InputError as error:
+                if is_strict:
+                    verdicts.append(routing.failed(one, error))
+                continue
+            notes.append(routing.chosen(name, timeframe, one, verdicts))
+            notes.extend(said)
+            return bars, one.source
+    raise routing.none_answered(name, timeframe, verdicts, path)
+
+
 def _instrument(symbol: object, source: str, owner: Any, path: str) -> Instrument:
     """The instrument a request means. Raises InputError: not_found (says which sources do have it), unknown_choice."""
     if source not in Source.values:
-        raise InputError(
-            Fault("source", "unknown_choice", f"{source!r} is not a source", "one of " + ", ".join(Source.values))
-        )
+        known = ", ".join([*Source.values, AUTO])
+        raise InputError(Fault("source", "unknown_choice", f"{source!r} is not a source", f"one of {known}"))
     if not isinstance(symbol, str):
         raise InputError(Fault(path, "wrong_type", "a symbol is a text"))
     found = selectors.visible_instruments(owner).filter(symbol=symbol.strip().upper())

@@ -17,8 +17,12 @@ for (const form of document.querySelectorAll("[data-filters]")) {
   });
 }
 
-// under an open dialog, or while a form of it is on its way, the list stays: the form would be gone before it is sent
-const inUse = () => document.querySelector("dialog[open], #live form:is([data-confirmed], [data-sent])") !== null;
+// under an open dialog, while a form of it is on its way or a field of it is being filled in, the list stays: what was
+// chosen would be gone before it is sent
+const inUse = () =>
+  document.querySelector(
+    "dialog[open], #live form:is([data-confirmed], [data-sent]), #live :is(select, input):focus",
+  ) !== null;
 
 document.body.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target.id !== "live" || !inUse()) return;

@@ -28,6 +28,7 @@ from strategies.catalogue import liquidity  # noqa: F401
 from strategies.catalogue import smart_money  # noqa: F401
 from strategies.catalogue import microstructure  # noqa: F401
 from strategies.catalogue import sentiment  # noqa: F401
+from strategies.catalogue import allocation  # noqa: F401
 from strategies.catalogue import buy_and_hold  # noqa: F401
 from strategies import conditions  # noqa: F401
 from strategies import ensemble  # noqa: F401

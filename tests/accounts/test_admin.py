@@ -9,7 +9,7 @@ from django.contrib import admin
 from accounts import tokens
 from accounts.models import ApiLogin, Delivery, NotificationChannel, Tries, User
 from accounts.services import notifications, risk
-from tests.accounts.factories import UserFactory
+from tests.accounts.factories import BrokerAccountFactory, UserFactory
 
 TOKEN = "123456789:AAcanary-token-of-a-bot-which-is-7QXZ"  # not-a-secret
 
@@ -22,6 +22,7 @@ def test_every_model_is_there_with_filters(model, client, carol, alice):
     risk.throw_platform_switch(carol, True)
     notifications.set_channel(alice, "telegram", address="42", secret=TOKEN)
     notifications.try_channel(alice, "telegram")
+    account = BrokerAccountFactory(owner=alice)
     client.force_login(carol)
     assert admin.site._registry[model].list_filter
     base = f"/operators/accounts/{model._meta.model_name}/"
@@ -40,6 +41,10 @@ def test_every_model_is_there_with_filters(model, client, carol, alice):
             TOKEN,
             NotificationChannel.objects.get().secret.stored,
             Delivery.objects.get(event="test").secret.stored,
+            account.api_key.reveal(),
+            account.api_secret.reveal(),
+            account.api_key.stored,
+            account.api_secret.stored,
         ):
             assert secret not in html
         assert "argon2" not in html

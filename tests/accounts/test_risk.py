@@ -10,7 +10,7 @@ from accounts import selectors
 from accounts.models import AuditEvent, PlatformSwitch, RiskEnvelope
 from accounts.services import risk
 from engine.errors import InputError
-from tests.accounts.factories import UserFactory
+from tests.accounts.factories import PASSWORD, BrokerAccountFactory, UserFactory
 from tradingsite.lib.errors import NotAllowed
 
 URL, SWITCH = "/api/risk/envelope", "/api/risk/kill-switch"
@@ -136,3 +136,47 @@ def test_a_service_takes_no_float_for_money(alice):
         risk.set_envelope(alice, {"gross_cap": float("nan")})
     with pytest.raises(InputError):
         risk.set_envelope(alice, {"gros_cap": Decimal(1)})
+
+
+@pytest.mark.row("S17")
+def test_over_real_money_a_limit_is_raised_with_the_password_only(alice, api):
+    tech = {"symbols": ["AAPL", "MSFT"], "cap": 500}
+    tight = {"gross_cap": 1_000, "max_sessions": 2, "groups": {"Tech": tech}}
+    raised = [
+        {"gross_cap": 2_000},
+        {"gross_cap": None},
+        {"max_sessions": None},
+        {"groups": {}},
+        {"groups": {"Tech": {**tech, "cap": 501}}},
+        {"groups": {"Tech": {**tech, "symbols": ["AAPL"]}}},
+    ]
+    program = api(alice)
+    assert program.put(URL, tight).status_code == 200
+    BrokerAccountFactory(owner=alice)  # play money: nothing is asked for
+    assert program.put(URL, raised[0]).status_code == 200
+    assert program.put(URL, tight).status_code == 200
+    BrokerAccountFactory(owner=alice, environment="LIVE")
+    for change in raised:
+        refused = program.put(URL, change)
+        assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required"), change
+    lower = {"gross_cap": 900, "net_cap": 10, "groups": {"Tech": {**tech, "cap": 400}}}
+    assert program.put(URL, lower).status_code == 200
+    assert program.put(URL, {**raised[0], "password": "guess"}).status_code == 400
+    assert program.put(URL, {**raised[0], "password": PASSWORD}).json()["gross_cap"] == 2_000
+
+
+@pytest.mark.row("S17")
+def test_the_page_asks_for_the_password_and_keeps_what_was_typed(alice, client):
+    client.force_login(alice)
+    BrokerAccountFactory(owner=alice, environment="LIVE")
+    assert client.post("/risk/limits/", {"gross_cap": "1000"}).status_code == 302
+    asked = client.post("/risk/limits/", {"gross_cap": "2000"})
+    assert asked.status_code == 403
+    assert 'name="password"' in asked.content.decode()
+    assert 'value="2000"' in asked.content.decode()
+    wrong = client.post("/risk/limits/", {"gross_cap": "2000", "password": "guess"})
+    assert (wrong.status_code, "not your password" in wrong.content.decode()) == (400, True)
+    assert selectors.risk_envelope(alice).gross_cap == 1_000
+    assert client.post("/risk/limits/", {"gross_cap": "2000", "password": PASSWORD}).status_code == 302
+    assert client.post("/risk/limits/", {"gross_cap": ""}).status_code == 302  # it counts for five minutes
+    assert selectors.risk_envelope(alice).gross_cap is None

@@ -66,8 +66,8 @@ def test_the_refusal_at_the_tiers_limit_names_the_active_sessions(alice: User, a
 @pytest.mark.row("A4", "B1")
 def test_what_cannot_run_yet_says_so(alice: User, api: Api) -> None:
     client = api(alice)
-    live = post(client, START, {**BODY, "mode": "LIVE"})
-    assert (live.status_code, live.json()["code"]) == (422, "live_not_available")
+    model = post(client, START, {**BODY, "model_id": 1})
+    assert (model.status_code, model.json()["code"]) == (422, "models_not_available")
     custom = {"symbols": ["SIM-ALPHA"], "custom_strategy_id": 1}
     assert post(client, START, custom).json()["code"] == "tier_too_low"
     User.objects.filter(pk=alice.pk).update(tier_id=Tier.PREMIUM)

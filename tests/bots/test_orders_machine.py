@@ -103,7 +103,7 @@ class OrderMachine(RuleBasedStateMachine):
     def answer_is_lost(self) -> None:
         self.order = step(self.order, Moved(O.UNKNOWN))
 
-    @precondition(lambda self: self.order.state in (O.ACCEPTED, O.TRIGGERED, O.PARTIALLY_FILLED))
+    @precondition(lambda self: self.order.state in (O.ACCEPTED, O.TRIGGERED, O.PARTIALLY_FILLED, O.SUSPENDED))
     @rule(what=st.sampled_from((O.PENDING_CANCEL, O.PENDING_REPLACE)))
     def ask(self, what: OrderState) -> None:
         self.order = step(self.order, Moved(what))

@@ -80,9 +80,10 @@ def test_a_start_writes_the_session_and_version_1_of_its_settings(alice: User) -
 @pytest.mark.parametrize(
     ("changes", "faults"),
     [
-        ({"mode": "LIVE"}, {"mode": "live_not_available"}),
+        ({"mode": "LIVE"}, {"broker_account_id": "required"}),
         ({"mode": "live"}, {"mode": "unknown_choice"}),
-        ({"broker_account_id": 3}, {"broker_account_id": "live_not_available"}),
+        ({"broker_account_id": 3}, {"broker_account_id": "conflict"}),
+        ({"mode": "LIVE", "broker_account_id": "3"}, {"broker_account_id": "not_a_number"}),
         ({"model_id": 3}, {"model_id": "models_not_available"}),
         ({"model_id": "3"}, {"model_id": "not_a_number"}),
         ({"initial_cash": 0}, {"initial_cash": "out_of_range"}),
@@ -95,7 +96,7 @@ def test_a_start_writes_the_session_and_version_1_of_its_settings(alice: User) -
         ({"symbols": ["SIM A"]}, {"symbols[0]": "bad_text"}),
         ({"symbols": ["AAPL"]}, {"feed": "required"}),
         ({"symbols": ["AAPL"], "feed": "synthetic"}, {"symbols[0]": "not_found"}),
-        ({"symbols": ["AAPL"], "feed": "alpaca"}, {"feed": "unknown_choice"}),
+        ({"symbols": ["AAPL"], "feed": "nasdaq"}, {"feed": "unknown_choice"}),
         ({"feed_options": {"sed": 1}}, {"feed_options.sed": "unknown_field"}),
         ({"strategy": "astrology"}, {"strategy": "unknown_choice"}),
         ({"strategy": None}, {"strategy": "required"}),

@@ -228,5 +228,5 @@ def test_the_page_reads_few_rows_however_many_are_kept(
     bot = make_bot(bob)
     for number in range(30):
         services.templates.save(bob, bot.pk, {**KEEP, "name": f"Number {number}", "is_shared": True})
-    with django_assert_num_queries(4):  # login 2, bell, templates
+    with django_assert_num_queries(6):  # login 2, bell, badge, inbox, templates
         assert browser.get(reverse("bots:templates")).status_code == 200

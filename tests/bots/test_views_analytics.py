@@ -123,7 +123,7 @@ def test_the_number_of_queries_does_not_grow(
 ) -> None:
     for number in range(3):
         fill_session(make_session(alice, bot=make_bot(alice), state="STOPPED"), bars=40, seed=number)
-    with django_assert_num_queries(9):  # login 2, bell, days, market hours, round trips, bots, symbols, hours
+    with django_assert_num_queries(11):  # login 2, bell, badge, inbox, days, market, round trips, bots, symbols, hours
         browser.get(f"{ANALYTICS}?period=ALL")
 
 

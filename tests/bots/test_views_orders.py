@@ -64,7 +64,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
 ) -> None:
     for number in range(3):
         fill_session(make_session(alice, bot=make_bot(alice), state="STOPPED"), bars=40, seed=number)
-    with django_assert_num_queries(9):  # login 2, bell, bots, sessions, count, rows, counts of the groups, topics
+    with django_assert_num_queries(11):  # login 2, bell, badge, inbox, bots, sessions, count, rows, groups, topics
         rows(browser, "?group=closed")
 
 

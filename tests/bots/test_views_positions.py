@@ -137,7 +137,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
 ) -> None:
     for number in range(3):
         fill_session(make_session(alice, bot=make_bot(alice)), bars=40, seed=number)
-    with django_assert_num_queries(11):  # login 3, filters 2, count, rows, closing, summary, realised, topics
+    with django_assert_num_queries(13):  # login 3, badge, inbox, filters 2, list 2, closing, sums 2, topics
         assert len(rows(browser)) == 4
 
 

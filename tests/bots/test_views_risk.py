@@ -252,8 +252,8 @@ def test_the_number_of_queries_does_not_grow(
 ) -> None:
     for number in range(3):
         fill_session(make_session(alice, bot=make_bot(alice)), bars=40, seed=number)
-    # login 2, bell, envelope, platform; exposure 2, on order, active; limits 4; correlation 2; events, changes, topics
-    with django_assert_max_num_queries(18):
+    # login 2, bell, inbox, envelope, platform; exposure 2, orders, active; limits 4; correlation 2; 3 more
+    with django_assert_max_num_queries(20):
         browser.get(RISK)
 
 

@@ -120,7 +120,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
     rows(browser)
     for number in range(4):
         fill_session(make_session(alice, bot=make_bot(alice), state="STOPPED"), bars=40, seed=number)
-    with django_assert_num_queries(10):  # login 2, bell, bots, sessions, count, rows, figures 2, topics
+    with django_assert_num_queries(12):  # login 2, bell, badge, inbox, bots, sessions, count, rows, figures 2, topics
         rows(browser)
 
 

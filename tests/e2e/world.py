@@ -11,6 +11,19 @@ from accounts.models import User
 from accounts.services import notifications
 from backtests import services
 from backtests.models import Backtest
+from backtests.sweeps import job as sweep_job
+from backtests.sweeps import services as sweep_services
+
+SWEEP = {
+    "backtest": {"strategy": "ma_crossover", "symbols": ["AAPL"], "start_date": "2005-01-01", "end_date": "2010-12-31"},
+    "axes": [
+        {"name": "fast_window", "from": 5, "to": 50, "step": 5},
+        {"name": "slow_window", "from": 20, "to": 120, "step": 10},
+        {"name": "stop_loss_pct", "of": "setting", "values": [None, 5]},
+    ],
+    "constraints": {"min_trades": 5},
+    "objective": "sharpe",
+}
 
 
 def ended(owner: User, state: Backtest.State, **values: object) -> Backtest:
@@ -36,6 +49,9 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
     )
     canceled = ended(alice, Backtest.State.CANCELED, bars_done=120, bars_total=2500)
     waiting = services.submit(alice, {"strategy": "buy_and_hold", "symbols": ["GOOG"]})
+    sweep = sweep_services.submit(alice, SWEEP)
+    while sweep_job.run_next():
+        pass
     detail = {
         name: reverse("backtests:detail", args=[row.pk])
         for name, row in {
@@ -58,6 +74,9 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
         "edit and run again": f"{reverse('backtests:new')}?from={second.pk}",
         "compare": f"{reverse('backtests:compare')}?ids={first.pk},{second.pk}",
         "compare nothing": reverse("backtests:compare"),
+        "sweeps": reverse("backtests:sweeps"),
+        "sweep": reverse("backtests:sweep", args=[sweep.pk]),
+        "new sweep": f"{reverse('backtests:new-sweep')}?symbol=AAPL",
         **detail,
         "strategies": reverse("strategies:list"),
         "data": reverse("marketdata:index"),

@@ -10,7 +10,7 @@ import pytest
 
 from engine import Bars, Costs, InputError, Portfolio, Rules
 from engine.portfolio import OutsideExposure, StepLog
-from engine.types import BLOCK_NAMES, DENIAL_NAMES, REASON_NAMES, REQUEST_REASONS
+from engine.types import BLOCK_NAMES, DENIAL_NAMES, ORDER, REASON_NAMES, REQUEST_REASONS
 from tests.engine.made import START, orders_of, random_bars, random_signals
 
 DAY = 86_400_000_000_000
@@ -68,6 +68,18 @@ def test_orders_that_trigger_or_get_their_size_are_reported() -> None:
     sized = portfolio(rules=Rules(size_at="fill", allow_partial_fills=False), costs=Costs(volume_cap_ratio=0.01))
     assert go(sized, {"A": 1}).changed["qty"].tolist() == [0.0]
     assert go(sized).changed["qty"].tolist() == [100.0]
+
+
+def test_equal_orders_have_equal_bytes_whatever_the_memory_held_before() -> None:
+    """By their bytes a log tells what has changed, and NumPy copies no byte between the fields of a record."""
+    one = portfolio("A", "B", rules=Rules(order_type="limit", limit_offset_pct=50.0, time_in_force="gtc"))
+    go(one, {"A": 1, "B": 1})
+    told = set()
+    for byte in range(0, 256, 17):
+        dirt = [np.full(n * ORDER.itemsize, byte, np.uint8) for n in (1, 2, 3)]
+        del dirt
+        told.add(np.asarray(one._reports.orders(one._reports.working())).tobytes())
+    assert len(told) == 1
 
 
 def test_serials_survive_trimming_and_resuming() -> None:

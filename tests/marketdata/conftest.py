@@ -11,6 +11,7 @@ from marketdata.columns import DAY, BarColumns
 from marketdata.models import Instrument
 from marketdata.services import calendars
 from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: F401
+from tests.marketdata.vendor_rig import alpha_vantage, vendor, vendors_venue, yahoo  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

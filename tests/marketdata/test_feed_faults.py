@@ -96,7 +96,7 @@ def test_fifty_flaps_make_no_storm() -> None:
         assert all(30.0 <= wait <= 60.7 for wait in waits[10:])
         assert len({round(wait, 1) for wait in waits[10:]}) > 10  # jitter
         assert rig.stats()["reconnects"] == 50
-        await rig.clock.advance(150)
+        await rig.trade(150)
         rig.feed.break_off()  # it held for more than a minute: quick again
         await rig.clock.advance(2.1)
         assert rig.feed.sink is not None
@@ -169,12 +169,29 @@ def test_silence_in_an_open_market_is_seen_within_its_limit_and_mended_by_a_back
             "Nothing has come for more than 2 s although the market is open.",
         )
         assert state.last_ts == max(tick.ts for tick in listener.ticks)
-        await rig.trade(20, heard=False)
+        await rig.trade(12, heard=False)
         assert listener.statuses == ["connecting", "live", "silent"]
         await rig.trade(20)
         assert listener.statuses == ["connecting", "live", "silent", "live"]
         assert_whole(rig, listener, ("1s", "1m"), ("X", "Y"))
         assert rig.feed.runs == 1
+
+    run(scene)
+
+
+@pytest.mark.row("G11", "W11")
+def test_a_connection_that_stays_mute_is_made_anew_and_is_live_when_prices_come() -> None:
+    async def scene(rig: Rig) -> None:
+        listener, _ = rig.listen(("X",), ("1s",))
+        await rig.trade(10)
+        await rig.trade(30, heard=False)
+        assert rig.feed.runs == 2
+        assert listener.statuses == ["connecting", "live", "silent", "connecting", "silent"]
+        assert "connection is made anew" in listener.states[3].reason
+        await rig.trade(20)
+        assert listener.statuses[-1] == "live"
+        assert rig.feed.runs == 2
+        assert_whole(rig, listener, ("1s",))
 
     run(scene)
 

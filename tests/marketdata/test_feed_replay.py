@@ -331,7 +331,8 @@ def test_a_feed_of_bars_is_silent_after_a_bar_and_ten_seconds_and_its_hole_is_fi
             if not 5 <= minute < 9:
                 rig.feed.send(bar("X", minute), bar("Y", minute))
         await rig.clock.advance(1)
-        assert listener.statuses == ["connecting", "live", "silent", "live"]
+        assert (listener.statuses[:3], listener.statuses[-1]) == (["connecting", "live", "silent"], "live")
+        assert listener.statuses.count("live") == 2, "an answer without prices is not enough"
         assert_in_order(listener)
         for symbol in "XY":
             assert listener.values("1m", symbol) == [bar(symbol, m).values() for m in range(12)]

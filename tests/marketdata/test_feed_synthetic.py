@@ -238,7 +238,7 @@ def test_an_option_that_is_wrong_is_named(options: dict[str, object], path: str,
 def test_an_unknown_provider_is_refused_with_what_there_is() -> None:
     with pytest.raises(InputError) as error:
         open_feed(FeedKey.of("bloomberg"))
-    assert error.value.faults[0].hint == "one of synthetic, replay"
+    assert error.value.faults[0].hint == "one of synthetic, replay, alpaca, polygon, binance"
 
 
 def test_options_reach_the_feed() -> None:

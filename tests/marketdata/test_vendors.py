@@ -1,30 +1,19 @@
-"""One contract for every source of prices by network: the real client library, a real socket, the same made-up market.
-
-The practice venue speaks Alpaca's, Polygon's and Binance's protocols; what it makes up can be worked out here, too.
-"""
+"""Sources of prices by network against what was traded: the real client library, a real socket, one made-up market."""
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlparse
 
-import numpy as np
 import pytest
 
-from bots.practice.clock import Clock
-from bots.practice.orders import Instrument
+from bots.practice.orders import Split
 from bots.practice.server import Venue
-from bots.practice.serving import in_thread
-from marketdata.columns import DAY, TIMEFRAME_NS, BarColumns
+from marketdata.adjust import Action
+from marketdata.columns import DAY, TIMEFRAME_NS
 from marketdata.feeds import synthetic
-from marketdata.providers import Provider, ProviderError
+from marketdata.providers import Provider, ProviderError, Unavailable
 from marketdata.providers.alpaca import AlpacaProvider
 from marketdata.providers.alpha_vantage import AlphaVantageProvider
 from marketdata.providers.binance import BinanceProvider
@@ -32,112 +21,13 @@ from marketdata.providers.polygon import PolygonProvider
 from marketdata.services import load_bars
 from marketdata.services.filling import exchange_sessions
 from marketdata.zones import to_ns
-
-KEY, SECRET = "VENDORKEY", "vendor-secret"
-NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
-FIRST, LAST = date(2026, 3, 5), date(2026, 3, 10)  # a weekend with the clocks' change in New York within
-
-
-@dataclass
-class Vendor:
-    """A provider, the symbol that it knows, and the name of that in the market."""
-
-    provider: Provider
-    symbol: str
-    name: str
-    is_stock: bool
-    venue: Venue | None = None
-
-    def expected(self, timeframe: str, start: int, end: int) -> BarColumns:
-        """What the market made, at the labels and in the hours that our own bars have."""
-        ended = min(end + TIMEFRAME_NS[timeframe], to_ns(NOW))
-        bars = synthetic.history(self.name, timeframe, start, ended).between(start, end)
-        if not self.is_stock or timeframe == "1d":
-            return bars
-        sessions = exchange_sessions("XNYS", FIRST, LAST)
-        inside = np.zeros(len(bars), bool)
-        for opens, closes in zip(sessions.open_ns.tolist(), sessions.close_ns.tolist(), strict=True):
-            inside |= (bars.ts >= opens) & (bars.ts < closes)
-        return BarColumns(bars.ts[inside], *(column[inside] for column in bars.arrays()))
-
-
-class AlphaVantage(BaseHTTPRequestHandler):
-    """The vendor's daily series of the made-up market; always status 200."""
-
-    def do_GET(self) -> None:
-        asked = {name: values[0] for name, values in parse_qs(urlparse(self.path).query).items()}
-        body: dict[str, Any]
-        if asked["apikey"] != KEY:
-            body = {
-                "Information": "Thank you for using Alpha Vantage! Our standard API rate limit is 25 requests per day."
-            }
-        elif asked["symbol"] != "AAPL":
-            body = {"Error Message": "Invalid API call. Please retry or visit the documentation."}
-        else:
-            bars = synthetic.history("AAPL", "1d", to_ns(NOW - timedelta(days=30)), to_ns(NOW))
-            days = {}
-            for ts, *values in zip(bars.ts.tolist(), *(c.tolist() for c in bars.arrays()), strict=True):
-                names = ("1. open", "2. high", "3. low", "4. close", "5. volume")
-                days[str(date.fromordinal(719_163 + ts // DAY))] = dict(zip(names, map(str, values), strict=True))
-            body = {"Meta Data": {}, "Time Series (Daily)": dict(reversed(days.items()))}
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def venue() -> Iterator[tuple[Venue, str]]:
-    clock = Clock(lambda: 0.0)
-    clock.go_to(NOW)
-    coin = Instrument("BTC/USDT", "crypto", tick=Decimal("0.01"), lot=Decimal("0.0001"), base="BTC", quote="USDT")
-    made = Venue([Instrument("AAPL"), coin], clock=clock)
-    made.open_account(KEY, SECRET)
-    with in_thread(made) as address:
-        yield made, f"http://{address}"
-
-
-@pytest.fixture
-def alpha_vantage() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), AlphaVantage)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture(params=["alpaca", "alpaca coins", "polygon", "binance", "alpha_vantage"])
-def vendor(request: pytest.FixtureRequest, db: None) -> Vendor:
-    if request.param == "alpha_vantage":
-        return Vendor(
-            AlphaVantageProvider(request.getfixturevalue("alpha_vantage"), KEY), "AAPL", "AAPL", is_stock=True
-        )
-    made, url = request.getfixturevalue("venue")
-    alpaca = AlpacaProvider(url, KEY, SECRET, exchange_sessions)
-    return {
-        "alpaca": Vendor(alpaca, "AAPL", "AAPL", is_stock=True, venue=made),
-        "alpaca coins": Vendor(alpaca, "BTC-USDT", "BTC/USDT", is_stock=False, venue=made),
-        "polygon": Vendor(PolygonProvider(url, KEY, exchange_sessions), "AAPL", "AAPL", is_stock=True, venue=made),
-        "binance": Vendor(BinanceProvider(url, now=lambda: NOW), "BTCUSDT", "BTC/USDT", is_stock=False, venue=made),
-    }[request.param]
-
-
-def ns(day: date) -> int:
-    return to_ns(datetime(day.year, day.month, day.day, tzinfo=UTC))
-
-
-def same(found: BarColumns, wanted: BarColumns) -> None:
-    assert found.ts.tolist() == wanted.ts.tolist()
-    for ours, theirs in zip(found.arrays(), wanted.arrays(), strict=True):
-        assert np.array_equal(ours, theirs)
+from tests.marketdata.vendor_rig import DIVIDEND_DAY, FIRST, KEY, LAST, NOW, SECRET, SPLIT_DAY, Vendor, ns, same
 
 
 @pytest.mark.row("G5")
 def test_history_is_what_was_traded(vendor: Vendor) -> None:
     start, end = ns(FIRST), ns(LAST)
-    for timeframe in vendor.provider.capabilities.timeframes:
+    for timeframe in vendor.timeframes:
         if TIMEFRAME_NS[timeframe] <= TIMEFRAME_NS["1m"]:
             end = ns(FIRST + timedelta(days=1))  # a day of minutes is enough, and more than a page
         same(vendor.provider.history(vendor.symbol, timeframe, start, end), vendor.expected(timeframe, start, end))
@@ -150,14 +40,15 @@ def test_an_odd_range_cuts_exactly_and_the_bar_that_goes_on_is_left_out(vendor: 
     start = ns(date(2026, 3, 9)) + (15 * 60 * 60 * 10**9 if timeframe != "1d" else 0) + 1
     end = start + 3 * step
     same(vendor.provider.history(vendor.symbol, timeframe, start, end), vendor.expected(timeframe, start, end))
-    late = vendor.provider.history(vendor.symbol, timeframe, to_ns(NOW) - 5 * step, to_ns(NOW) + 50 * step)
-    assert (late.ts + step <= to_ns(NOW)).all()
+    if vendor.provider.source != "yahoo":  # its bar that goes on is left out by `ensure`, which asks for whole days
+        late = vendor.provider.history(vendor.symbol, timeframe, to_ns(NOW) - 5 * step, to_ns(NOW) + 50 * step)
+        assert (late.ts + step <= to_ns(NOW)).all()
     assert len(vendor.provider.history(vendor.symbol, timeframe, end, end)) == 0
 
 
 def test_what_goes_wrong_is_said_in_plain_words_without_the_key(vendor: Vendor) -> None:
     if vendor.venue is None:
-        pytest.skip("Alpha Vantage answers with status 200 whatever happens; its refusals have a test of their own")
+        pytest.skip("the refusals of Yahoo and Alpha Vantage have tests of their own")
     start, end = ns(FIRST), ns(LAST)
     timeframe = vendor.provider.capabilities.timeframes[-1]
 
@@ -182,8 +73,10 @@ def test_what_goes_wrong_is_said_in_plain_words_without_the_key(vendor: Vendor) 
         vendor.venue.faults.clear()
 
 
-def test_what_a_vendor_does_not_know_or_not_allow(venue: tuple[Venue, str], alpha_vantage: str, db: None) -> None:
-    _, url = venue
+def test_what_a_vendor_does_not_know_or_not_allow(
+    vendors_venue: tuple[Venue, str], alpha_vantage: str, db: None
+) -> None:
+    _, url = vendors_venue
     refusals = [
         (BinanceProvider(url, now=lambda: NOW), "NOPEUSDT", "Binance knows no NOPEUSDT"),
         (AlphaVantageProvider(alpha_vantage, KEY), "NOPE", "Alpha Vantage knows no NOPE"),
@@ -202,8 +95,8 @@ def test_what_a_vendor_does_not_know_or_not_allow(venue: tuple[Venue, str], alph
 
 
 @pytest.mark.django_db
-def test_a_run_loads_bars_of_a_vendor_and_keeps_them(venue: tuple[Venue, str], settings: Any) -> None:
-    made, url = venue
+def test_a_run_loads_bars_of_a_vendor_and_keeps_them(vendors_venue: tuple[Venue, str], settings: Any) -> None:
+    made, url = vendors_venue
     settings.BINANCE_BASE_URL = url
     bars = load_bars(["BTCUSDT"], "15m", FIRST, FIRST, source="binance")
     [series] = bars.bars.values()
@@ -212,3 +105,75 @@ def test_a_run_loads_bars_of_a_vendor_and_keeps_them(venue: tuple[Venue, str], s
     made.faults.add({"kind": "drop", "path": "/api/.*", "times": 99})
     again = load_bars(["BTCUSDT"], "15m", FIRST, FIRST, source="binance")
     assert again.data_hash == bars.data_hash, "what is stored is not asked for again"
+
+
+@pytest.mark.django_db
+@pytest.mark.row("W17")
+def test_splits_and_dividends_of_the_venue_by_both_vendors(vendors_venue: tuple[Venue, str]) -> None:
+    made, url = vendors_venue
+    assert [list(provider.actions("AAPL")) for provider in _both(url)] == [[], []]
+    made.exchange.split("AAPL", 4, 1)
+    made.exchange.dividend("AAPL", Decimal("0.24"))
+    made.exchange.dividend("AAPL", Decimal("1.00"))  # a special one of the same day
+    made.clock.go_to(NOW + timedelta(days=1))
+    made.exchange.split("AAPL", 1, 20)
+    made.exchange.dividend("BTC/USDT", Decimal(5))
+    wanted = [
+        Action(NOW.date(), split=4.0),
+        Action(NOW.date(), dividend=1.24),
+        Action(NOW.date() + timedelta(days=1), split=0.05),
+    ]
+    for provider in _both(url):
+        assert sorted(provider.actions("AAPL"), key=lambda a: (a.ex_date, a.split is None)) == wanted
+        for refused in (type(provider)(url, *keys, exchange_sessions) for keys in _wrong(provider)):
+            with pytest.raises(ProviderError) as error:
+                refused.actions("AAPL")
+            assert not error.value.retryable
+    assert list(AlpacaProvider(url, KEY, SECRET, exchange_sessions).actions("BTC-USDT")) == []
+
+
+def _both(url: str) -> tuple[AlpacaProvider, PolygonProvider]:
+    return AlpacaProvider(url, KEY, SECRET, exchange_sessions), PolygonProvider(url, KEY, exchange_sessions)
+
+
+def _wrong(provider: Provider) -> list[tuple[str, ...]]:
+    return [("other", "x"), ("", "")] if provider.source == "alpaca" else [("other",), ("",)]
+
+
+@pytest.mark.row("W17")
+def test_many_splits_come_in_pages(vendors_venue: tuple[Venue, str]) -> None:
+    made, url = vendors_venue
+    for day in range(1_005):
+        at = NOW - timedelta(days=2_000 - day)
+        made.exchange.splits.append(Split(str(day), at, "AAPL", 3, 2))
+    for provider in _both(url):
+        assert len(provider.actions("AAPL")) == 1_005
+
+
+def test_alpha_vantage_tells_them_where_the_plan_does(alpha_vantage: str) -> None:
+    provider = AlphaVantageProvider(alpha_vantage, KEY)
+    assert list(provider.actions("AAPL")) == [Action(SPLIT_DAY, split=4.0), Action(DIVIDEND_DAY, dividend=0.25)]
+    with pytest.raises(Unavailable, match="plan does not include"):
+        provider.actions("FREE")
+
+
+@pytest.mark.django_db
+@pytest.mark.row("W17", "G5")
+def test_a_run_adjusts_by_them_and_says_where_there_are_none(alpha_vantage: str, settings: Any) -> None:
+    settings.ALPHA_VANTAGE_BASE_URL, settings.ALPHA_VANTAGE_API_KEY = alpha_vantage, KEY
+    first, last = date(2026, 3, 2), date(2026, 3, 9)
+
+    def closes(symbol: str, adjustment: str) -> tuple[list[float], list[str]]:
+        loaded = load_bars([symbol], "1d", first, last, source="alpha_vantage", adjustment=adjustment)
+        return loaded.bars[symbol].close.tolist(), loaded.notes
+
+    raw, _ = closes("AAPL", "raw")
+    split, notes = closes("AAPL", "split")
+    assert notes == []
+    assert split[:2] == [raw[0] / 4, raw[1] / 4]  # the second and the third; the split is of the fourth
+    assert split[2:] == raw[2:]
+    paid, _ = closes("AAPL", "split_dividend")
+    assert paid[3] == pytest.approx(raw[3] * (1 - 0.25 / raw[3]))
+    free, notes = closes("FREE", "split")
+    assert free == closes("FREE", "raw")[0]
+    assert notes == ["FREE: no splits and dividends from this source; prices are as traded."]

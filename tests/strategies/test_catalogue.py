@@ -49,6 +49,7 @@ def test_the_catalogue_is_what_was_promised() -> None:
         "smart_money",
         "microstructure",
         "sentiment",
+        "allocation",
         "buy_and_hold",
     ]
 

@@ -24,7 +24,11 @@ Lines = dict[str, Bars]
 
 def _short(slug: str) -> dict[str, object]:
     """Parameters with which a strategy has something to say within a few hundred bars."""
-    return {"pairs": {"lookback": 60, "z_window": 30, "test_every": 9}, "stat_arb": {"lookback": 30}}.get(slug, {})
+    return {
+        "pairs": {"lookback": 60, "z_window": 30, "test_every": 9},
+        "stat_arb": {"lookback": 30},
+        "allocation": {"lookback": 60},
+    }.get(slug, {})
 
 
 def _case(slug: str, make: Callable[[int], Lines]) -> object:
@@ -36,6 +40,7 @@ CASES = [
     _case("stat_arb", basket),
     _case("price_arbitrage", venues),
     _case("market_making", venues),
+    _case("allocation", basket),
 ]
 every = pytest.mark.parametrize(("strategy", "make"), CASES)
 joint = pytest.mark.parametrize(("strategy", "make"), [case for case in CASES if case.values[0].least > 1])

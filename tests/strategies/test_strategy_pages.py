@@ -227,5 +227,5 @@ def test_pages_read_few_rows_however_many_are_saved(
     for n in range(30):
         services.create(alice, name=f"number {n}", strategy="momentum", is_public=True, description="Fast")
     for name in ("strategies:list", "strategies:gallery"):
-        with django_assert_max_num_queries(6):
+        with django_assert_max_num_queries(7):
             assert browser.get(reverse(name)).status_code == 200

@@ -90,10 +90,14 @@ def test_the_image_gets_only_files_that_exist_and_no_secret():
 @pytest.mark.row("P1")
 def test_compose_runs_the_same_programs_as_make_run(compose):
     services = compose["services"]
-    assert set(services) == {"migrate", "web", "worker-backtests", "worker-trading", "beat", "postgres", "redis"}
+    kept = {"migrate", "web", "worker-backtests", "worker-trading", "beat", "postgres", "redis"}
+    assert set(services) == {*kept, "venue"}
     assert services["worker-backtests"]["command"] == programs.backtest_worker(2, "python")
     assert services["worker-trading"]["command"] == programs.trading_worker("python")
     assert services["beat"]["command"] == programs.beat("python")
+    venue = [*programs.practice_venue(8310, "python"), "--host", "0.0.0.0"]
+    assert (services["venue"]["command"], services["venue"]["profiles"]) == (venue, ["practice"])
+    assert "ports" not in services["venue"]
     image_command = next(rest for word, rest in reversed(instructions()) if word == "CMD")
     assert json.loads(image_command) == programs.web("python")
 

@@ -150,9 +150,12 @@ def test_the_sample_file_names_every_setting_and_nothing_else():
         ({"ORDER_ID_PREFIX": "Prod-1"}, "ORDER_ID_PREFIX must be"),
         ({"SESSION_HOSTS": "0"}, "SESSION_HOSTS must be at least 1, and is 0"),
         ({"SESSION_SNAPSHOT_SECONDS": "-5"}, "SESSION_SNAPSHOT_SECONDS must be at least 1"),
+        ({"DATA_PROVIDER": "moon"}, "DATA_PROVIDER is 'moon', and must be yahoo"),
+        ({"POLYGON_REQUESTS_PER_MINUTE": "0"}, "POLYGON_REQUESTS_PER_MINUTE must be at least 1, and is 0"),
+        ({"DATA_PRICE_PER_MONTH": "polygon=dear"}, "DATA_PRICE_PER_MONTH is written as amounts in USD"),
     ],
 )
-def test_settings_of_sessions_that_cannot_be_meant_are_refused(environment, said):
+def test_settings_that_cannot_be_meant_are_refused(environment, said):
     done = manage("config", **environment)
     assert done.returncode == 1
     assert done.stderr.startswith(f"Settings: {said}")
@@ -225,3 +228,14 @@ def test_web_processes_load_no_heavy_library():
 def test_the_starter_loads_no_django():
     program = "import sys, tradingsite.up.command; print(sorted({'django.apps', 'celery', 'redis'} & set(sys.modules)))"
     assert run_python(program) == "[]"
+
+
+@pytest.mark.row("P10", "P12")
+def test_an_installation_rehearses_until_it_is_told_to_trade_real_money():
+    def line(*argv: str, **environment: str) -> list[str]:
+        said = manage("config", *argv, **environment).stdout
+        return next(row for row in said.splitlines() if row.startswith("LIVE_TRADING ")).split()[1:]
+
+    assert line() == ["default", "False"]
+    assert line(LIVE_TRADING="true") == ["environment", "True"]
+    assert line("--set", "LIVE_TRADING=false", LIVE_TRADING="true") == ["command", "line", "False"]

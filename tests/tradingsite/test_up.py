@@ -30,9 +30,10 @@ class Installation:
     """One VAR_DIR with a `manage.py up` that can be started, watched and stopped."""
 
     def __init__(self, var_dir: Path, **environment: str) -> None:
-        self.var_dir, self.port = var_dir, free_port()
+        self.var_dir, self.port, self.venue_port = var_dir, free_port(), free_port()
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "NUMBA_CACHE_DIR") if name in os.environ}
-        self.env = kept | {"ENV_FILE": os.devnull, "VAR_DIR": str(var_dir), "PORT": str(self.port)} | environment
+        self.env = kept | {"ENV_FILE": os.devnull, "VAR_DIR": str(var_dir), "PORT": str(self.port)}
+        self.env |= {"PRACTICE_VENUE_URL": f"http://127.0.0.1:{self.venue_port}"} | environment
         self.process: subprocess.Popen | None = None
         self.said: list[str] = []
 
@@ -87,10 +88,17 @@ class Installation:
         return min(pid for pid, command in self.processes().items() if words in command)
 
     def health(self) -> str:
+        return self.told()["status"]
+
+    def checks(self) -> dict[str, str]:
+        return self.told()["checks"]
+
+    def told(self) -> dict:
+        """What /health says."""
         try:
-            return json.loads(Visitor(f"http://127.0.0.1:{self.port}").get("/health"))["status"]
+            return json.loads(Visitor(f"http://127.0.0.1:{self.port}").get("/health"))
         except urllib.error.HTTPError as unavailable:
-            return json.loads(unavailable.read())["status"]
+            return json.loads(unavailable.read())
 
     def stop(self, number: int = signal.SIGINT) -> float:
         """Ask it to stop; returns how long that took."""
@@ -120,13 +128,12 @@ def test_first_start_second_start_stop(installation):
     site = f"http://127.0.0.1:{installation.port}"
     Visitor(site).log_in(login[1], login[2])
     wait_until(lambda: installation.health() == "ok", "the whole of it to be well", timeout_s=30)
+    wait_until(lambda: installation.checks()["practice_venue"] == "ok", "the practice venue to answer")
     for name in ("secret_key", "secrets_keys"):
         assert (installation.var_dir / name).stat().st_mode & 0o777 == 0o600
-    assert {path.name for path in (installation.var_dir / "logs").glob("*.log")} >= {
-        "web.log",
-        "backtests.log",
-        "redis.log",
-    }
+    logs = installation.var_dir / "logs"
+    assert {path.name for path in logs.glob("*.log")} >= {"web.log", "backtests.log", "redis.log", "venue.log"}
+    assert "secret" not in (logs / "venue.log").read_text()
 
     again = subprocess.run(
         [sys.executable, "manage.py", "up"],
@@ -144,8 +151,11 @@ def test_first_start_second_start_stop(installation):
     assert took <= 5
     assert installation.processes() == {}
 
-    installation.start()
-    installation.wait_ready()
+    with socket.create_server(("127.0.0.1", installation.venue_port)):
+        installation.start()
+        installation.wait_ready()
+        wait_until(lambda: "practice venue is not started" in installation.text, "the busy port to be told")
+    assert f"port {installation.venue_port} is not free" in installation.text
     assert "Demo user" not in installation.text
     assert "Compiling" not in installation.text
     assert login[2] not in "".join(path.read_text() for path in (installation.var_dir / "logs").glob("*"))

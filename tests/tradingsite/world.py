@@ -7,20 +7,26 @@ from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.utils import timezone
 
-from accounts.models import Notification, User
+from accounts.models import BrokerAccount, Notification, User
 from accounts.services import notifications
 from backtests import job
 from backtests import services as backtest_services
-from backtests.models import Backtest, PerformanceRecord
-from bots.models import Bot, BotTemplate, TradingSession
+from backtests.models import Backtest, Passport, PerformanceRecord, Sweep
+from backtests.proof import job as passport_job
+from backtests.proof import services as passport_services
+from backtests.sweeps import job as sweep_job
+from backtests.sweeps import services as sweep_services
+from bots.models import Bot, BotTemplate, Discrepancy, TradingSession
 from bots.selectors.templates import key_of
 from bots.services import templates
-from marketdata.models import DataImport, Instrument
+from marketdata.models import DataImport, Instrument, Refetch
 from marketdata.services import imports
 from strategies import services as strategy_services
 from strategies.gallery import publishing
 from strategies.models import ConditionTest, CustomStrategy, UserStrategy
+from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.factories import fill_session, make_bot, make_session
 from tests.strategies.trees import make_custom
 
@@ -36,27 +42,35 @@ class World:
 
     owner: User
     backtest: Backtest
+    passport: Passport
+    sweep: Sweep
     record: PerformanceRecord
     strategy: UserStrategy
     custom: CustomStrategy
     look: ConditionTest
     instrument: Instrument
     data_import: DataImport
+    refetch: Refetch
     notification: Notification
     session: TradingSession
     bot: Bot
     template: BotTemplate
+    broker_account: BrokerAccount
 
     def url_parts(self) -> dict[str, Any]:
         """A value of hers for every name that a route may hold."""
         return {
             "backtest_id": self.backtest.pk,
+            "passport_id": self.passport.pk,
+            "sweep_id": self.sweep.pk,
             "record_id": self.record.pk,
             "strategy_id": self.strategy.pk,
             "custom_id": self.custom.pk,
             "test_id": self.look.pk,
             "instrument_id": self.instrument.pk,
             "import_id": self.data_import.pk,
+            "refetch_id": self.refetch.pk,
+            "timeframe": "1d",
             "notification_id": self.notification.pk,
             "kind": "telegram",
             "user_id": self.owner.pk,
@@ -72,12 +86,16 @@ class World:
             "publication_id": publishing.of(self.strategy).pk,
             "template": key_of(self.template),
             "version": 1,
+            "broker_kind": "alpaca",
+            "account_id": self.broker_account.pk,
+            "discrepancy_id": self.broker_account.discrepancies.get().pk,
         }
 
 
 def build(owner: User) -> World:
-    """A finished backtest with its performance record, a saved strategy, an imported instrument with its import, a
-    notification and a channel, a bot with a session that holds a position in AAPL.
+    """A finished backtest with its performance record and passport, a sweep, a saved strategy, an imported instrument
+    with its import, a notification and a channel, a bot with a session that holds a position in AAPL, an account at a
+    broker.
 
     The test must be transactional: a backtest reports its progress from a thread of its own.
     """
@@ -88,6 +106,15 @@ def build(owner: User) -> World:
     job.run(backtest.pk)
     backtest.refresh_from_db()
     assert backtest.state == Backtest.State.DONE, backtest.failure_reason
+    axes = [{"name": "fast_window", "values": [5, 10]}]
+    sweep = sweep_services.submit(owner, {"backtest": backtest.config, "axes": axes})
+    assert sweep_job.run_next()
+    sweep.refresh_from_db()
+    assert sweep.state == Sweep.State.DONE, sweep.failure_reason
+    passport = passport_services.request(owner, backtest.pk)
+    passport_job.run(passport.pk)
+    passport.refresh_from_db()
+    assert passport.state == Passport.State.DONE, passport.failure_reason
     upload = SimpleUploadedFile("mine.csv", CSV)
     data_import = imports.submit(owner, upload, symbol="MINE", timeframe="1d")
     imports.run(data_import.pk)
@@ -104,14 +131,30 @@ def build(owner: User) -> World:
     return World(
         owner=owner,
         backtest=backtest,
+        passport=passport,
+        sweep=sweep,
         record=PerformanceRecord.objects.get(),
         strategy=strategy,
         custom=custom,
         look=ConditionTest.objects.create(owner=owner, request={"symbol": "AAPL", "timeframe": "1d"}),
         instrument=Instrument.objects.get(symbol="MINE"),
         data_import=data_import,
+        refetch=Refetch.objects.create(
+            instrument=Instrument.objects.get(symbol="MINE"), timeframe="1d", asked_by=owner, state="DONE"
+        ),
         notification=told,
         session=fill_session(make_session(owner, symbols=["AAPL"], bot=bot), bars=20),
         bot=bot,
         template=templates.save(owner, bot.pk, {"name": "Her template"}),
+        broker_account=_account(owner),
     )
+
+
+def _account(owner: User) -> BrokerAccount:
+    """Hers at a broker, with something in the inbox."""
+    account: BrokerAccount = BrokerAccountFactory(owner=owner)
+    Discrepancy.objects.create(
+        broker_account=account, kind="position", key="position:AAPL", symbol="AAPL", theirs=5, px=100,
+        text="AAPL: the account has 5, our books say 0", seen_at=timezone.now(),
+    )  # fmt: skip
+    return account

@@ -47,6 +47,18 @@ class BacktestProgress(TypedDict):
     failure_reason: str
 
 
+class SweepProgress(TypedDict):
+    """Payload of ``sweep_progress`` on ``sweep.<id>``: done and total count cells; best: cell, objective, feasible."""
+
+    id: str
+    state: str
+    done: int
+    total: int
+    chunks_done: int
+    best: dict[str, Any] | None
+    failure_reason: str
+
+
 def allow(prefix: str, may_listen: Allowed) -> None:
     """Open the topics of a prefix. Call in AppConfig.ready.
 

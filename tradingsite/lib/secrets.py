@@ -126,8 +126,8 @@ class EncryptedTextField(models.TextField):
         kwargs.setdefault("default", "")
         super().__init__(*args, **kwargs)
 
-    def from_db_value(self, value: str, expression: Any, connection: Any) -> Secret:
-        return Secret(value)
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Secret:
+        return Secret(value or "")  # None: the column of a row that an outer join did not find
 
     def to_python(self, value: Any) -> Secret:
         """A value from a dump of ours (`loaddata`), never plain text."""

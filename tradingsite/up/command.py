@@ -14,8 +14,10 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tradingsite.environment import BACKTEST_PROCESSES, BASE_DIR, HOST, PORT, REDIS_URL, VAR_DIR, env, redis_socket
+from tradingsite.outside import PRACTICE_VENUE, PRACTICE_VENUE_URL
 from tradingsite.up import prepare, programs
 from tradingsite.up.children import Child
 from tradingsite.up.supervisor import Supervisor
@@ -92,6 +94,25 @@ def require_free_port() -> None:
             raise CannotStart(f"cannot listen on {HOST}:{PORT}: {error.strerror} (settings HOST and PORT)") from None
 
 
+def practice_port() -> int | None:
+    """Where the practice venue is to be started; None where it is off, runs elsewhere, or its port is taken."""
+    url = urlsplit(PRACTICE_VENUE_URL)
+    if not PRACTICE_VENUE or url.hostname not in ("127.0.0.1", "localhost"):
+        return None
+    port = url.port or 80
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            say(
+                f"The practice venue is not started: port {port} is not free ({error.strerror}). The site goes on and "
+                f"uses what answers there, if that is one. Elsewhere: PRACTICE_VENUE_URL=http://127.0.0.1:{port + 1}"
+            )
+            return None
+    return port
+
+
 def private_directory(path: Path) -> None:
     """Make a directory that only we can enter; CannotStart when somebody else's stands in its place."""
     path.mkdir(mode=0o700, exist_ok=True)
@@ -143,6 +164,8 @@ def start() -> int:
         # These two load as much as the others and nobody waits for their first tick.
         add("trading", programs.trading_worker())
         add("beat", programs.beat())
+        if (port := practice_port()) is not None:
+            add("venue", programs.practice_venue(port))
         if ready:
             took = time.monotonic() - began
             say(f"\nTradewright is running at http://{reached_at(HOST)}:{PORT}  (ready in {took:.1f} s)")

@@ -16,7 +16,10 @@ def web(python: str = sys.executable) -> list[str]:
 
 
 def backtest_worker(processes: int, python: str = sys.executable) -> list[str]:
-    """Backtests are pure computation: one process each, so that they run side by side."""
+    """Backtests are pure computation: one process each, so that they run side by side.
+
+    Two queues, taken in turn: a backtest waits for one chunk of a sweep at most, not for the sweep.
+    """
     return [
         python,
         *CELERY,
@@ -24,7 +27,7 @@ def backtest_worker(processes: int, python: str = sys.executable) -> list[str]:
         "-n",
         "backtests@%h",
         "-Q",
-        "backtests",
+        "backtests,sweeps",
         "-P",
         "prefork",
         "-c",
@@ -54,6 +57,11 @@ def trading_worker(python: str = sys.executable) -> list[str]:
 def beat(python: str = sys.executable) -> list[str]:
     """The clock that only ticks; what is due is decided from rows. It keeps no file, so it needs no pid file either."""
     return [python, *CELERY, "beat", "--pidfile="]
+
+
+def practice_venue(port: int, python: str = sys.executable) -> list[str]:
+    """The exchange to rehearse on. The site opens accounts there, so it opens none and prints no keys."""
+    return [python, "manage.py", "venue", "--no-account", "--port", str(port)]
 
 
 def redis(socket: Path, directory: Path) -> list[str]:

@@ -24,6 +24,7 @@ from engine.errors import Fault, InputError
 if TYPE_CHECKING:
     from backtests.runner import RunResult
     from engine import Bars
+    from marketdata.services import LoadedBars
 
 _MAX_JSON_BYTES = 1_000_000
 _EPOCH = date(1970, 1, 1)
@@ -65,7 +66,7 @@ class Command(BaseCommand):
         parser.add_argument("--match-timeframe", help="match orders on finer bars than it decides on")
         parser.add_argument("--benchmark", help="symbol to compare with; default: the run's own symbols, held")
         parser.add_argument("--alone", action="store_true", help="each symbol on its own share of the capital")
-        parser.add_argument("--source", help="source of the stored bars; default sample")
+        parser.add_argument("--source", help="source of the bars, or auto; default sample")
         parser.add_argument("--adjustment", help="split_dividend (default), split or raw")
         parser.add_argument("--user", help="also see the private imports of this user")
         parser.add_argument(
@@ -97,15 +98,17 @@ class Command(BaseCommand):
         read = {} if stored else _from_file(options, payload)
         config = clean(payload, signals_given=options["signals"] is not None)
         if stored:
-            bars = _from_store(config, config.symbols, config.timeframe, options)
-            matching = (
-                _from_store(config, config.symbols, config.match_timeframe, options) if config.match_timeframe else None
-            )
+            finer, sources = None, None
+            if config.match_timeframe:
+                finer = _from_store(config, config.symbols, config.match_timeframe, options)
+                sources = finer.sources
+            bars = _from_store(config, config.symbols, config.timeframe, options, sources).bars
+            matching = finer.bars if finer else None
         else:
             bars, matching = choose(read, config, symbols_path="--symbol", days_path="--start")
         benchmark = None
         if config.benchmark:
-            source = _from_store(config, (config.benchmark,), config.timeframe, options) if stored else read
+            source = _from_store(config, (config.benchmark,), config.timeframe, options).bars if stored else read
             if config.benchmark not in source:
                 raise InputError(Fault("benchmark", "not_found", f"The file has no {config.benchmark}"))
             benchmark = source[config.benchmark]
@@ -241,21 +244,24 @@ def _from_file(options: Mapping[str, Any], payload: dict[str, Any]) -> dict[str,
 
 
 def _from_store(
-    config: RunConfig, symbols: tuple[str, ...], timeframe: str, options: Mapping[str, Any]
-) -> dict[str, Bars]:
+    config: RunConfig,
+    symbols: tuple[str, ...],
+    timeframe: str,
+    options: Mapping[str, Any],
+    chosen: Mapping[str, str] | None = None,
+) -> LoadedBars:
     from marketdata.services import load_bars
 
-    owner = _owner(options)
-    loaded = load_bars(
+    return load_bars(
         list(symbols),
         timeframe,
         config.start_date or FIRST_DAY,
         config.end_date or datetime.now(UTC).date(),
         source=config.source,
         adjustment=config.adjustment,
-        owner=owner,
+        owner=_owner(options),
+        chosen=chosen,
     )
-    return loaded.bars
 
 
 def _owner(options: Mapping[str, Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.services.users import MAX_PASSWORD
 from bots import selectors
 from bots.api.serializers.fields import (
     BIGGEST_ID,
@@ -38,7 +39,10 @@ class StartRequestSerializer(StrictSerializer):
     """The body of POST /api/trading/sessions/start. Absent and null mean the default, or the bot's value."""
 
     mode = serializers.ChoiceField(
-        choices=Mode.choices, required=False, allow_null=True, help_text="Default PAPER; LIVE answers 422"
+        choices=Mode.choices,
+        required=False,
+        allow_null=True,
+        help_text="Default PAPER; LIVE trades at a broker account",
     )
     initial_cash = serializers.FloatField(
         required=False,
@@ -104,9 +108,26 @@ class StartRequestSerializer(StrictSerializer):
         required=False, allow_null=True, min_value=1, max_value=BIGGEST_ID, help_text="Start this bot"
     )
     broker_account_id = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=BIGGEST_ID, help_text=_LATER
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=BIGGEST_ID,
+        help_text="One of your accounts at brokers; needed for mode LIVE, whose initial cash is reserved there",
+    )
+    password = serializers.CharField(
+        required=False,
+        max_length=MAX_PASSWORD,
+        write_only=True,
+        help_text="Your own, once more: needed to start with real money",
     )
     name = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=requests.MAX_NAME)
+    passport_override = serializers.CharField(
+        required=False,
+        allow_null=True,
+        min_length=requests.MIN_REASON,
+        max_length=requests.MAX_REASON,
+        help_text="Why it may trade real money without a passing robustness passport; kept in the audit trail",
+    )
     confirm_cautions = serializers.BooleanField(
         required=False, allow_null=True, help_text="Run unusual settings as they are"
     )

@@ -17,6 +17,7 @@ from bots.practice.alpaca.shapes import stamp
 from bots.practice.exchange import Exchange
 from bots.practice.hours import NEW_YORK
 from bots.practice.market import Market, Trade
+from bots.practice.minutes import Minute, Minutes
 from bots.practice.streams import Connection
 from bots.practice.web import Answer, Request, Routes
 from engine.types import TIMEFRAMES
@@ -132,7 +133,7 @@ class Client:
         try:
             message = msgpack.unpackb(data) if isinstance(data, bytes) else json.loads(data)
             answer = self._answer(message)
-        except (ValueError, AttributeError, msgpack.UnpackException):
+        except (ValueError, TypeError, AttributeError, RecursionError, msgpack.UnpackException):
             answer = {"T": "error", "code": 400, "msg": "invalid syntax"}
         await self.connection.answer(self.frame([answer]))
 
@@ -160,28 +161,28 @@ class Client:
 
 
 class Stream:
-    """Trades and quotes as they happen; minute bars when their minute is over."""
+    """Trades and quotes as they happen; minute bars when their minute is over, and again when they are corrected."""
 
-    def __init__(self, exchange: Exchange, market: Market) -> None:
+    def __init__(self, exchange: Exchange, market: Market, minutes: Minutes) -> None:
         self.exchange = exchange
         self.clients: list[Client] = []
-        self._minutes: dict[str, dict[str, Any]] = {}
         market.listen(self._heard)
+        minutes.listen(self._minute)
 
     def gone(self, client: Client) -> None:
         if client in self.clients:
             self.clients.remove(client)
 
-    def minute_over(self, now_ns: int) -> None:
-        """Send the bars that have ended; called by the server's tick."""
-        for symbol, bar in list(self._minutes.items()):
-            if bar["ns"] + MINUTE <= now_ns:
-                del self._minutes[symbol]
-                shown = {name: value for name, value in bar.items() if name != "ns"}
-                self._send("bars", symbol, shown | {"vw": round(bar["vw"] / bar["v"], 6)})
+    def status(self, symbol: str, *, halted: bool, at: datetime.datetime) -> None:
+        """Trading is halted (a pause for volatility), or goes on."""
+        words = (
+            ("H", "Trading Halt", "LUDP", "Volatility Trading Pause") if halted else ("T", "Trading Resumption", "", "")
+        )
+        code, text, reason, why = words
+        message = {"T": "s", "S": symbol, "sc": code, "sm": text, "rc": reason, "rm": why, "t": at, "z": "A"}
+        self._send("statuses", symbol, message)
 
     def _heard(self, trade: Trade) -> None:
-        self.minute_over(trade.ts)
         at = moment(trade.ts)
         px, size = float(trade.px), trade.size
         common = {"S": trade.symbol, "t": at, "z": "A"}
@@ -190,14 +191,12 @@ class Stream:
         )
         quote = {"T": "q", "bx": "V", "bp": float(trade.bid), "bs": 1, "ax": "V", "ap": float(trade.ask), "as": 1}
         self._send("quotes", trade.symbol, {**quote, "c": ["R"], **common})
-        start = trade.ts // MINUTE * MINUTE
-        bar = self._minutes.setdefault(
-            trade.symbol,
-            {"T": "b", "S": trade.symbol, "o": px, "h": px, "l": px, "c": px, "v": 0, "n": 0, "vw": 0.0,
-             "t": moment(start), "ns": start},
-        )  # fmt: skip
-        bar["h"], bar["l"], bar["c"] = max(bar["h"], px), min(bar["l"], px), px
-        bar["v"], bar["n"], bar["vw"] = bar["v"] + size, bar["n"] + 1, bar["vw"] + px * size
+
+    def _minute(self, minute: Minute) -> None:
+        o, h, low, c, v = minute[2:7]
+        channel, kind = ("updatedBars", "u") if minute.corrected else ("bars", "b")
+        bar = {"T": kind, "S": minute.symbol, "t": moment(minute.ts), "o": o, "h": h, "l": low, "c": c, "v": v, "n": 1}
+        self._send(channel, minute.symbol, {**bar, "vw": round((h + low + c) / 3, 6)})
 
     def _send(self, channel: str, symbol: str, message: dict[str, Any]) -> None:
         for client in self.clients:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from bots.practice.exchange import Exchange
-from bots.practice.orders import Account, Execution, Instrument, Position, Refusal, VenueOrder
+from bots.practice.orders import Account, Execution, Flow, Instrument, Position, Refusal, Split, VenueOrder
 
 # Our word → (HTTP status, Alpaca's code).
 REFUSALS: dict[str, tuple[int, int]] = {
@@ -20,6 +20,7 @@ REFUSALS: dict[str, tuple[int, int]] = {
     "not_fractionable": (403, 40310000),
     "no_order": (404, 40410000),
     "no_position": (404, 40410000),
+    "malformed": (400, 40010000),
     "duplicate_client_id": (422, 40010001),
     "invalid": (422, 40010001),
     "no_asset": (422, 42210000),
@@ -194,19 +195,53 @@ def asset(instrument: Instrument) -> dict[str, Any]:
 
 def activity(row: VenueOrder, execution: Execution) -> dict[str, Any]:
     """A fill in the list of account activities. It names the order, not the client's id."""
-    upto = row.executions[: row.executions.index(execution) + 1]
-    done = sum((e.qty for e in upto), Decimal(0))
     return {
         "id": f"{execution.at:%Y%m%d%H%M%S%f}::{execution.id}",
         "activity_type": "FILL",
         "transaction_time": stamp(execution.at),
-        "type": "fill" if done == row.qty else "partial_fill",
+        "type": "fill" if execution.filled == row.qty else "partial_fill",
         "price": plain(execution.px),
         "qty": plain(execution.qty),
         "side": row.request.side,
         "symbol": row.request.symbol,
-        "leaves_qty": plain(row.qty - done),
+        "leaves_qty": plain(row.qty - execution.filled),
         "order_id": row.id,
-        "cum_qty": plain(done),
+        "cum_qty": plain(execution.filled),
         "order_status": row.status,
+    }
+
+
+def flow(row: Flow) -> dict[str, Any]:
+    """What is no trade in the list of account activities."""
+    return {
+        "id": f"{row.at:%Y%m%d%H%M%S}{row.at.microsecond // 1000:03d}::{row.id}",
+        "activity_type": row.what,
+        "date": str(row.at.date()),
+        "created_at": stamp(row.at),
+        "net_amount": plain(row.amount),
+        "description": "",
+        "symbol": row.symbol or None,
+        "qty": plain(row.qty) if row.qty else None,
+        "per_share_amount": plain(row.amount / row.qty) if row.what == "DIV" and row.qty else None,
+        "status": "executed",
+    }
+
+
+def announcement(row: Split) -> dict[str, Any]:
+    """A split in the list of corporate actions."""
+    day = str(row.at.date())
+    return {
+        "id": row.id,
+        "corporate_action_id": row.id,
+        "ca_type": "split",
+        "ca_sub_type": "stock_split" if row.new > row.old else "reverse_split",
+        "initiating_symbol": row.symbol,
+        "target_symbol": row.symbol,
+        "declaration_date": day,
+        "ex_date": day,
+        "record_date": day,
+        "payable_date": day,
+        "cash": "0",
+        "old_rate": str(row.old),
+        "new_rate": str(row.new),
     }

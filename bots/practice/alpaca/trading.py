@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
 import uuid
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from bots.practice import checks
-from bots.practice.alpaca import shapes
+from bots.practice.alpaca import reading, shapes
 from bots.practice.exchange import Exchange
 from bots.practice.hours import Schedule
 from bots.practice.orders import Account, Execution, Instrument, Refusal, Request, VenueOrder
 from bots.practice.web import Answer, Routes
 from bots.practice.web import Request as Call
 
-KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop")
-TIFS = ("day", "gtc", "ioc", "fok", "opg", "cls")
-CLASSES = ("simple", "bracket", "oco", "oto")
-MAX_CLIENT_ID = 48
 MAX_PAGE = 500
 
 
@@ -32,7 +27,9 @@ class Trading:
     def add_to(self, routes: Routes) -> None:
         table: list[tuple[str, str, Callable[[Account, Call], Answer]]] = [
             ("GET", "/v2/account", self.account),
-            ("GET", "/v2/account/activities/FILL", self.activities),
+            ("GET", "/v2/account/activities", self.activities),
+            ("GET", "/v2/account/activities/{type}", self.activities),
+            ("GET", "/v2/corporate_actions/announcements", self.announcements),
             ("GET", "/v2/orders", self.orders),
             ("POST", "/v2/orders", self.submit),
             ("DELETE", "/v2/orders", self.cancel_all),
@@ -68,18 +65,14 @@ class Trading:
     # --- orders -----------------------------------------------------------------------------------------------------
 
     def submit(self, account: Account, call: Call) -> Answer:
-        try:
-            body = call.json()
-        except ValueError:
-            return Answer.of({"code": 40010000, "message": "request body format is invalid"}, 400)
-        return Answer.of(self._order(account, self.exchange.submit(account, self._request(body))))
+        return Answer.of(self._order(account, self.exchange.submit(account, reading.order_of(reading.body_of(call)))))
 
     def order(self, account: Account, call: Call) -> Answer:
         return Answer.of(self._order(account, self.exchange.order(account, call.parts["id"])))
 
     def by_client_id(self, account: Account, call: Call) -> Answer:
         client_id = call.query.get("client_order_id", "")
-        return Answer.of(self._order(account, self.exchange.order_of_client(account, client_id)))
+        return Answer.of(self._order(account, self.exchange.order_of_client(account, client_id), nested=False))
 
     def orders(self, account: Account, call: Call) -> Answer:
         """status=open (the default), closed, all; newest first; `after` and `until` leave the moment itself out."""
@@ -92,27 +85,29 @@ class Trading:
         if (side := call.query.get("side")) is not None:
             found = [row for row in found if row.request.side == side]
         if (after := call.query.get("after")) is not None:
-            found = [row for row in found if row.created_at > _moment(after)]
+            found = [row for row in found if row.created_at > reading.moment(after)]
         if (until := call.query.get("until")) is not None:
-            found = [row for row in found if row.created_at < _moment(until)]
+            found = [row for row in found if row.created_at < reading.moment(until)]
         found.sort(key=lambda row: row.number, reverse=call.query.get("direction", "desc") != "asc")
-        page = found[: min(int(call.query.get("limit", 50)), MAX_PAGE)]
+        page = found[: reading.whole(call.query, "limit", 50, MAX_PAGE)]
         return Answer.of([self._order(account, row, nested=nested) for row in page])
 
     def replace(self, account: Account, call: Call) -> Answer:
-        body = call.json()
+        body = reading.body_of(call)
         row = self.exchange.order(account, call.parts["id"])
-        trail = _number(body, "trail")
+        trail = reading.number(body, "trail")
         by_px = row.request.trail_px is not None
         changes: dict[str, Any] = {
-            "qty": _number(body, "qty"),
-            "limit_px": _number(body, "limit_price"),
-            "stop_px": _number(body, "stop_price"),
+            "qty": reading.number(body, "qty"),
+            "limit_px": reading.number(body, "limit_price"),
+            "stop_px": reading.number(body, "stop_price"),
             "trail_px": trail if by_px else None,
             "trail_pct": None if by_px else trail,
             "tif": body.get("time_in_force"),
         }
-        client_id = body.get("client_order_id") or str(uuid.uuid4())
+        if changes["tif"] is not None:
+            reading.choice("time_in_force", changes["tif"], reading.TIFS)
+        client_id = reading.client_id_of(body)
         return Answer.of(self._order(account, self.exchange.replace(account, row.id, client_id, **changes)))
 
     def cancel(self, account: Account, call: Call) -> Answer:
@@ -137,7 +132,7 @@ class Trading:
 
     def close(self, account: Account, call: Call) -> Answer:
         symbol = self._held(account, call.parts["symbol"])
-        qty, percentage = _number(call.query, "qty"), _number(call.query, "percentage")
+        qty, percentage = reading.number(call.query, "qty"), reading.number(call.query, "percentage")
         whole = abs(account.position(symbol).qty)
         return Answer.of(self._close(account, symbol, qty or (whole * percentage / 100 if percentage else whole)))
 
@@ -161,19 +156,30 @@ class Trading:
         return Answer.of(shapes.account(self.exchange, account, power))
 
     def activities(self, account: Account, call: Call) -> Answer:
-        """Fills, newest first; page_token is the id of the last one that the client has."""
-        rows = [(row, execution) for row in account.orders.values() for execution in row.executions]
+        """Fills and flows, newest first; page_token is the id of the last one that the client has."""
+        wanted = call.parts.get("type") or call.query.get("activity_types")
+        fills = [(row, execution) for row in account.orders.values() for execution in row.executions]
+        rows = [(each[1].at, "FILL", shapes.activity(*each)) for each in self._in_order(fills)]
+        rows += [(flow.at, flow.what, shapes.flow(flow)) for flow in account.flows]
+        rows = [each for each in rows if wanted is None or each[1] in wanted.split(",")]
         if (after := call.query.get("after")) is not None:
-            rows = [each for each in rows if each[1].at > _moment(after)]
+            rows = [each for each in rows if each[0] > reading.moment(after)]
         if (until := call.query.get("until")) is not None:
-            rows = [each for each in rows if each[1].at < _moment(until)]
-        told = [shapes.activity(*each) for each in self._in_order(rows)]
+            rows = [each for each in rows if each[0] < reading.moment(until)]
+        told = [shown for *_, shown in sorted(rows, key=lambda each: each[0])]
         if call.query.get("direction", "desc") != "asc":
             told.reverse()
         ids = [each["id"] for each in told]
         token = call.query.get("page_token")
         first = ids.index(token) + 1 if token in ids else 0
-        return Answer.of(told[first : first + min(int(call.query.get("page_size", 100)), 100)])
+        return Answer.of(told[first : first + reading.whole(call.query, "page_size", 100, 100)])
+
+    def announcements(self, account: Account, call: Call) -> Answer:
+        """Splits whose day lies in [since, until]."""
+        first, last = call.query.get("since", ""), call.query.get("until", "9999")
+        symbol = call.query.get("symbol")
+        found = [row for row in self.exchange.splits if symbol in (None, row.symbol)]
+        return Answer.of([shapes.announcement(row) for row in found if first <= str(row.at.date()) <= last])
 
     def assets(self, account: Account, call: Call) -> Answer:
         wanted = call.query.get("asset_class")
@@ -191,8 +197,7 @@ class Trading:
         return Answer.of(self.schedule.clock(self.exchange.now()))
 
     def calendar(self, account: Account, call: Call) -> Answer:
-        first = datetime.date.fromisoformat(call.query.get("start", "2020-01-01")[:10])
-        last = datetime.date.fromisoformat(call.query.get("end", "2026-12-31")[:10])
+        first, last = reading.day(call.query, "start", "2020-01-01"), reading.day(call.query, "end", "2026-12-31")
         return Answer.of(self.schedule.days(first, last))
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -224,66 +229,3 @@ class Trading:
     @staticmethod
     def _in_order(rows: list[tuple[VenueOrder, Execution]]) -> list[tuple[VenueOrder, Execution]]:
         return sorted(rows, key=lambda each: (each[1].at, each[0].number, each[0].executions.index(each[1])))
-
-    def _request(self, body: Any) -> Request:
-        """An order of the API's JSON. Raises Refusal."""
-        if not isinstance(body, dict):
-            raise Refusal("invalid", "the body is not an object")
-        kind, tif = body.get("type"), body.get("time_in_force")
-        order_class = body.get("order_class") or "simple"
-        for name, value, allowed in (
-            ("type", kind, KINDS),
-            ("time_in_force", tif, TIFS),
-            ("side", body.get("side"), ("buy", "sell")),
-            ("order_class", order_class, CLASSES),
-        ):
-            if value not in allowed:
-                raise Refusal("invalid", f"invalid {name}: it is one of {', '.join(allowed)}")
-        client_id = body.get("client_order_id") or str(uuid.uuid4())
-        if not isinstance(client_id, str) or len(client_id) > MAX_CLIENT_ID:
-            raise Refusal("invalid", f"client_order_id must be no more than {MAX_CLIENT_ID} characters")
-        profit, loss = body.get("take_profit") or {}, body.get("stop_loss") or {}
-        extended = bool(body.get("extended_hours"))
-        if extended and (kind != "limit" or tif != "day"):
-            raise Refusal("invalid", "extended hours order must be DAY limit orders")
-        return Request(
-            symbol=str(body.get("symbol", "")),
-            side=body["side"],
-            kind=kind,  # type: ignore[arg-type]
-            tif=tif,  # type: ignore[arg-type]
-            client_id=client_id,
-            qty=_number(body, "qty"),
-            notional=_number(body, "notional"),
-            limit_px=_number(body, "limit_price"),
-            stop_px=_number(body, "stop_price"),
-            trail_px=_number(body, "trail_price"),
-            trail_pct=_number(body, "trail_percent"),
-            order_class=order_class,
-            take_profit=_number(profit, "limit_price"),
-            stop_loss=_number(loss, "stop_price"),
-            stop_loss_limit=_number(loss, "limit_price"),
-            extended_hours=extended,
-        )
-
-
-def _number(body: Any, name: str) -> Decimal | None:
-    """A figure that clients send as a number or in quotes. Raises Refusal."""
-    value = body.get(name)
-    if value is None or value == "":
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise Refusal("invalid", f"{name} is not a number") from None
-    if isinstance(value, bool) or not number.is_finite():
-        raise Refusal("invalid", f"{name} is not a number")
-    return number
-
-
-def _moment(text: str) -> datetime.datetime:
-    """A time of a query; a plain date is its midnight. Raises Refusal."""
-    try:
-        moment = datetime.datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise Refusal("invalid", f"{text[:40]!r} is not a time") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)

@@ -24,9 +24,11 @@ class Updates:
         """Answer a client's message; the account that the connection belongs to from now on."""
         try:
             message = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return account
-        data = message.get("data") or {}
+        data = message.get("data") or {} if isinstance(message, dict) else None
+        if not isinstance(data, dict):
+            return account
         if message.get("action") in ("authenticate", "auth"):
             key = data.get("key_id") or message.get("key")
             secret = data.get("secret_key") or message.get("secret")

@@ -38,6 +38,10 @@ class Zygote:
             )
         assert self._read()["ready"] == self._process.pid
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def start(self, *, failpoints: dict[str, int] | None = None, capacity: int | None = None) -> HostProcess:
         pid = self._ask({"start": {"failpoints": failpoints or {}, "capacity": capacity}})["pid"]
         return HostProcess(self, pid)

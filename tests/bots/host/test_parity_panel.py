@@ -45,11 +45,17 @@ CASES = [
     pytest.param("stat_arb", 5, {"lookback": 40, "leg_pct": 8}, id="stat_arb"),
     pytest.param("price_arbitrage", 2, {"cost_bps": 10, "threshold_bps": 20}, id="price_arbitrage"),
     pytest.param("market_making", 2, {"spread_vol": 0.5, "min_half_bps": 1, "may_short": True}, id="market_making"),
+    pytest.param(
+        "allocation",
+        5,
+        {"lookback": 40, "method": "min_variance", "compute": "drift", "drift_pct": 0.1},
+        id="allocation",
+    ),
 ]
 
 
 @pytest.mark.slow
-@pytest.mark.row("D10", "D11", "W1", "C8")
+@pytest.mark.row("D10", "D11", "K7", "W1", "C8")
 @pytest.mark.parametrize(("strategy", "count", "parameters"), CASES)
 def test_a_session_is_the_backtest(
     alice: User, strategy: str, count: int, parameters: dict[str, Any], start_host: Callable[..., HostProcess]
@@ -58,7 +64,11 @@ def test_a_session_is_the_backtest(
     first, second = list(closes)[:2]
     put(closes, {first: [40, 41, 90], second: [12, 91, 140]})
     session = market.session(
-        alice, symbols=list(closes), strategy=strategy, strategy_parameters=parameters, settings=SETTINGS
+        alice,
+        symbols=list(closes),
+        strategy=strategy,
+        strategy_parameters=parameters,
+        settings=SETTINGS | ({"rebalance_frequency": "on_signal"} if strategy == "allocation" else {}),
     )
     same_as_the_backtest(session, start_host)
     told = session.decisions.get(symbol=second, ts_ns=TIMES[market.WARMUP + 40])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from bots.practice.clock import Clock
 from bots.practice.exchange import Exchange
 from bots.practice.hours import Schedule
 from bots.practice.orders import OVER, Instrument, Quote, Refusal, Request
+from bots.practice.server import Venue
 
 CENTS = st.integers(9_000, 11_000).map(lambda cents: Decimal(cents) / 100)
 UNITS = st.integers(1, 300).map(Decimal)
@@ -153,6 +155,22 @@ def test_stocks_wait_for_the_opening_bell_and_day_orders_end_with_the_session() 
     ]
 
 
+def test_a_half_day_ends_its_orders_at_one_in_new_york() -> None:
+    wall = [datetime.datetime(2026, 11, 27, 17, 59, 58, tzinfo=datetime.UTC).timestamp()]
+    venue = Venue([Instrument("A", calendar="XNYS")], clock=Clock(lambda: wall[0]), is_scripted=True)
+    account = venue.open_account("K", "S")
+    venue.market.say("A", Quote(Decimal(99), Decimal(101), Decimal(100)), venue.now_ns())
+    request = Request("A", "buy", "limit", "day", "today", Decimal(1), limit_px=Decimal(50))
+    order = venue.exchange.submit(account, request)
+    venue.tick()
+    assert order.status == "new"
+    wall[0] += 3
+    venue.tick()
+    assert order.status == "expired"
+    late = venue.exchange.submit(account, replace(request, client_id="late"))
+    assert late.status == "accepted"  # until Monday
+
+
 def test_the_command_opens_a_venue_and_says_how_to_reach_it() -> None:
     root = Path(__file__).resolve().parents[3]
     argv = [
@@ -167,6 +185,8 @@ def test_the_command_opens_a_venue_and_says_how_to_reach_it() -> None:
         "S",
         "--symbols",
         "SIM-ALPHA",
+        "--ledger",
+        "",
     ]
     with subprocess.Popen(argv, cwd=root, stdout=subprocess.PIPE, text=True) as venue:
         try:

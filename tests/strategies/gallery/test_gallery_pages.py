@@ -181,9 +181,9 @@ def test_pages_and_api_read_few_rows_however_many_there_are(
     for row in rows[:5]:
         for _ in range(3):
             opinions.rate(UserFactory(), row, {"stars": 3})
-    with django_assert_num_queries(5):  # login 2, bell, count, rows
+    with django_assert_num_queries(7):  # login 2, bell, badge, inbox, count, rows
         assert browser.get(GALLERY).status_code == 200
-    with django_assert_num_queries(7):  # login 2, bell, publication, ratings 2, the own one
+    with django_assert_num_queries(9):  # login 2, bell, badge, inbox, publication, ratings 2, the own one
         assert browser.get(reverse("strategies:gallery-entry", args=[rows[0].pk])).status_code == 200
     caller = api(bob)
     for address, most in (("/api/strategies/gallery?limit=30", 3), ("/api/strategies/public?limit=30", 4)):

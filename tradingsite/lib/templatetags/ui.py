@@ -224,7 +224,7 @@ def field_id(path: str) -> str:
 register.filter("field_id", field_id)
 
 NUMERIC = ("int", "float", "ratio", "pct", "money")
-STRUCTURED = frozenset(("conditions", "members", "validators"))  # edited on pages of their own
+STRUCTURED = frozenset(("conditions", "members", "validators", "groups", "views"))  # edited on pages of their own
 SLIDER_STEPS = range(4, 1001)  # fewer steps need no slider, more cannot be hit with one
 
 
@@ -284,9 +284,8 @@ def _summed_up(value: object) -> str:
         return "unreadable"
     if not isinstance(held, list | tuple):
         return "as saved"
-    words = [
-        entry.get("name") or entry.get("strategy") or entry.get("type") for entry in held if isinstance(entry, dict)
-    ]
+    called = ("name", "strategy", "type", "symbol")
+    words = [next(filter(None, map(entry.get, called)), None) for entry in held if isinstance(entry, dict)]
     return ", ".join(str(word).replace("_", " ") for word in words if word)
 
 

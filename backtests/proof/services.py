@@ -1,0 +1,88 @@
+"""Writes: what a user does with passports. Every function takes the acting user; other ids raise `NotFound`."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts import quotas
+from accounts.models import User
+from backtests import selectors as backtest_selectors
+from backtests import tasks
+from backtests.models import Backtest, Passport, SubmissionCount
+from backtests.proof import VERSION, selectors, trials
+from engine.errors import Fault, InputError
+from strategies import catalogue
+from tradingsite.lib.errors import Conflict, Unprocessable
+
+_State = Passport.State
+
+
+def request(user: User, backtest_id: uuid.UUID | str) -> Passport:
+    """A passport for what a finished backtest ran; the one that waits or runs already, if there is one.
+
+    It counts as one backtest against the tier. Its seed comes from the choice itself, so nobody can draw until one
+    passes. Raises NotFound, Conflict while the backtest is not DONE, Unprocessable for symbols that run alone and for
+    a strategy that this release ships no longer, QuotaExceeded.
+    """
+    backtest = backtest_selectors.get(user, backtest_id)
+    if backtest.state != Backtest.State.DONE:
+        raise Conflict("Only what a finished backtest ran can be examined.", code="not_done")
+    _refuse_unfit(backtest)
+    choice = selectors.choice_of(backtest.config).fingerprint()
+    with transaction.atomic():
+        locked = quotas.lock(user)  # double clicks queue here
+        waiting = Passport.objects.filter(owner=user, backtest=backtest, state__in=Passport.ACTIVE).first()
+        if waiting is not None:
+            return waiting
+        today, _ = SubmissionCount.objects.get_or_create(owner=user, day=timezone.now().date())
+        active = backtest_selectors.active_count(user) + selectors.active_count(user)
+        quotas.check_backtest(locked, active=active, today=today.submitted)
+        SubmissionCount.objects.filter(pk=today.pk).update(submitted=F("submitted") + 1)
+        passport = Passport.objects.create(
+            owner=user,
+            backtest=backtest,
+            config=backtest.config,
+            strategy=backtest.strategy,
+            strategy_label=backtest.strategy_label,
+            saved_strategy_id=backtest.saved_strategy_id,
+            symbols=backtest.symbols,
+            timeframe=backtest.timeframe,
+            choice=choice,
+            data_key=trials.key_of(backtest.config["source"], backtest.symbols),
+            seed=int(choice[:8], 16),
+            strategy_version=catalogue.get(backtest.strategy).version(),
+            proof_version=VERSION,
+        )
+        transaction.on_commit(lambda: tasks.enqueue_passport(passport.pk))
+    return passport
+
+
+def cancel(user: User, passport_id: uuid.UUID) -> Passport:
+    """Stop it: at once while it waits, after the run it is at while it runs. Over already: nothing happens."""
+    passport = selectors.get(user, passport_id)
+    rows = Passport.objects.filter(pk=passport.pk)
+    # The row is asked again under its state: a worker may claim it between the two statements.
+    if not rows.filter(state=_State.QUEUED).update(state=_State.CANCELED, cancel_requested=True, finished_at=Now()):
+        rows.filter(state=_State.RUNNING).update(cancel_requested=True)
+    passport.refresh_from_db()
+    return passport
+
+
+def remove(user: User, passport_id: uuid.UUID) -> None:
+    """Delete it. A worker that is at it notices and stops. What was tried stays counted."""
+    selectors.get(user, passport_id).delete()
+
+
+def _refuse_unfit(backtest: Backtest) -> None:
+    if backtest.config["symbols_alone"] and len(backtest.symbols) > 1:
+        text = "Symbols that run alone are several strategies at once; examine them one at a time"
+        raise Unprocessable(f"{text}.", code="symbols_alone", faults=[Fault("backtest_id", "symbols_alone", text)])
+    try:
+        catalogue.get(backtest.strategy)
+    except InputError as error:
+        raise Unprocessable(str(error), code="unknown_strategy", faults=list(error.faults)) from None

@@ -1,0 +1,172 @@
+"""The user data stream of Binance's WebSocket API, with our own way of staying connected.
+
+python-binance's socket gives up after five tries, keeps a hundred messages and needs ten seconds to close. Nothing is
+replayed after a gap; whoever listens must ask by REST after each `on_up`. Binance ends every connection after 24
+hours: it is renewed before that.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+from bots.brokers.base import BrokerEvent, VenueDown
+from bots.brokers.binance import answers, shapes
+from bots.brokers.binance.client import SpotClient
+
+log = logging.getLogger(__name__)
+
+SUBSCRIBE = "userDataStream.subscribe.signature"
+# A peer that answers no ping for five seconds is gone.
+PING_S, CLOSE_S, LOOK_S = 5.0, 1.0, 0.5
+LIFE_S = 23 * 3_600.0
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+STEADY_S = 60.0  # a connection that held so long was a good one: the next failure is the first again
+REFUSALS_BEFORE_LONG_WAIT, LONG_WAIT_S = 3, 900.0
+STOP_S = 2.5
+FAREWELLS = ("serverShutdown", "eventStreamTerminated")
+
+
+class SignInRefused(Exception):
+    """The venue does not take these keys."""
+
+
+class UserStream:
+    """See `bots.brokers.base.Stream`. connect_s: most that a sign-in takes. life_s: until it is renewed."""
+
+    def __init__(
+        self,
+        client: SpotClient,
+        address: str,
+        named: shapes.Named,
+        on_event: Callable[[BrokerEvent], None],
+        on_up: Callable[[], None],
+        on_down: Callable[[str], None],
+        *,
+        connect_s: float,
+        life_s: float = LIFE_S,
+    ) -> None:
+        self._client, self._address, self._named = client, address, named
+        self._on_event, self._on_up, self._on_down = on_event, on_up, on_down
+        self._connect_s, self._life_s = connect_s, life_s
+        self._thread = threading.Thread(target=self._stay_connected, name="binance-user-data", daemon=True)
+        self._is_stopping = threading.Event()
+        self.is_up = False
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._is_stopping.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(STOP_S)
+
+    def _stay_connected(self) -> None:
+        failures = refusals = 0
+        while not self._is_stopping.is_set():
+            began = time.monotonic()
+            try:
+                with connect(
+                    self._address, open_timeout=self._connect_s, ping_interval=PING_S, ping_timeout=PING_S,
+                    close_timeout=CLOSE_S, max_queue=4_096,
+                ) as socket:  # fmt: skip
+                    early = self._sign_in(socket)
+                    refusals = 0
+                    self.is_up = True
+                    self._tell(self._on_up)
+                    self._listen(socket, early, began + self._life_s)
+                why = ""
+            except SignInRefused as error:
+                refusals += 1
+                why = str(error)
+            except Exception as error:
+                why = f"Binance's stream is gone ({type(error).__name__})."
+            self.is_up = False
+            if self._is_stopping.is_set():
+                return
+            if not why:  # its time was up
+                self._tell(self._on_down, "Binance's stream is renewed.")
+                continue
+            log.warning("%s", why)
+            self._tell(self._on_down, why)
+            failures = 1 if time.monotonic() - began > STEADY_S else failures + 1
+            self._is_stopping.wait(_wait_s(failures, refusals))
+
+    def _sign_in(self, socket: ClientConnection) -> list[Any]:
+        """Ask for the account's events, wait until the venue sends them. What came before its answer."""
+        request = {"id": "user-data", "method": SUBSCRIBE, "params": self._client.signed({})}
+        socket.send(json.dumps(request))
+        early: list[Any] = []
+        while True:
+            message = _parsed(socket.recv(timeout=self._connect_s))
+            if not isinstance(message, dict) or message.get("id") != request["id"]:
+                early.append(message)
+                continue
+            if message.get("status") == 200:
+                return early
+            error = message.get("error")
+            code = error.get("code") if isinstance(error, dict) else None
+            if code in answers.KEYS:
+                raise SignInRefused(answers.NO_KEYS)
+            if code == answers.CLOCK:
+                self._client.forget_clock()
+            raise ConnectionError(f"Binance's stream answered a sign-in by {code}")
+
+    def _listen(self, socket: ClientConnection, early: list[Any], until: float) -> None:
+        """Hand on what is told, until the connection ends, is to be renewed, or we are to stop."""
+        for message in early:
+            self._hear(message)
+        while not self._is_stopping.is_set() and time.monotonic() < until:
+            try:
+                frame = socket.recv(timeout=LOOK_S)
+            except TimeoutError:
+                continue
+            self._hear(_parsed(frame))
+
+    def _hear(self, message: Any) -> None:
+        event = message.get("event") if isinstance(message, dict) else None
+        if not isinstance(event, dict):
+            return
+        if event.get("e") in FAREWELLS:
+            raise ConnectionError("Binance ends this connection")
+        if event.get("e") != "executionReport":
+            return
+        try:
+            told = shapes.report(event, self._named)
+        except (VenueDown, ValueError, TypeError, KeyError):
+            # It is told by REST, too; the connection is as good as before.
+            log.exception("A message of Binance's stream cannot be read and is passed over")
+            return
+        self._tell(self._on_event, told)
+
+    def _tell(self, whom: Callable[..., None], *what: Any) -> None:
+        try:
+            whom(*what)
+        except Exception:
+            log.exception("A listener of Binance's stream failed")
+
+
+def _parsed(frame: str | bytes) -> Any:
+    """A frame's JSON; None for what is none, so that one bad frame ends nothing."""
+    try:
+        return json.loads(frame, parse_float=Decimal)
+    except ValueError:
+        log.warning("A frame of Binance's stream cannot be read and is passed over")
+        return None
+
+
+def _wait_s(failures: int, refusals: int) -> float:
+    """Seconds until the next try: doubled from one to sixty and drawn from the upper half, so that many clients do not
+    come back in step; long where the keys are refused again and again."""
+    if refusals >= REFUSALS_BEFORE_LONG_WAIT:
+        return LONG_WAIT_S
+    longest = min(SHORTEST_WAIT_S * 2 ** min(failures, 10), LONGEST_WAIT_S)
+    return random.uniform(max(longest / 2, SHORTEST_WAIT_S), longest)  # noqa: S311

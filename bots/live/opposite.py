@@ -1,0 +1,133 @@
+"""Sessions of one account that want opposite things: an entry is denied, or what can be is settled among them.
+
+BLOCK: an entry against what another session holds, or is about to enter, is not sent: at the venue the two would undo
+each other, and each would pay for it. NET: each has its own; of market orders that are decided at the same instant on
+opposite sides, the common part changes hands at the last price without going to the venue, and the rest is sent.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from weakref import WeakValueDictionary
+
+from accounts.models import BrokerAccount
+from bots import mapping
+from bots.brokers.base import BrokerEvent, Execution
+from bots.host.account import Account
+from bots.live.differences import plain
+from bots.models import Order, OrderRole, Position, Side
+from bots.orders import OrderState
+
+NET = BrokerAccount.Opposite.NET
+REASON = "opposite_order"
+_ZERO = Decimal(0)
+
+
+class Neighbours:
+    """The sessions of one account, as this host has them in hand, and as rows where it runs them no more."""
+
+    def __init__(self, account_id: int) -> None:
+        self.account_id = account_id
+        self._accounts: WeakValueDictionary[int, Account] = WeakValueDictionary()
+
+    def join(self, account: Account) -> None:
+        """A session that runs from now on; it leaves when its host lets go of it."""
+        self._accounts[account.session.pk] = account
+
+    @property
+    def policy(self) -> str:
+        """What the owner wants now; a query."""
+        return str(BrokerAccount.objects.values_list("opposite_orders", flat=True).get(pk=self.account_id))
+
+    def refusal(self, order: Order) -> str:
+        """Why this entry must not be sent, in words; empty: it may."""
+        sign = 1 if order.side == Side.BUY else -1
+        other = next((each for each in self._against(order, sign)), None)
+        if other is None or self.policy == NET:
+            return ""
+        name, what = other
+        way = "bought" if sign > 0 else "sold"
+        return f"“{name}” {what} on the same account: {order.symbol} is not {way} against it ({REASON})"
+
+    def crossings(self, orders: list[Order]) -> list[Crossing]:
+        """What of these orders is settled among sessions; none unless the owner wants that."""
+        found = crossings(orders)
+        return found if found and self.policy == NET else []
+
+    def _against(self, order: Order, sign: int) -> Iterator[tuple[str, str]]:
+        """(name, what it has) of each other session on the other side."""
+        running = dict(self._accounts.items())
+        for session_id, account in running.items():
+            if session_id == order.session_id:
+                continue
+            held = account.book.holdings.get(order.symbol)
+            if held is not None and held.sign != sign:
+                yield str(account.session), f"holds {plain(held.qty * held.sign)} {order.symbol}"
+            for tracked in account.orders.values():
+                row = tracked.row
+                if row.symbol == order.symbol and row.is_entry and (1 if row.side == Side.BUY else -1) != sign:
+                    yield str(account.session), f"is about to {row.get_side_display().lower()} {order.symbol}"
+        rows = Position.objects.filter(
+            session__broker_account=self.account_id, symbol=order.symbol, is_open=True,
+            side=Side.SELL if sign > 0 else Side.BUY,
+        ).exclude(session__in=[*running, order.session_id])  # fmt: skip
+        for position in rows.select_related("session"):
+            yield str(position.session), f"holds {plain(-sign * position.qty)} {order.symbol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Units that change hands between two sessions."""
+
+    buy: Order
+    sell: Order
+    qty: Decimal
+    px: Decimal
+
+    def events(self, at: datetime.datetime) -> dict[int, BrokerEvent]:
+        """What each of both sessions hears, by its id: a fill, as if the venue had told it, without any fee."""
+        return {
+            self.buy.session_id: self._fill(self.buy, self.sell, at),
+            self.sell.session_id: self._fill(self.sell, self.buy, at),
+        }
+
+    def _fill(self, own: Order, other: Order, at: datetime.datetime) -> BrokerEvent:
+        execution = Execution(
+            execution_id=f"net-{own.client_order_id}-{other.client_order_id}",
+            broker_order_id="",
+            client_order_id=own.client_order_id,
+            symbol=own.symbol,
+            side="BUY" if own.side == Side.BUY else "SELL",
+            qty=self.qty,
+            px=self.px,
+            at=at,
+        )
+        return BrokerEvent("fill", at, execution=execution)
+
+
+def crossings(orders: Iterable[Order]) -> list[Crossing]:
+    """What of these orders can be settled among their sessions, in the order in which they stand: committed, not sent,
+    at the market. The price is the middle of what both were decided at. Pure."""
+    left: dict[int, Decimal] = {}
+    sides: dict[tuple[str, str], list[Order]] = {}
+    for order in orders:
+        is_new = order.state == OrderState.INTENT and order.role == OrderRole.PLAIN and not order.filled_qty
+        if is_new and order.kind == "market" and order.decision_px:
+            left[id(order)] = order.qty
+            sides.setdefault((order.symbol, order.side), []).append(order)
+    found = []
+    for (symbol, side), buys in sides.items():
+        if side != Side.BUY:
+            continue
+        for buy in buys:
+            for sell in sides.get((symbol, Side.SELL), []):
+                qty = min(left[id(buy)], left[id(sell)])
+                if qty > 0 and buy.session_id != sell.session_id:
+                    left[id(buy)] -= qty
+                    left[id(sell)] -= qty
+                    px = mapping.price(((buy.decision_px or _ZERO) + (sell.decision_px or _ZERO)) / 2)
+                    found.append(Crossing(buy, sell, qty, px))
+    return found

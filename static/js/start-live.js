@@ -1,0 +1,16 @@
+// A session with real money: the form is sent from the dialog alone, once the account's name is typed.
+const form = document.getElementById("new-session");
+const plain = (text) => text.trim().replace(/\s+/g, " ").toLowerCase();
+
+form.addEventListener("submit", (event) => {
+  const dialog = document.getElementById("real-money");
+  if (!dialog || dialog.open) return;
+  event.preventDefault();
+  dialog.showModal();
+});
+
+form.addEventListener("input", (event) => {
+  const typed = event.target;
+  if (typed.id !== "f-confirm_account") return;
+  typed.closest("dialog").querySelector("[type=submit]").disabled = plain(typed.value) !== plain(typed.dataset.expected);
+});

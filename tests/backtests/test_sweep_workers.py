@@ -1,0 +1,132 @@
+"""Sweeps in real worker processes over a real Redis: one killed mid-way, a cancel, and turns between users."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from accounts.models import Tier, User
+from backtests.models import Sweep, SweepChunk
+from backtests.sweeps import selectors, services, tasks
+from tests.backtests.test_sweeps import BODY
+from tests.servers import wait_until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.row("H16", "P9")]
+
+BIG = {
+    **BODY,
+    "axes": [
+        {"name": "fast_window", "from": 3, "to": 42, "step": 1},
+        {"name": "slow_window", "from": 50, "to": 89, "step": 1},
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def own_sweep_queue(own_queue: str, settings: Any) -> str:
+    """The queue of this test's chunks; workers of the test are started for it."""
+    settings.SWEEP_QUEUE = f"{own_queue}-sweeps"
+    Tier.objects.all().update(max_sweep_cells=None, max_concurrent_sweeps=None)
+    return settings.SWEEP_QUEUE
+
+
+@pytest.fixture
+def start(start_worker: Callable[..., Any], own_sweep_queue: str) -> Callable[..., Any]:
+    """`start(processes)`: a worker that takes this test's chunks and asks for more in the same queue."""
+    return lambda processes=1: start_worker(
+        queues=own_sweep_queue, concurrency=processes, env={"SWEEP_QUEUE": own_sweep_queue}
+    )
+
+
+def done(sweep: Sweep) -> int:
+    sweep.refresh_from_db()
+    return sweep.cells_done
+
+
+def over(sweep: Sweep) -> bool:
+    sweep.refresh_from_db()
+    return not sweep.is_active
+
+
+def children(pid: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_kill_9_loses_nothing_and_counts_nothing_twice(
+    alice: User, sample_data: None, start: Callable[..., Any], settings: Any, monkeypatch: Any
+) -> None:
+    settings.BACKTEST_STALE_SECONDS = 3
+    monkeypatch.setattr(services, "_MOST_IN_CHUNK", 40)
+    worker, other = start(), start()
+    sweep = services.submit(alice, BIG)
+    wait_until(lambda: done(sweep) >= 80, "some of it", timeout_s=120)
+
+    def held_by_two() -> bool:
+        return SweepChunk.objects.filter(sweep=sweep, state="RUNNING").count() == 2
+
+    wait_until(held_by_two, "both workers at a chunk", timeout_s=60)
+    for pid in [*children(worker.pid), worker.pid]:
+        os.kill(pid, signal.SIGKILL)
+    at = done(sweep)
+
+    def ended() -> bool:
+        tasks.reap()
+        return over(sweep)
+
+    wait_until(ended, "the other worker to finish it", timeout_s=240)
+    assert other.poll() is None
+    assert (sweep.state, sweep.cells_done) == ("DONE", 1600), sweep.failure_reason
+    assert at < 1600
+    rows = selectors.rows(sweep)
+    assert rows["cell"].tolist() == list(range(1600))
+    seen: list[int] = []
+    after, more = 0, True
+    while more:
+        got = selectors.cells(sweep, after)
+        seen, after, more = seen + got["cell"], got["after"], got["more"]
+    assert sorted(seen) == list(range(1600))
+    assert SweepChunk.objects.filter(sweep=sweep, attempts__gt=1).count() == 1, "only the killed one's was run again"
+
+
+def test_cancel_is_heard_within_two_seconds_and_the_rest_can_go_on(
+    alice: User, api: Any, live_site: Any, sample_data: None, start: Callable[..., Any]
+) -> None:
+    start()
+    headers = {"Authorization": api(alice)._credentials["HTTP_AUTHORIZATION"]}
+    with httpx.Client(base_url=live_site.url, headers=headers, timeout=30) as client:
+        counted = client.post("/api/sweeps/check", json=BIG).json()
+        assert counted["combinations"] == 1600
+        answer = client.post("/api/sweeps", json=BIG)
+        assert answer.status_code == 201, answer.text
+        address = answer.headers["Location"]
+        sweep = Sweep.objects.get(pk=answer.json()["id"])
+        wait_until(lambda: done(sweep) > 0, "the first chunk", timeout_s=120)
+        began = time.monotonic()
+        assert client.post(f"{address}/cancel").json()["state"] == "CANCELED"
+        wait_until(lambda: not SweepChunk.objects.filter(state="RUNNING").exists(), "workers to stop", timeout_s=20)
+        took = time.monotonic() - began
+        sys.stdout.write(f"from cancel to idle workers: {took:.2f} s\n")
+        kept = client.get(address).json()["cells_done"]
+        assert 0 < kept < 1600
+        assert client.get(f"{address}/best?count=3").json()[0]["values"]["total_return_pct"] is not None
+        assert client.post(f"{address}/resume").status_code == 200
+        wait_until(lambda: over(sweep), "the rest", timeout_s=240)
+        found = client.get(address).json()
+        assert (found["state"], found["cells_done"]) == ("DONE", 1600)
+        opened = client.post(f"{address}/open", json={"cell": 7})
+        assert opened.status_code == 202
+        assert client.post(f"{address}/open", json={"cell": 1600}).status_code == 400
+        saved = client.post(f"{address}/save-as-strategy", json={"cell": 7, "name": "Seven"})
+        assert saved.json()["parameters"]["slow_window"] == 57
+        assert client.get("/api/sweeps").json()["count"] == 1
+        assert client.delete(address).status_code == 204
+        assert client.get(address).status_code == 404
+    assert took < 10

@@ -1,0 +1,220 @@
+"""What venues do to LIVE sessions while their host lives: fills in parts, lost and doubled news, refusals, silence."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+
+import pytest
+
+from accounts.models import BrokerAccount, User
+from bots import parity
+from bots.models import Order, SessionCommand, SessionMemory, TradingSession
+from bots.services import sessions
+from tests.accounts.factories import BrokerAccountFactory
+from tests.bots.host.hosting import host
+from tests.bots.live.audit import check
+from tests.bots.live.rig import Rig, state_of, until
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+
+def flatten(user: User, session: TradingSession) -> None:
+    sessions.stop(user, session.pk, "flatten")
+    until(session, lambda: state_of(session) == "STOPPED", 60)
+
+
+def holds(session: TradingSession) -> bool:
+    return session.positions.filter(is_open=True).exists()
+
+
+@pytest.mark.row("I8", "I15")
+def test_lost_doubled_and_swapped_news_change_nothing(alice: User, rig: Rig) -> None:
+    """F12, F13, F15: what the stream loses is found by the sweep; what it says twice or too early is booked once."""
+    session = rig.session()
+    for kind in ("lose", "duplicate", "swap", "lose", "duplicate"):
+        rig.fault(stream="trade_updates", kind=kind, times=2)
+    with host():
+        until(session, lambda: session.positions.filter(is_open=False).count() >= 3, 60)
+        flatten(alice, session)
+    check(rig, session)
+
+
+@pytest.mark.row("I8")
+def test_a_lost_fill_is_booked_within_fifteen_seconds(alice: User, rig: Rig) -> None:
+    """F15: heartbeats go on, and the one frame that tells of the fill never comes."""
+    rig.fault(stream="trade_updates", kind="lose", times=3)
+    session = rig.session()
+    with host():
+        until(session, lambda: rig.ledger()["executions"], 30)
+        began = time.monotonic()
+        until(session, lambda: session.trades.exists(), 15)
+        assert time.monotonic() - began < 15
+        flatten(alice, session)
+    check(rig, session)
+
+
+@pytest.mark.row("I8")
+def test_a_stream_that_is_cut_stops_entries_and_comes_back(alice: User, rig: Rig) -> None:
+    """F10: the session is degraded until the stream is signed in again and the gap is read by REST."""
+    session = rig.session()
+    with host():
+        until(session, lambda: session.trades.count() >= 2, 60)
+        rig.fault(stream="trade_updates", kind="drop", times=1)
+        until(
+            session, lambda: session.events.filter(detail__to="DEGRADED", text__contains="not connected").exists(), 30
+        )
+        until(session, lambda: state_of(session) == "RUNNING", 30)
+        flatten(alice, session)
+    check(rig, session)
+
+
+@pytest.mark.row("I8", "W2")
+def test_a_partial_fill_is_a_position_and_its_rest_is_taken_back(alice: User, rig: Rig) -> None:
+    """F11: three units are there, the rest of the entry waits; paused, it is canceled, and only three are sold."""
+    px = rig.venue.exchange.quotes["SIM-ALPHA"].last
+    session = rig.session()
+    with host():
+        rig.price(px, bid_size="3", ask_size="3")
+        until(session, lambda: session.orders.filter(state="PARTIALLY_FILLED", is_entry=True).exists(), 60)
+        sessions.pause(alice, session.pk)
+        entry = session.orders.filter(is_entry=True).latest("pk")
+        until(session, lambda: Order.objects.get(pk=entry.pk).state == "CANCELED", 30)
+        entry.refresh_from_db()
+        assert entry.filled_qty == Decimal(3)
+        rig.price(px)
+        flatten(alice, session)
+    check(rig, session)
+    sold = session.trades.exclude(side=entry.side)
+    assert sum(trade.qty for trade in sold) == Decimal(3)
+
+
+@pytest.mark.row("I8")
+def test_an_entry_that_the_venue_rejects_is_forgotten(alice: User, rig: Rig) -> None:
+    """At once, and after it had been taken."""
+    from bots import ids
+
+    session = rig.session()
+    rig.control("rejections", client_order_id=ids.client_order_id(session.pk, 0), reason="halted by the exchange")
+    body = '{"code": 40310000, "message": "insufficient buying power"}'
+    rig.fault(kind="status", method="POST", path="/v2/orders", status=403, times=1, body=body)
+    with host():
+        until(session, lambda: session.orders.filter(state="REJECTED").count() >= 1, 60)
+        until(session, lambda: session.positions.filter(is_open=False).exists(), 60)
+        flatten(alice, session)
+    check(rig, session)
+    reason = session.orders.filter(state="REJECTED").earliest("seq").state_reason
+    assert "buying power" in reason or "halted" in reason
+
+
+@pytest.mark.row("I8")
+@pytest.mark.fault(42)
+def test_revoked_keys_halt_their_sessions_and_nobody_elses(alice: User, bob: User, rig: Rig) -> None:
+    """F42."""
+    rig.venue.open_account("BOBSKEY", "bobs-secret")
+    theirs = BrokerAccountFactory(owner=bob, api_key="BOBSKEY", api_secret="bobs-secret")
+    session = rig.session()
+    from tests.bots.host.hosting import make, quick
+
+    other = make(bob, mode="LIVE", broker_account=theirs, symbols=["SIM-BETA"], feed_options=quick(seed=7))
+    with host():
+        until(session, lambda: state_of(session) == "RUNNING" and state_of(other) == "RUNNING", 60)
+        rig.venue.exchange.accounts["GONE"] = rig.venue.exchange.accounts.pop(rig.account.api_key.reveal())
+        until(session, lambda: state_of(session) == "HALTED", 30)
+        rig.account.refresh_from_db()
+        assert rig.account.state == "REFUSED"
+        session.refresh_from_db()
+        assert rig.account.name in session.state_reason
+        trades = other.trades.count()
+        until(other, lambda: other.trades.count() > trades and state_of(other) == "RUNNING", 60)
+    theirs.refresh_from_db()
+    assert theirs.state == "ACTIVE"
+
+
+@pytest.mark.row("Q4", "I8")
+def test_the_stop_button_works_while_rest_is_slow(alice: User, rig: Rig) -> None:
+    session = rig.session()
+    with host():
+        until(session, lambda: holds(session), 60)
+        rig.fault(kind="delay", method="GET", delay_s=1.5, times=10_000)
+        rig.fault(stream="trade_updates", kind="drop", times=1)
+        rig.fault(stream="trade_updates", kind="refuse", times=3)
+        flatten(alice, session)
+    check(rig, session)
+
+
+@pytest.mark.row("I8", "C5")
+def test_one_position_is_closed_on_demand(alice: User, rig: Rig) -> None:
+    session = rig.session()
+    with host():
+        until(session, lambda: holds(session), 60)
+        position = session.positions.filter(is_open=True).first()
+        assert position is not None
+        command = sessions.close_position(alice, position.pk)
+        until(session, lambda: not session.positions.filter(pk=position.pk, is_open=True).exists(), 30)
+        until(session, SessionCommand.objects.filter(pk=command.pk, done_at__isnull=False).exists, 30)
+        flatten(alice, session)
+    check(rig, session)
+
+
+@pytest.mark.row("W2", "I8")
+def test_a_lost_checkpoint_is_made_anew_from_the_tape(alice: User, rig: Rig) -> None:
+    """Executions stand on the tape between the bars where they came, so that the engine's state follows from rows."""
+    session = rig.session()
+    with host():
+        until(session, lambda: session.positions.count() >= 3 and holds(session), 60)
+    SessionMemory.objects.filter(session=session).update(checkpoint=b"damaged")
+    with host():
+        until(session, session.events.filter(text__contains="run through the engine again").exists, 60)
+        trades = session.trades.count()
+        until(session, lambda: session.trades.count() >= trades + 2, 60)
+        flatten(alice, session)
+    check(rig, session)
+    report = parity.make(session)
+    assert not report.counts.get("signal"), report.differences[:3]
+
+
+@pytest.mark.row("I8", "W3")
+def test_what_fills_after_a_session_has_ended_is_booked(alice: User, rig: Rig) -> None:
+    """Its protective stop still rests at the venue, and no session of the account runs any more."""
+    session = rig.session(
+        strategy="buy_and_hold", strategy_parameters={}, settings={"allow_fractional": False, "stop_loss_pct": 5.0}
+    )
+    with host():
+        until(session, lambda: holds(session), 60)
+        until(session, lambda: session.orders.filter(role="stop", state="ACCEPTED").exists(), 30)
+        sessions.stop(alice, session.pk, "keep")
+        until(session, lambda: state_of(session) == "STOPPED", 30)
+        session.refresh_from_db()
+        assert "protective orders stay at the venue" in session.state_reason
+        rig.price(rig.venue.exchange.quotes["SIM-ALPHA"].last * Decimal("0.9"))
+        until(session, lambda: not holds(session), 30)
+        until(session, lambda: not BrokerAccount.objects.get(pk=rig.account.pk).host, 30)
+    check(rig, session)
+
+
+@pytest.mark.row("I8", "I15")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", ["status", "drop"])
+def test_an_order_whose_answer_is_lost_exists_once(kind: str, when: str, alice: User, rig: Rig) -> None:
+    """F5 to F7: it was taken, or it was not; nobody guesses which."""
+    session = rig.session()
+    with host():
+        until(session, lambda: state_of(session) == "RUNNING", 60)
+        for _ in range(3):
+            rig.fault(kind=kind, status=504, method="POST", path="/v2/orders", when=when, times=1)
+            trades = session.trades.count()
+            until(session, lambda trades=trades: session.trades.count() > trades, 60)
+        flatten(alice, session)
+    check(rig, session)
+
+
+@pytest.mark.row("I8")
+def test_too_many_requests_hold_entries_back_and_let_exits_go(alice: User, rig: Rig) -> None:
+    """F8: what the venue asks to wait for is waited for, and the order leaves once."""
+    session = rig.session()
+    with host():
+        until(session, lambda: holds(session), 60)
+        rig.fault(kind="status", status=429, method="POST", times=2, headers={"Retry-After": "1"})
+        flatten(alice, session)
+    check(rig, session)
