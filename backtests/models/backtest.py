@@ -9,6 +9,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
 
+from backtests.models.states import ACTIVE, JobState
+
 
 class Backtest(models.Model):
     """One simulation: what was asked, what it ran on, how it went, and its headline figures.
@@ -18,14 +20,8 @@ class Backtest(models.Model):
     and the reaper), each as one conditional UPDATE.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "QUEUED", "Queued"
-        RUNNING = "RUNNING", "Running"
-        DONE = "DONE", "Done"
-        FAILED = "FAILED", "Failed"
-        CANCELED = "CANCELED", "Canceled"
-
-    ACTIVE = (State.QUEUED, State.RUNNING)
+    State = JobState
+    ACTIVE = ACTIVE
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(site.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="backtests")

@@ -9,6 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
 from backtests.models.backtest import Backtest
+from backtests.models.states import ACTIVE, JobState
 
 
 class Passport(models.Model):
@@ -19,14 +20,8 @@ class Passport(models.Model):
     conditional UPDATE.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "QUEUED", "Queued"
-        RUNNING = "RUNNING", "Running"
-        DONE = "DONE", "Done"
-        FAILED = "FAILED", "Failed"
-        CANCELED = "CANCELED", "Canceled"
-
-    ACTIVE = (State.QUEUED, State.RUNNING)
+    State = JobState
+    ACTIVE = ACTIVE
 
     class Verdict(models.TextChoices):
         PASS = "pass", "Pass"

@@ -8,6 +8,8 @@ from django.conf import settings as site
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
+from backtests.models.states import ACTIVE, JobState
+
 
 class Sweep(models.Model):
     """One strategy over many combinations of its parameters and settings: what was asked, and how far it is.
@@ -16,14 +18,8 @@ class Sweep(models.Model):
     user) and `backtests.sweeps.claims` (by workers and the reaper), each as one conditional UPDATE.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "QUEUED", "Queued"
-        RUNNING = "RUNNING", "Running"
-        DONE = "DONE", "Done"
-        FAILED = "FAILED", "Failed"
-        CANCELED = "CANCELED", "Canceled"
-
-    ACTIVE = (State.QUEUED, State.RUNNING)
+    State = JobState
+    ACTIVE = ACTIVE
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(site.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sweeps")

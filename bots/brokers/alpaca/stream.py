@@ -11,7 +11,6 @@ import contextlib
 import datetime
 import json
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -22,20 +21,13 @@ from alpaca.trading.stream import TradingStream
 
 from bots.brokers.alpaca import shapes
 from bots.brokers.base import BrokerEvent, Execution, VenueDown
+from bots.brokers.waiting import STEADY_S, STOP_S, SignInRefused, tell, wait_s
 
 log = logging.getLogger(__name__)
 
 # A peer that answers no ping for five seconds is gone.
 WEBSOCKET = {"ping_interval": 5, "ping_timeout": 5, "close_timeout": 1, "max_queue": 4_096}
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
-REFUSALS_BEFORE_LONG_WAIT, LONG_WAIT_S = 3, 900.0
-STEADY_S = 60.0  # a connection that held so long was a good one: the next failure is the first again
-STOP_S = 2.5
 FILLS = ("fill", "partial_fill")
-
-
-class SignInRefused(Exception):
-    """The venue does not take these keys."""
 
 
 class Wire(TradingStream):
@@ -127,7 +119,7 @@ class UpdatesStream:
                 early = await asyncio.wait_for(wire.open(), self._connect_s)
                 refusals = 0
                 self.is_up = True
-                self._tell(self._on_up)
+                tell(self._on_up)
                 for message in early:
                     self._hear(message)
                 while True:
@@ -142,12 +134,12 @@ class UpdatesStream:
                 with contextlib.suppress(Exception):
                     await wire.close()
             failures = 1 if time.monotonic() - began > STEADY_S else failures + 1
-            await asyncio.sleep(_wait_s(failures, refusals))
+            await asyncio.sleep(wait_s(failures, refusals))
 
     def _went_down(self, why: str) -> None:
         log.warning("%s", why)
         self.is_up = False
-        self._tell(self._on_down, why)
+        tell(self._on_down, why)
 
     def _hear(self, message: Any) -> None:
         if not isinstance(message, dict) or message.get("stream") != "trade_updates":
@@ -158,13 +150,7 @@ class UpdatesStream:
             # It is told by REST, too; the connection is as good as before.
             log.exception("A message of Alpaca's stream cannot be read and is passed over")
             return
-        self._tell(self._on_event, event)
-
-    def _tell(self, whom: Callable[..., None], *what: Any) -> None:
-        try:
-            whom(*what)
-        except Exception:
-            log.exception("A listener of Alpaca's stream failed")
+        tell(self._on_event, event)
 
 
 def read(data: Any, coin_fee: Decimal) -> BrokerEvent:
@@ -179,12 +165,3 @@ def read(data: Any, coin_fee: Decimal) -> BrokerEvent:
             px=shapes.figure(raw, "price"), filled=order.filled, at=at, coin_fee=coin_fee,
         )  # fmt: skip
     return BrokerEvent("fill" if execution else "order", at, order, execution)
-
-
-def _wait_s(failures: int, refusals: int) -> float:
-    """Seconds until the next try: doubled from one to sixty and drawn from the upper half, so that many clients do not
-    come back in step; long where the keys are refused again and again."""
-    if refusals >= REFUSALS_BEFORE_LONG_WAIT:
-        return LONG_WAIT_S
-    longest = min(SHORTEST_WAIT_S * 2 ** min(failures, 10), LONGEST_WAIT_S)
-    return random.uniform(max(longest / 2, SHORTEST_WAIT_S), longest)  # noqa: S311

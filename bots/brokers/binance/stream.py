@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 from bots.brokers.base import BrokerEvent, VenueDown
 from bots.brokers.binance import answers, shapes
 from bots.brokers.binance.client import SpotClient
+from bots.brokers.waiting import STEADY_S, STOP_S, SignInRefused, tell, wait_s
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +28,7 @@ SUBSCRIBE = "userDataStream.subscribe.signature"
 # A peer that answers no ping for five seconds is gone.
 PING_S, CLOSE_S, LOOK_S = 5.0, 1.0, 0.5
 LIFE_S = 23 * 3_600.0
-SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
-STEADY_S = 60.0  # a connection that held so long was a good one: the next failure is the first again
-REFUSALS_BEFORE_LONG_WAIT, LONG_WAIT_S = 3, 900.0
-STOP_S = 2.5
 FAREWELLS = ("serverShutdown", "eventStreamTerminated")
-
-
-class SignInRefused(Exception):
-    """The venue does not take these keys."""
 
 
 class UserStream:
@@ -81,7 +73,7 @@ class UserStream:
                     early = self._sign_in(socket)
                     refusals = 0
                     self.is_up = True
-                    self._tell(self._on_up)
+                    tell(self._on_up)
                     self._listen(socket, early, began + self._life_s)
                 why = ""
             except SignInRefused as error:
@@ -93,12 +85,12 @@ class UserStream:
             if self._is_stopping.is_set():
                 return
             if not why:  # its time was up
-                self._tell(self._on_down, "Binance's stream is renewed.")
+                tell(self._on_down, "Binance's stream is renewed.")
                 continue
             log.warning("%s", why)
-            self._tell(self._on_down, why)
+            tell(self._on_down, why)
             failures = 1 if time.monotonic() - began > STEADY_S else failures + 1
-            self._is_stopping.wait(_wait_s(failures, refusals))
+            self._is_stopping.wait(wait_s(failures, refusals))
 
     def _sign_in(self, socket: ClientConnection) -> list[Any]:
         """Ask for the account's events, wait until the venue sends them. What came before its answer."""
@@ -145,13 +137,7 @@ class UserStream:
             # It is told by REST, too; the connection is as good as before.
             log.exception("A message of Binance's stream cannot be read and is passed over")
             return
-        self._tell(self._on_event, told)
-
-    def _tell(self, whom: Callable[..., None], *what: Any) -> None:
-        try:
-            whom(*what)
-        except Exception:
-            log.exception("A listener of Binance's stream failed")
+        tell(self._on_event, told)
 
 
 def _parsed(frame: str | bytes) -> Any:
@@ -161,12 +147,3 @@ def _parsed(frame: str | bytes) -> Any:
     except ValueError:
         log.warning("A frame of Binance's stream cannot be read and is passed over")
         return None
-
-
-def _wait_s(failures: int, refusals: int) -> float:
-    """Seconds until the next try: doubled from one to sixty and drawn from the upper half, so that many clients do not
-    come back in step; long where the keys are refused again and again."""
-    if refusals >= REFUSALS_BEFORE_LONG_WAIT:
-        return LONG_WAIT_S
-    longest = min(SHORTEST_WAIT_S * 2 ** min(failures, 10), LONGEST_WAIT_S)
-    return random.uniform(max(longest / 2, SHORTEST_WAIT_S), longest)  # noqa: S311

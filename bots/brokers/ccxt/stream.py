@@ -7,19 +7,17 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bots.brokers.base import BrokerEvent, BrokerOrder, Execution, RateLimited, Unauthorised, VenueDown
 
 if TYPE_CHECKING:
     from bots.brokers.ccxt.account import CcxtBroker
+from bots.brokers.waiting import LONG_WAIT_S, LONGEST_WAIT_S, REFUSALS_BEFORE_LONG_WAIT, STOP_S, tell
 
 log = logging.getLogger(__name__)
 
 OVERLAP = datetime.timedelta(minutes=1)
-LONGEST_WAIT_S = 60.0
-REFUSALS_BEFORE_LONG_WAIT, LONG_WAIT_S = 3, 900.0
-STOP_S = 2.5
 
 
 class Polling:
@@ -67,14 +65,14 @@ class Polling:
                 if refusals >= REFUSALS_BEFORE_LONG_WAIT:
                     wait = LONG_WAIT_S
                 self.is_up = False
-                self._tell(self._on_down, str(error) or type(error).__name__)
+                tell(self._on_down, str(error) or type(error).__name__)
             else:
                 failures, refusals, wait = 0, 0, self._every_s
                 if not self.is_up:
                     self.is_up = True
-                    self._tell(self._on_up)
+                    tell(self._on_up)
                 for event in events:
-                    self._tell(self._on_event, event)
+                    tell(self._on_event, event)
             self._is_stopping.wait(wait)
         self.is_up = False
 
@@ -101,12 +99,6 @@ class Polling:
         self._open = {key: order for key, order in known.items() if not order.state.is_over}
         self._since = max(since, now - OVERLAP)
         return events
-
-    def _tell(self, whom: Callable[..., None], *what: Any) -> None:
-        try:
-            whom(*what)
-        except Exception:
-            log.exception("A listener of an account's news failed")
 
 
 def _fill(execution: Execution, order: BrokerOrder | None) -> BrokerEvent:
