@@ -7,7 +7,6 @@ the defaults below. `.env.example` names every variable; `manage.py config` prin
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from tradingsite.environment import BASE_DIR, HOST, NUMBA_CACHE_DIR, PORT, REDIS_URL, VAR_DIR, env  # noqa: F401
+from tradingsite.keys import secret_key, secrets_keys
 from tradingsite.logs import logging_config
 from tradingsite.outside import *  # noqa: F403 - settings, every one
 
@@ -29,57 +29,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=LOOPBACK_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # On loopback there is no TLS to insist on; anywhere else there is, unless the operator says otherwise.
 HTTPS = env.bool("HTTPS", default=not set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS))
-
-
-def _secret_key() -> str:
-    """SECRET_KEY from the environment, else the one that `make run` drew for this clone.
-
-    A key that anybody can read in a sample file signs sessions anybody can forge: refused outside debug.
-    """
-    key = env.str("SECRET_KEY", default="")
-    if not key and (VAR_DIR / "secret_key").is_file():
-        key = (VAR_DIR / "secret_key").read_text(encoding="ascii").strip()
-    if DEBUG:
-        return key or "debug-only-not-a-secret"
-    if not key:
-        raise ImproperlyConfigured(
-            "SECRET_KEY is not set. `make run` draws one for you; in production put 50 random characters into the "
-            "environment: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
-        )
-    if len(key) < 32 or "change-me" in key or key.startswith(("debug-only", "django-insecure")):
-        raise ImproperlyConfigured(
-            "SECRET_KEY is a sample or too short (at least 32 characters are needed outside debug). "
-            "Draw a new one: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
-        )
-    return key
-
-
-SECRET_KEY = _secret_key()
-
-
-def _secrets_keys() -> list[str]:
-    """SECRETS_KEYS from the environment, else the one that `make run` drew for this clone; empty: none are stored.
-
-    Unlike SECRET_KEY these decrypt what is kept for years, so they are never derived from it: each is changed alone.
-    """
-    keys = env.list("SECRETS_KEYS", default=[])
-    if not keys and (VAR_DIR / "secrets_keys").is_file():
-        keys = (VAR_DIR / "secrets_keys").read_text(encoding="ascii").split()
-    for place, key in enumerate(keys, 1):
-        try:
-            raw = urlsafe_b64decode(key)
-        except ValueError:
-            raw = b""
-        # A real key has about thirty different bytes among its 32; a sample that somebody typed has few.
-        if len(raw) != 32 or (not DEBUG and len(set(raw)) < 16):
-            raise ImproperlyConfigured(
-                f"SECRETS_KEYS: key {place} is a sample or no key (32 random bytes in URL-safe base64). Draw one: "
-                "python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
-            )
-    return keys
-
-
-SECRETS_KEYS = _secrets_keys()
+SECRET_KEY = secret_key(DEBUG)
+SECRETS_KEYS = secrets_keys(DEBUG)
 
 # --- Applications ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -1,29 +1,24 @@
-"""A finished backtest in words and figures: what the result and comparison pages draw, worked out from its summary."""
+"""Everything on the result page except the round trips and the series of the charts."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from django.core.paginator import Paginator
-from django.http import QueryDict
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from backtests import selectors
 from backtests.models import Backtest
+from backtests.presenters.figures import GROUPS, figure_text, moment, plain
 from backtests.words import DENIALS, REASONS
 from engine import metrics
 from engine.errors import InputError
 from strategies import catalogue, reading
-from tradingsite.lib.templatetags.figures import MINUS, NOTHING, money, num, pct, seconds, signed_money, signed_pct
+from tradingsite.lib.templatetags.figures import MINUS, money, num, pct, signed_pct
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-TRADES_PER_PAGE = 25
 SPREADS_SHOWN = 100
 
 HEADLINES = (
@@ -35,21 +30,6 @@ HEADLINES = (
     "profit_factor",
     "trade_count",
 )
-GROUPS = (
-    ("Return", ("final_equity", "total_return_pct", "cagr_pct", "annual_return_pct", "best_day_pct", "worst_day_pct")),
-    ("Risk", ("volatility_pct", "max_drawdown_pct", "max_drawdown_start", "max_drawdown_low", "max_drawdown_end",
-              "max_drawdown_days", "longest_drawdown_days", "var_95_pct", "cvar_95_pct", "skew", "kurtosis")),
-    ("Return for risk", ("sharpe", "sortino", "calmar", "sqn")),
-    ("Round trips", ("trade_count", "win_rate_pct", "profit_factor", "expectancy", "average_win", "average_loss",
-                     "best_trade", "worst_trade", "average_holding_s", "average_holding_bars")),
-    ("Market and costs", ("exposure_pct", "average_exposure_pct", "turnover_ratio", "total_commission",
-                          "total_slippage", "total_costs")),
-    ("Against the benchmark", ("benchmark_return_pct", "benchmark_volatility_pct", "alpha_pct", "beta", "correlation",
-                               "information_ratio")),
-)  # fmt: skip
-SIGNED_PCT = {"total_return_pct", "cagr_pct", "annual_return_pct", "benchmark_return_pct", "alpha_pct", "best_day_pct"}
-SIGNED_PCT |= {"worst_day_pct"}
-SIGNED_MONEY = {"expectancy", "average_win", "average_loss", "best_trade", "worst_trade"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +39,6 @@ class Figure:
     label: str
     value: str
     convention: str
-
-
-def figure_text(name: str, unit: str, value: Any) -> str | SafeString:
-    """A metric's value as people read it: the unit with it, the sign where it says gain or loss, a dash for none."""
-    if value is None:
-        return NOTHING
-    if name in SIGNED_PCT:
-        return signed_pct(value)
-    if name in SIGNED_MONEY:
-        return signed_money(value)
-    if unit == "pct":
-        return pct(value)
-    if unit == "money":
-        return money(value)
-    if unit == "count":
-        return num(value, 0 if float(value).is_integer() else 1)
-    if unit == "days":
-        return f"{num(value, 0)} days"
-    if unit == "seconds":
-        return _long_duration(float(value))
-    if unit == "time":
-        return str(value)[:10]
-    return num(value, 2)
-
-
-def _long_duration(value: float) -> str:
-    for length, word in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if value >= length:
-            return f"{num(value / length, 1)} {word}"
-    return seconds(value)
 
 
 class ResultPage:
@@ -117,7 +67,7 @@ class ResultPage:
             other = beneath.get(name)
             note = ""
             if other is not None and name not in ("trade_count", "win_rate_pct", "profit_factor"):
-                text = _plain(figure_text(name, self._known[name]["unit"], other))
+                text = plain(figure_text(name, self._known[name]["unit"], other))
                 note = format_html('Benchmark <span class="nowrap">{}</span>', text)
             tiles.append({"label": figure.label, "value": figure.value, "note": note, "help": figure.convention})
         return tiles
@@ -184,8 +134,8 @@ class ResultPage:
         return [
             {
                 **trade,
-                "entry_at": _moment(trade["entry_time"]),
-                "exit_at": _moment(trade["exit_time"]) if trade["exit_time"] else None,
+                "entry_at": moment(trade["entry_time"]),
+                "exit_at": moment(trade["exit_time"]) if trade["exit_time"] else None,
             }
             for trade in newest
         ]
@@ -258,14 +208,14 @@ class ResultPage:
         start, final = self.summary.get("starting_cash"), self.values.get("final_equity")
         if start is None or final is None:
             return ""
-        made = _plain(signed_pct(self.values.get("total_return_pct")))
+        made = plain(signed_pct(self.values.get("total_return_pct")))
         text = (
             f"Equity went from {money(start)} to {money(final)}, {made}, "
             f"between {_day(self.summary.get('first_time'))} and {_day(self.summary.get('last_time'))}."
         )
         benchmark = self.values.get("benchmark_return_pct")
         if benchmark is not None:
-            text += f" {self.summary.get('benchmark_label', 'The benchmark')} made {_plain(signed_pct(benchmark))}."
+            text += f" {self.summary.get('benchmark_label', 'The benchmark')} made {plain(signed_pct(benchmark))}."
         return text
 
     @property
@@ -301,7 +251,7 @@ class ResultPage:
         histogram = self.summary.get("return_histogram") or {}
         counts, cut = histogram.get("counts") or [0], histogram_top(histogram)
         return (
-            f"Daily returns from {_plain(signed_pct(worst))} to {_plain(signed_pct(best))}; on one day in twenty the "
+            f"Daily returns from {plain(signed_pct(worst))} to {plain(signed_pct(best))}; on one day in twenty the "
             f"loss was {pct(self.values.get('var_95_pct'))} or more. The outermost bars hold everything beyond."
             + (
                 f" The middle bar is cut: it stands for {num(max(counts), 0)} days, most without a position."
@@ -322,98 +272,6 @@ def histogram_top(histogram: Mapping[str, Sequence[float]]) -> float | None:
     return counts[-2] * 1.5
 
 
-class Comparison:
-    """Runs side by side: one column a run, one row a metric, the best of each row marked."""
-
-    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self.runs = [row["backtest"] for row in rows]
-        self._values = [(row["summary"] or {}).get("metrics") or {} for row in rows]
-        self.series = [
-            {
-                "label": _distinct(self.runs, i),
-                "time": row["equity"]["time"],
-                "value": row["equity"]["value"],
-                "token": f"chart-{i + 1}",
-            }
-            for i, row in enumerate(rows)
-            if row["equity"]
-        ]
-
-    @cached_property
-    def groups(self) -> list[tuple[str, list[dict[str, Any]]]]:
-        known = {entry["name"]: entry for entry in metrics.describe()}
-        shown = []
-        for title, names in GROUPS:
-            rows = [self._row(known[name]) for name in names if any(name in values for values in self._values)]
-            if rows:
-                shown.append((title, rows))
-        return shown
-
-    def _row(self, entry: Mapping[str, str]) -> dict[str, Any]:
-        values = [each.get(entry["name"]) for each in self._values]
-        numbers = [value for value in values if isinstance(value, int | float) and math.isfinite(value)]
-        best = None
-        if len(numbers) > 1 and entry["better"] != "neither":
-            best = max(numbers) if entry["better"] == "higher" else min(numbers)
-        cells = [
-            {"text": figure_text(entry["name"], entry["unit"], value), "best": best is not None and value == best}
-            for value in values
-        ]
-        return {"label": entry["label"], "convention": entry["convention"], "cells": cells}
-
-    @property
-    def words(self) -> str:
-        ends = [f"{line['label']} ended at {num(line['value'][-1], 1)}" for line in self.series if line["value"]]
-        return "Each run starts at 100. " + "; ".join(ends) + "." if ends else ""
-
-
-def trade_table(backtest: Backtest, query: QueryDict) -> dict[str, Any]:
-    """One page of round trips as the address asks for it; what it asks wrongly is left out."""
-    sort = query.get("sort", "")
-    sort = sort if sort.removeprefix("-") in selectors.TRADE_SORTS else "entry_time"
-    filters = {name: query[name] for name in selectors.TRADE_FILTERS if query.get(name)}
-    text = query.get("page", "1")
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 1
-    try:
-        page = selectors.round_trips(backtest, sort, filters, number, TRADES_PER_PAGE)
-    except InputError:
-        filters = {}
-        page = selectors.round_trips(backtest, sort, filters, number, TRADES_PER_PAGE)
-    told = {
-        (entry["symbol"], entry["entry_time"]): {**entry, "signal_at": _moment(entry["signal_time"])}
-        for entry in selectors.explanations(backtest)
-    }
-    rows = [
-        {**row, "entry_at": _moment(row["entry_time"]), "exit_at": _moment(row["exit_time"]),
-         "why": REASONS.get(row["exit_reason"], row["exit_reason"]),
-         "entered": told.get((row["symbol"], row["entry_time"]))}
-        for row in page.rows
-    ]  # fmt: skip
-    kept = query.copy()
-    for name in ("page", "range", "price_range"):
-        kept.pop(name, None)
-    return {
-        "page": page,
-        "pager": Paginator(range(page.total), TRADES_PER_PAGE).page(page.page),
-        "rows": rows,
-        "sort": sort,
-        "filters": filters,
-        "reasons": list(REASONS.items()),
-        "daily": backtest.timeframe == "1d",
-        "explained": bool(told),
-        "csv_query": kept.urlencode() if filters or sort != "entry_time" else "",
-    }
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _plain(text: object) -> str:
-    """A coloured figure without its markup, for sentences."""
-    return str(text).split(">", 1)[-1].removesuffix("</span>")
-
-
 def _day(text: object) -> str:
     return str(text)[:10] if text else "the start"
 
@@ -432,9 +290,3 @@ def _shade(value: float | None, scale: float = 1.0) -> str:
         return ""
     step = 1 + sum(abs(value) >= limit * scale for limit in (2.0, 6.0))
     return f"{'up' if value > 0 else 'down'}{step}"
-
-
-def _distinct(runs: Sequence[Backtest], index: int) -> str:
-    """The run's name; numbered when another one has the same."""
-    name = str(runs[index])
-    return name if sum(str(run) == name for run in runs) == 1 else f"{index + 1}. {name}"
