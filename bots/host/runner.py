@@ -33,7 +33,6 @@ from engine.portfolio import OutsideExposure, StepLog
 from marketdata.feeds import BarBatch, FeedState
 
 _S = SessionState
-STOPS = ("stop_loss_pct", "trailing_stop_pct", "vol_stop_atr")  # settings that each declare one
 LIVE_STATES = (_S.RUNNING, _S.DEGRADED, _S.PAUSED, _S.STOPPING)
 
 
@@ -287,32 +286,6 @@ class Runner:
             return self.between(step, [told], {command.pk: self.exit_words})
         step = portfolio.cancel_entry(symbol)
         return self.between(step, [{"do": "cancel", "symbol": symbol}], {command.pk: "Working entries were canceled."})
-
-    def guard(self, symbol: str) -> Done | None:
-        """A position without the protection that its settings declare is closed."""
-        text = f"{symbol} is held without the stop that its settings declare; it is being closed."
-        step = self.desk.portfolio.request_exit(symbol, "watchdog")
-        done = self.between(step, [{"do": "exit", "symbol": symbol, "reason": "watchdog"}])
-        self.event("guard", text, level="error")
-        return done
-
-    def naked(self) -> list[str]:
-        """Open positions whose settings declare a stop, with none armed and no exit under way (W6)."""
-        portfolio = self.desk.portfolio
-        leaving = portfolio.exits_due()
-        return [
-            position.symbol
-            for position in portfolio.positions()
-            if position.symbol not in leaving
-            and not (np.isfinite(position.stop_px) or np.isfinite(position.trailing_px))
-            and self._declares_stop(position.symbol)
-        ]
-
-    def _declares_stop(self, symbol: str) -> bool:
-        """Whether the settings that the position was opened with ask for one."""
-        row = self.account.positions.get(symbol)
-        settings = self.versions.get(row.settings_version) if row is not None else None
-        return settings is not None and any(settings.get(name) is not None for name in STOPS)
 
     def stop(self) -> Done | None:
         """One go at ending: entries are canceled and, to flatten, exits placed. Once for each policy asked for."""

@@ -19,7 +19,7 @@ from django.utils import timezone
 from accounts.services.notifications import notify
 from bots import failpoints, mapping
 from bots.book import CrossingFill
-from bots.host import ending, ledger, own_chat, sending
+from bots.host import ending, ledger, own_chat, sending, watchdog
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
 from bots.host.hearing import Hearing
@@ -286,7 +286,7 @@ class TradingDesk(Hearing):
                 gone |= self._send({pk: runner}, doubted, ())
                 if pk in gone:
                     continue
-            todo += [lambda r=runner, s=symbol: self._cover(r, s) for symbol in runner.naked()]
+            todo += [lambda r=runner, s=symbol: self._cover(r, s) for symbol in watchdog.naked(runner)]
             for do in todo:
                 done = self._guarded(runner, gone, do)
                 if done is not None:
@@ -336,10 +336,10 @@ class TradingDesk(Hearing):
                 text = f"{held} position{'s' * (held > 1)}: {runner.stops_meanwhile}. {runner.session.state_reason}"
                 self._notify(runner, "feed_silent", "warning", f"{runner.session}: no entries for now", text)
 
-    def _cover(self, runner: Runner, symbol: str) -> Done | None:
+    def _cover(self, runner: Runner, symbol: str) -> Done:
         text = "Its settings declare a stop and none works; the position is being closed."
         self._notify(runner, "naked_position", "critical", f"{symbol} is held without its stop", text)
-        return runner.guard(symbol)
+        return watchdog.close(runner, symbol)
 
     def _take_caps(self, runner: Runner) -> None:
         runner.follow_caps(self.envelopes.caps(runner.session.owner_id).as_settings())
