@@ -10,12 +10,13 @@ import numpy as np
 from bots import mapping
 from bots.host.account import Account
 from bots.host.desk import Desk, Verdict
-from bots.models import Decision, TradingSession
+from bots.models import Cycle, Decision, TradingSession
 from engine.types import DENIAL_NAMES
 from strategies.base import Signal
 
 if TYPE_CHECKING:
-    from bots.host.instants import Instant
+    from bots.host.instants import Decided, Instant
+    from bots.host.runner import Runner
 
 PREFLIGHT = "not_sent"
 REFUSALS = frozenset((*DENIAL_NAMES, PREFLIGHT))
@@ -32,6 +33,29 @@ WORDS = {
     "quoting": "Its quotes rest in the market.",
     "matching": "A finer bar: orders are matched on it, nothing is decided.",
 }
+
+
+def cycle(runner: Runner, decided: Decided) -> Cycle:
+    """The row of one instant: what was there before it and what interfered, so that it can be run again."""
+    outside = decided.outside
+    portfolio = runner.desk.portfolio
+    return Cycle(
+        session_id=runner.session.pk,
+        ts_ns=decided.instant.ts,
+        closed_at=mapping.moment(decided.instant.closed_ns),
+        equity=decided.verdict.log.equity,
+        cash=portfolio.cash,
+        exposure=portfolio.exposure,
+        settings_version=runner.version,
+        blocked=decided.blocked or "",
+        outside=None
+        if outside is None
+        else {"gross": outside.gross, "net": outside.net, "symbols": dict(outside.symbols), "caps": runner.caps},
+        received_at=mapping.moment(decided.instant.received_ns),
+        decided_at=decided.at,
+        caught_up=decided.instant.backfilled,
+        interventions=[{"do": "cancel", "symbol": symbol} for symbol in decided.denied],
+    )
 
 
 def decisions(

@@ -23,7 +23,7 @@ from bots.host.instants import Decided, Done, Instant, instants_of
 from bots.host.lease import Lease, LostLease
 from bots.host.plans import desk_of
 from bots.host.positions import LedgerMismatch
-from bots.models import Cycle, Order, PortfolioSnapshot, SessionCommand, SessionEvent, SessionSettings, TradingSession
+from bots.models import Order, PortfolioSnapshot, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.orders import OrderState
 from bots.settings_columns import from_columns
 from bots.states import SessionState
@@ -162,22 +162,7 @@ class Runner:
         equity_before, self.equity = self.equity, write.values["equity"]
         write.daily = self.account.day(self._day(instant.ts), equity_before, self.equity, absorbed)
         write.values["day_start_equity"] = write.daily.start_equity
-        outside = None if decided.outside is None else outside_as_json(decided.outside) | {"caps": self.caps}
-        write.cycle = Cycle(
-            session_id=self.session.pk,
-            ts_ns=instant.ts,
-            closed_at=closed_at,
-            equity=verdict.log.equity,
-            cash=self.desk.portfolio.cash,
-            exposure=self.desk.portfolio.exposure,
-            settings_version=self.version,
-            blocked=decided.blocked or "",
-            outside=outside,
-            received_at=mapping.moment(instant.received_ns),
-            decided_at=decided.at,
-            caught_up=instant.backfilled,
-            interventions=[{"do": "cancel", "symbol": symbol} for symbol in decided.denied],
-        )
+        write.cycle = outcomes.cycle(self, decided)
         write.decisions = outcomes.decisions(self.session, self.desk, instant, verdict, self.account)
         outcomes.deny(write.decisions, decided.denied)
         if absorbed.trades or instant.closed_ns >= self._snapshot_due_ns:
@@ -397,7 +382,3 @@ class Runner:
     def event(self, kind: str, text: str, *, level: str = "info", **detail: Any) -> None:
         """A line in the session's log."""
         SessionEvent(session_id=self.session.pk, kind=kind, level=level, text=text[:500], detail=detail).save()
-
-
-def outside_as_json(outside: OutsideExposure) -> dict[str, Any]:
-    return {"gross": outside.gross, "net": outside.net, "symbols": dict(outside.symbols)}

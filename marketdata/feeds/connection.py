@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -19,6 +19,7 @@ from marketdata.feeds.clock import Clock
 from marketdata.feeds.listener import Subscription
 from marketdata.feeds.missed import missed
 from marketdata.feeds.reconnect import Reconnect
+from marketdata.feeds.routes import Routes
 from marketdata.feeds.track import Track
 from marketdata.feeds.types import ClosedBar, FeedKey, FeedState, FeedStatus, Tick
 
@@ -48,8 +49,7 @@ class Connection:
         self.counters: Counter[str] = Counter()
         self._clock, self._policy, self._market_open, self._random = clock, policy, market_open, source
         self._listeners: list[Subscription] = []
-        self._routes: dict[tuple[str, str], list[Subscription]] = {}
-        self._tick_routes: dict[str, list[Subscription]] = {}
+        self._routes = Routes(())
         self._up = asyncio.Event()
         self._work = asyncio.Event()
         self._room = asyncio.Event()
@@ -73,7 +73,7 @@ class Connection:
     def leave(self, listener: Subscription) -> None:
         if listener in self._listeners:
             self._listeners.remove(listener)
-            self._route()
+            self._routes = Routes(self._listeners)
             for symbol in [s for s in self.tracks if not any(s in other.symbols for other in self._listeners)]:
                 track = self.tracks.pop(symbol)
                 self.halts.pop(symbol, None)
@@ -98,17 +98,6 @@ class Connection:
         """A listener may take more: look again."""
         self._room.set()
 
-    def _route(self) -> None:
-        routes: defaultdict[tuple[str, str], list[Subscription]] = defaultdict(list)
-        ticks: defaultdict[str, list[Subscription]] = defaultdict(list)
-        for listener in self._listeners:
-            for symbol in listener.symbols:
-                if listener.on_tick is not None:
-                    ticks[symbol].append(listener)
-                for timeframe in listener.timeframes:
-                    routes[symbol, timeframe].append(listener)
-        self._routes, self._tick_routes = dict(routes), dict(ticks)
-
     # --- The sink ----------------------------------------------------------------------------------------------------
     def connected(self) -> None:
         if self._mute:  # an answer is no price
@@ -123,7 +112,7 @@ class Connection:
             return
         self.heard()
         if track.take_tick(tick, self.feed.now()):
-            for listener in self._tick_routes.get(tick.symbol, ()):
+            for listener in self._routes.ticks.get(tick.symbol, ()):
                 listener.give_tick(tick)
 
     def bars(self, bars: Sequence[ClosedBar]) -> None:
@@ -183,11 +172,7 @@ class Connection:
     def _deliver(self, bars: list[ClosedBar]) -> None:
         bars.sort(key=lambda bar: bar.ts_close)
         self.counters["bars"] += len(bars)
-        lots: dict[Subscription, list[ClosedBar]] = {}
-        for bar in bars:
-            for listener in self._routes.get((bar.symbol, bar.timeframe), ()):
-                lots.setdefault(listener, []).append(bar)
-        for listener, lot in lots.items():
+        for listener, lot in self._routes.lots(bars).items():
             listener.take(lot)
 
     # --- Staying connected -------------------------------------------------------------------------------------------
@@ -357,7 +342,7 @@ class Connection:
             return
         self.feed.subscribe(listener.symbols)
         listener.start_after(self.feed.now())
-        self._route()
+        self._routes = Routes(self._listeners)
 
     def _fail(self, listener: Subscription, reason: str) -> None:
         """This listener has no feed; the others go on."""
