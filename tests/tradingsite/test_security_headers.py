@@ -10,7 +10,7 @@ from django.urls import get_resolver, reverse
 
 from tests.accounts.factories import PASSWORD
 from tests.tradingsite import world
-from tests.tradingsite.test_security_matrix import routes
+from tests.tradingsite.rights import routes
 
 # A data block (type="application/json") is not script; the policy does not concern it.
 INLINE = re.compile(

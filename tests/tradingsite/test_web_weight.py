@@ -11,7 +11,7 @@ import pytest
 
 from accounts.models import Tier, User
 from tests.tradingsite import world
-from tests.tradingsite.test_security_matrix import ROUTES
+from tests.tradingsite.rights import ROUTES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,7 @@ import tradingsite.asgi
 from django.contrib import admin
 from django.test import Client
 from django.urls import get_resolver, reverse
-from tests.tradingsite.test_security_matrix import routes
+from tests.tradingsite.rights import routes
 from accounts.models import User
 from tests.accounts.factories import PASSWORD
 
