@@ -7,6 +7,11 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from accounts.models import User
+from strategies.models import CustomStrategy
+from strategies.services import custom
+from strategies.starters import STARTERS
+
 NEW = "/strategies/custom/new/"
 RSI_DIP = {
     "type": "compare",
@@ -22,6 +27,13 @@ _FOCUSED = """
   return (at.getAttribute("aria-label") ?? (label || at.textContent)).trim();
 }
 """
+
+
+def make(owner: User, slug: str = "rsi_bounce", **more: object) -> CustomStrategy:
+    """A strategy of this user's with the conditions of a starter."""
+    starter = next(one for one in STARTERS if one.slug == slug)
+    kept = {key: value for key, value in starter.as_dict().items() if key.endswith("_conditions")}
+    return custom.create(owner, {"name": starter.label, **kept, **more})
 
 
 def conditions(page: Page) -> list[str]:
