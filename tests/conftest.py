@@ -351,5 +351,5 @@ def live_site(transactional_db: None, _site_server: Site) -> Site:
 
 
 # --- Who acts in the tests -------------------------------------------------------------------------------------------
-from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: E402, F401
+from tests.accounts.cast import _fresh_rates, alice, api, bob, carol, premium  # noqa: E402, F401
 from tests.accounts.venue import practice_venue  # noqa: E402, F401

@@ -34,6 +34,14 @@ def carol(db: None) -> User:
 
 
 @pytest.fixture
+def premium(alice: User) -> User:
+    """alice on a tier that has custom strategies."""
+    User.objects.filter(pk=alice.pk).update(tier_id="PREMIUM")
+    alice.refresh_from_db()
+    return alice
+
+
+@pytest.fixture
 def api() -> Callable[[User | None], APIClient]:
     """`api(alice)` calls the API with an access token of hers, `api(None)` without one."""
 

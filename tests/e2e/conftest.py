@@ -70,14 +70,6 @@ def _resting_worker(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def premium(alice: User) -> User:
-    """alice on a tier that has custom strategies."""
-    User.objects.filter(pk=alice.pk).update(tier_id="PREMIUM")
-    alice.refresh_from_db()
-    return alice
-
-
-@pytest.fixture
 def visit(browser: Browser, live_site: Site, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
     """`visit(user, width=1440, theme="light")` opens a page of its own browser profile, signed in as that user.
 

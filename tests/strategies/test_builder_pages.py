@@ -23,13 +23,6 @@ from tests.strategies.trees import ABOVE_SMA, RSI_LOW, make_custom
 OWN_ACTIONS = ("custom-edit", "custom-publish", "custom-withdraw", "custom-switch", "custom-delete")
 
 
-@pytest.fixture
-def premium(alice: User) -> User:
-    User.objects.filter(pk=alice.pk).update(tier_id="PREMIUM")
-    alice.refresh_from_db()
-    return alice
-
-
 def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
