@@ -6,6 +6,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from celery import shared_task
 from django.conf import settings
@@ -25,19 +26,27 @@ _REPEAT_AT_MOST = 200
 _PUBLISHED_TICK_S = 300  # as often as `refresh_published` runs
 
 
-def enqueue(backtest_id: uuid.UUID) -> bool:
-    """Send the message that starts a queued backtest. False when the broker does not answer: `reap` sends it later."""
+def _send(task: Any, what: str, row_id: Any, **options: Any) -> bool:
+    """Send the message that has a worker do `task` for one row. False when the broker does not answer."""
     try:
-        run_backtest.apply_async(
-            args=(str(backtest_id),),
+        task.apply_async(
+            args=(row_id,),
             queue=settings.CELERY_TASK_DEFAULT_QUEUE,
             retry=False,
             # The soft limit lets the run end with a reason; the hard one ends a process that does not hear it.
             soft_time_limit=settings.BACKTEST_MAX_SECONDS,
             time_limit=settings.BACKTEST_MAX_SECONDS + 30,
+            **options,
         )
     except (OperationalError, OSError) as error:
-        log.warning("backtest %s waits: the message broker does not answer (%s)", backtest_id, error)
+        log.warning("%s %s waits: the message broker does not answer (%s)", what, row_id, error)
+        return False
+    return True
+
+
+def enqueue(backtest_id: uuid.UUID) -> bool:
+    """Send the message that starts a queued backtest. False when the broker does not answer: `reap` sends it later."""
+    if not _send(run_backtest, "backtest", str(backtest_id)):
         return False
     Backtest.objects.filter(pk=backtest_id, state=Backtest.State.QUEUED).update(enqueued_at=Now())
     return True
@@ -53,16 +62,7 @@ def run_backtest(backtest_id: str) -> None:
 
 def enqueue_passport(passport_id: uuid.UUID) -> bool:
     """Send the message that starts a queued passport. False when the broker does not answer: `reap` sends it later."""
-    try:
-        run_passport.apply_async(
-            args=(str(passport_id),),
-            queue=settings.CELERY_TASK_DEFAULT_QUEUE,
-            retry=False,
-            soft_time_limit=settings.BACKTEST_MAX_SECONDS,
-            time_limit=settings.BACKTEST_MAX_SECONDS + 30,
-        )
-    except (OperationalError, OSError) as error:
-        log.warning("passport %s waits: the message broker does not answer (%s)", passport_id, error)
+    if not _send(run_passport, "passport", str(passport_id)):
         return False
     Passport.objects.filter(pk=passport_id, state=Passport.State.QUEUED).update(enqueued_at=Now())
     return True
@@ -79,19 +79,7 @@ def run_passport(passport_id: str) -> None:
 def enqueue_published(publication_id: int) -> bool:
     """Send the message that has a gallery publication measured. False when the broker does not answer: the tick asks
     again."""
-    try:
-        measure_published.apply_async(
-            args=(publication_id,),
-            queue=settings.CELERY_TASK_DEFAULT_QUEUE,
-            retry=False,
-            expires=_PUBLISHED_TICK_S,
-            soft_time_limit=settings.BACKTEST_MAX_SECONDS,
-            time_limit=settings.BACKTEST_MAX_SECONDS + 30,
-        )
-    except (OperationalError, OSError) as error:
-        log.warning("publication %s waits: the message broker does not answer (%s)", publication_id, error)
-        return False
-    return True
+    return _send(measure_published, "publication", publication_id, expires=_PUBLISHED_TICK_S)
 
 
 @shared_task(name="backtests.measure_published", ignore_result=True)

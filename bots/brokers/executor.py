@@ -92,6 +92,25 @@ class _Task:
         return self.outcome(self.at_worst, error=None if self.is_in_doubt else never)
 
 
+class _Tries:
+    """How long to wait before the next try, doubled each time, for `patience_s` in all."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._until, self._wait = time.monotonic() + patience_s, FIRST_WAIT_S
+
+    def not_before(self, seconds: float) -> None:
+        """The venue has named a time."""
+        self._wait = max(self._wait, seconds)
+
+    def wait_s(self) -> float | None:
+        """Seconds until the next try; None: there is to be none."""
+        wait = self._wait
+        if time.monotonic() + wait > self._until:
+            return None
+        self._wait = min(wait * 2, LONGEST_WAIT_S)
+        return wait
+
+
 class Executor:
     """The queue of one account. All methods return at once; futures are resolved in its threads."""
 
@@ -289,7 +308,7 @@ class Executor:
         return task.outcome("refused", error=verdict.refused or never)
 
     def _cancelling(self, task: _Task, order: BrokerOrder) -> Steps:
-        until, wait = time.monotonic() + EXIT_PATIENCE_S, FIRST_WAIT_S
+        tries = _Tries(EXIT_PATIENCE_S)
 
         def send() -> None:
             self.broker.cancel(order)
@@ -301,17 +320,16 @@ class Executor:
             except Refused as error:
                 return task.outcome("refused", error=error)
             except RateLimited as error:
-                wait = max(wait, error.retry_after_s)
+                tries.not_before(error.retry_after_s)
             except VenueDown:
                 pass
-            if time.monotonic() + wait > until:
+            if (wait := tries.wait_s()) is None:
                 return task.outcome("unknown")
             yield wait
-            wait = min(max(wait, FIRST_WAIT_S) * 2, LONGEST_WAIT_S)
 
     def _replacing(self, task: _Task, order: BrokerOrder, send: Callable[[], BrokerOrder]) -> Steps:
         """A change that was sent is asked for by its new id before it is sent again, under the same one."""
-        until, wait = time.monotonic() + EXIT_PATIENCE_S, FIRST_WAIT_S
+        tries = _Tries(EXIT_PATIENCE_S)
         while True:
             try:
                 if task.sends and (new := self.broker.find(task.client_order_id, order.symbol)) is not None:
@@ -327,10 +345,9 @@ class Executor:
                 except (VenueDown, RateLimited):
                     pass
             except RateLimited as error:
-                wait = max(wait, error.retry_after_s)
+                tries.not_before(error.retry_after_s)
             except VenueDown:
                 pass
-            if time.monotonic() + wait > until:
+            if (wait := tries.wait_s()) is None:
                 return task.outcome("unknown")
             yield wait
-            wait = min(max(wait, FIRST_WAIT_S) * 2, LONGEST_WAIT_S)

@@ -11,7 +11,6 @@ import contextlib
 import datetime
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -21,7 +20,8 @@ from alpaca.trading.stream import TradingStream
 
 from bots.brokers.alpaca import shapes
 from bots.brokers.base import BrokerEvent, Execution, VenueDown
-from bots.brokers.waiting import STEADY_S, STOP_S, SignInRefused, tell, wait_s
+from bots.brokers.listening import Listening
+from bots.brokers.waiting import STEADY_S, SignInRefused, tell, wait_s
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Wire(TradingStream):
             raise ConnectionError("Alpaca's stream answered a sign-in by something else")
 
 
-class UpdatesStream:
+class UpdatesStream(Listening):
     """See `bots.brokers.base.Stream`. coin_fee: ratio, see `shapes.execution`. connect_s: most that a sign-in takes."""
 
     def __init__(
@@ -85,26 +85,17 @@ class UpdatesStream:
         coin_fee: Decimal,
         connect_s: float,
     ) -> None:
+        super().__init__("alpaca-updates", on_event, on_up, on_down)
         self._address, self._key, self._secret = address, key, secret
-        self._on_event, self._on_up, self._on_down = on_event, on_up, on_down
         self._coin_fee, self._connect_s = coin_fee, connect_s
-        self._thread = threading.Thread(target=self._run, name="alpaca-updates", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._is_stopping = threading.Event()
-        self.is_up = False
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._is_stopping.set()
+    def _interrupt(self) -> None:
         loop = self._loop
         if loop is not None and self._task is not None:
             with contextlib.suppress(RuntimeError):  # it has just ended by itself
                 loop.call_soon_threadsafe(self._task.cancel)
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(STOP_S)
 
     def _run(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -20,7 +19,8 @@ from websockets.sync.client import ClientConnection, connect
 from bots.brokers.base import BrokerEvent, VenueDown
 from bots.brokers.binance import answers, shapes
 from bots.brokers.binance.client import SpotClient
-from bots.brokers.waiting import STEADY_S, STOP_S, SignInRefused, tell, wait_s
+from bots.brokers.listening import Listening
+from bots.brokers.waiting import STEADY_S, SignInRefused, tell, wait_s
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ LIFE_S = 23 * 3_600.0
 FAREWELLS = ("serverShutdown", "eventStreamTerminated")
 
 
-class UserStream:
+class UserStream(Listening):
     """See `bots.brokers.base.Stream`. connect_s: most that a sign-in takes. life_s: until it is renewed."""
 
     def __init__(
@@ -46,22 +46,11 @@ class UserStream:
         connect_s: float,
         life_s: float = LIFE_S,
     ) -> None:
+        super().__init__("binance-user-data", on_event, on_up, on_down)
         self._client, self._address, self._named = client, address, named
-        self._on_event, self._on_up, self._on_down = on_event, on_up, on_down
         self._connect_s, self._life_s = connect_s, life_s
-        self._thread = threading.Thread(target=self._stay_connected, name="binance-user-data", daemon=True)
-        self._is_stopping = threading.Event()
-        self.is_up = False
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._is_stopping.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(STOP_S)
-
-    def _stay_connected(self) -> None:
+    def _run(self) -> None:
         failures = refusals = 0
         while not self._is_stopping.is_set():
             began = time.monotonic()

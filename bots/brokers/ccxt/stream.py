@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import datetime
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bots.brokers.base import BrokerEvent, BrokerOrder, Execution, RateLimited, Unauthorised, VenueDown
+from bots.brokers.listening import Listening
+from bots.brokers.waiting import LONG_WAIT_S, LONGEST_WAIT_S, REFUSALS_BEFORE_LONG_WAIT, tell
 
 if TYPE_CHECKING:
     from bots.brokers.ccxt.account import CcxtBroker
-from bots.brokers.waiting import LONG_WAIT_S, LONGEST_WAIT_S, REFUSALS_BEFORE_LONG_WAIT, STOP_S, tell
 
 log = logging.getLogger(__name__)
 
 OVERLAP = datetime.timedelta(minutes=1)
 
 
-class Polling:
+class Polling(Listening):
     """See `bots.brokers.base.Stream`: of the pairs that are held, have open orders, or were traded by this broker."""
 
     def __init__(
@@ -32,22 +32,11 @@ class Polling:
         *,
         every_s: float,
     ) -> None:
+        super().__init__("ccxt-polling", on_event, on_up, on_down)
         self._broker, self._every_s = broker, every_s
-        self._on_event, self._on_up, self._on_down = on_event, on_up, on_down
         self._since: datetime.datetime | None = None
         self._booked: set[str] = set()  # ids of executions
         self._open: dict[str, BrokerOrder] = {}  # as told last, by the venue's id
-        self._thread = threading.Thread(target=self._run, name="ccxt-polling", daemon=True)
-        self._is_stopping = threading.Event()
-        self.is_up = False
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._is_stopping.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(STOP_S)
 
     def _run(self) -> None:
         failures = refusals = 0

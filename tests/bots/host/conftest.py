@@ -12,17 +12,13 @@ from accounts.models import User
 from bots.models import TradingSession
 from tests.bots.host import market
 from tests.bots.host.audit import story
-from tests.bots.host.processes import HostProcess, Zygote, eventually
-from tests.conftest import _service_env
+from tests.bots.host.processes import HostProcess, Zygote, eventually, zygote_with
 
 
 @pytest.fixture(scope="session")
 def _zygote(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any) -> Iterator[Zygote]:
-    with django_db_blocker.unblock():
-        env = _service_env()
-    zygote = Zygote(env | {"TEST_RIG": "true"}, tmp_path_factory.mktemp("hosts") / "hosts.log")
-    yield zygote
-    zygote.close()
+    with zygote_with(django_db_blocker, tmp_path_factory.mktemp("hosts") / "hosts.log") as zygote:
+        yield zygote
 
 
 @pytest.fixture

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import _service_env
 from tests.servers import wait_until
 from tradingsite.processes import die_with_parent
 
@@ -65,6 +68,16 @@ class Zygote:
         line = self._process.stdout.readline()  # type: ignore[union-attr]
         assert line, f"the process that makes hosts is gone:\n{self.log.read_text()[-4000:]}"
         return json.loads(line)
+
+
+@contextmanager
+def zygote_with(django_db_blocker: Any, log: Path, **env: str) -> Iterator[Zygote]:
+    """A maker of hosts on this run's database and Redis, with these settings beside."""
+    with django_db_blocker.unblock():
+        services = _service_env()
+    zygote = Zygote(services | {"TEST_RIG": "true"} | env, log)
+    yield zygote
+    zygote.close()
 
 
 @dataclass

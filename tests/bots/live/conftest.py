@@ -11,9 +11,8 @@ from accounts.models import User
 from bots.practice.server import Venue
 from bots.practice.serving import in_thread
 from tests import servers
-from tests.bots.host.processes import HostProcess, Zygote
+from tests.bots.host.processes import HostProcess, Zygote, zygote_with
 from tests.bots.live.rig import SEED, Rig, instruments, rig_of
-from tests.conftest import _service_env
 
 SWEEP_S = 2.0
 
@@ -38,16 +37,10 @@ def rig(transactional_db: None, alice: User, settings: Any, venue_port: int) -> 
 def _live_zygote(
     django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any, venue_port: int
 ) -> Iterator[Zygote]:
-    with django_db_blocker.unblock():
-        env = _service_env()
-    env |= {
-        "TEST_RIG": "true",
-        "PRACTICE_VENUE_URL": f"http://127.0.0.1:{venue_port}",
-        "BROKER_SWEEP_SECONDS": str(SWEEP_S),
-    }
-    zygote = Zygote(env, tmp_path_factory.mktemp("live-hosts") / "hosts.log")
-    yield zygote
-    zygote.close()
+    log = tmp_path_factory.mktemp("live-hosts") / "hosts.log"
+    address = f"http://127.0.0.1:{venue_port}"
+    with zygote_with(django_db_blocker, log, PRACTICE_VENUE_URL=address, BROKER_SWEEP_SECONDS=str(SWEEP_S)) as zygote:
+        yield zygote
 
 
 @pytest.fixture

@@ -12,11 +12,10 @@ import pytest
 from accounts.models import User
 from bots.practice.server import Venue
 from bots.practice.serving import in_thread
-from tests.bots.host.processes import Zygote
+from tests.bots.host.processes import Zygote, zygote_with
 from tests.bots.live.chaos.scene import Calls, Scene
 from tests.bots.live.rig import KEY, SECRET, SEED, Rig, instruments, rig_of
 from tests.brokers.proxy import Proxy
-from tests.conftest import _service_env
 
 READ_TIMEOUT_S = 2.0  # what is waited for an answer; all else is as in production
 
@@ -46,16 +45,12 @@ def rig(scene: Scene) -> Rig:
 def _live_zygote(
     django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any, venue_port: int
 ) -> Iterator[Zygote]:
-    with django_db_blocker.unblock():
-        env = _service_env()
-    env |= {
-        "TEST_RIG": "true",
-        "PRACTICE_VENUE_URL": f"http://127.0.0.1:{venue_port}",
-        "BROKER_READ_TIMEOUT": str(READ_TIMEOUT_S),
-    }
-    zygote = Zygote(env, tmp_path_factory.mktemp("live-chaos") / "hosts.log")
-    yield zygote
-    zygote.close()
+    log = tmp_path_factory.mktemp("live-chaos") / "hosts.log"
+    address = f"http://127.0.0.1:{venue_port}"
+    with zygote_with(
+        django_db_blocker, log, PRACTICE_VENUE_URL=address, BROKER_READ_TIMEOUT=str(READ_TIMEOUT_S)
+    ) as zygote:
+        yield zygote
 
 
 @pytest.fixture(autouse=True)
