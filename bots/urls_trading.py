@@ -15,6 +15,7 @@ urlpatterns = [
     path("positions/<int:position_id>/chart/", positions.chart, name="position-chart"),
     path("positions/<int:position_id>/close/", positions.close, name="position-close"),
     path("inbox/", inbox.inbox_list, name="inbox"),
+    path("inbox/waiting/", inbox.waiting, name="inbox-waiting"),
     path("inbox/look/<int:account_id>/", inbox.look, name="inbox-look"),
     path("inbox/<int:discrepancy_id>/adopt/", inbox.adopt, name="inbox-adopt"),
     path("inbox/<int:discrepancy_id>/leave/", inbox.leave, name="inbox-leave"),

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts.models import BrokerAccount
 from accounts.services.notifications import notify
+from bots import inbox_news
 from bots.brokers.base import Broker
 from bots.live import bookings, cash
 from bots.live.differences import (
@@ -34,7 +35,6 @@ from bots.live.differences import (
 )
 from bots.models import BrokerHolding, Discrepancy, Order, Position, Side, Trade
 from bots.orders import WORKING
-from tradingsite.lib import realtime
 
 __all__ = [
     "Comparison", "Difference", "Doubts", "Found", "Ours", "Part", "Truth", "Working", "compare", "look",
@@ -127,7 +127,7 @@ def take_down(account: BrokerAccount, truth: Truth, doubts: Doubts | None = None
             seen_at=truth.read_at,
         )  # fmt: skip
     if found.opened or found.ended:
-        realtime.publish(account.topic, "inbox_changed", {"account": account.pk, "open": open_count(account)})
+        inbox_news.tell(account)
     return found
 
 
@@ -136,11 +136,6 @@ def _moved(account: BrokerAccount, since: datetime.datetime) -> frozenset[str]:
     moments, further apart the busier the host is."""
     rows = Trade.objects.filter(session__broker_account=account, booked_at__gte=since - SKEW)
     return frozenset(rows.values_list("symbol", flat=True))
-
-
-def open_count(account: BrokerAccount) -> int:
-    """How many rows of its inbox wait for somebody."""
-    return account.discrepancies.filter(state=_State.OPEN).count()
 
 
 def _hold(account: BrokerAccount, truth: Truth, external: dict[str, Decimal]) -> None:

@@ -16,14 +16,13 @@ from django.utils import timezone
 from accounts import selectors as account_selectors
 from accounts.models import BrokerAccount, User
 from accounts.services import audit
-from bots import ids, selectors
+from bots import ids, inbox_news, selectors
 from bots.live.differences import plain
 from bots.live.reserve import free_cash
 from bots.models import BookingRequest, BrokerHolding, CashFlow, Discrepancy, Mode, TradingSession
 from bots.selectors import inbox
 from bots.services.sessions import log, nudge
 from engine.errors import Fault, InputError
-from tradingsite.lib import realtime
 from tradingsite.lib.errors import Conflict, Unprocessable
 
 _Kind, _State = Discrepancy.Kind, Discrepancy.State
@@ -192,9 +191,7 @@ def nudge_account(account: BrokerAccount) -> None:
         nudge(session.pk)
     else:
         transaction.on_commit(lambda: _visit(account.pk), robust=True)
-    count = account.discrepancies.filter(state=_State.OPEN).count()
-    payload = {"account": account.pk, "open": count}
-    transaction.on_commit(lambda: realtime.publish(account.topic, "inbox_changed", payload), robust=True)
+    inbox_news.tell(account)
 
 
 def _visit(account_id: int) -> None:

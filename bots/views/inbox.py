@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -74,6 +74,13 @@ def inbox_list(request: HttpRequest) -> HttpResponse:
         "all_url": _url(account, show="all"),
     }
     return render(request, "brokers/inbox.html", shown)
+
+
+@login_required
+@require_GET
+def waiting(request: HttpRequest) -> JsonResponse:
+    """How many rows wait for a decision: what a page asks for that may have missed an event."""
+    return JsonResponse({"waiting": rows.waiting_in_inbox(request.user) or 0}, headers={"Cache-Control": "no-store"})
 
 
 @login_required

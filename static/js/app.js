@@ -1,4 +1,4 @@
-// What every page has: theme, menus, dialogs, toasts, shortcuts, search, market status, notifications, live connection.
+// What every page has: theme, menus, dialogs, toasts, shortcuts, search, market status, notifications, inbox, live connection.
 import { startTheme } from "./theme.js";
 import { startDialogs } from "./dialogs.js";
 import { startToasts } from "./toasts.js";
@@ -8,6 +8,7 @@ import { startPalette } from "./palette.js";
 import { startShortcuts } from "./shortcuts.js";
 import { startMarket } from "./market.js";
 import { startNotifications } from "./notifications.js";
+import { startInbox } from "./inbox.js";
 import { connect } from "./live.js";
 
 startTheme();
@@ -20,5 +21,6 @@ if (document.body.dataset.signedIn === "yes") {
   startPalette();
   startMarket();
   startNotifications();
+  startInbox();
   connect();
 }

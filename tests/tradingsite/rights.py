@@ -34,6 +34,7 @@ ROUTES = {
     "brokers:check": OWN,
     "brokers:close": OWN,
     "inbox": USER,
+    "inbox-waiting": USER,
     "inbox-look": OWN,
     "inbox-adopt": OWN,
     "inbox-leave": OWN,
