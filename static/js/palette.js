@@ -1,12 +1,15 @@
 // Search over pages, symbols, backtests, sessions and bots: Ctrl/⌘ K. Pages come from the rail, the rest from the server
 // as one types. What a result does by itself (pause a session) is sent as a form, never followed as a link.
+import { mark } from "./listbox.js";
+
 const WAIT_MS = 140;
 
 export function startPalette() {
   const dialog = document.getElementById("palette");
   const input = document.getElementById("palette-input");
   const list = document.getElementById("palette-list");
-  const pages = [...document.querySelectorAll(".rail-links a")].map((link) => ({ label: link.textContent.trim(), kind: "Page", url: link.href }));
+  const words = (link) => [...link.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join("").trim();
+  const pages = [...document.querySelectorAll(".rail-links a")].map((link) => ({ label: words(link), kind: "Page", url: link.href })); // no counts
   const page = (label, url) => ({ label, kind: "Page", url });
   const { new: backtest, start, build, custom } = dialog.dataset;
   pages.unshift(page("New backtest", backtest), page("Start a session", start), page("New custom strategy", build), page("Custom strategies", custom));
@@ -16,12 +19,7 @@ export function startPalette() {
   let asked = 0;
 
   function choose(index) {
-    const options = [...list.children];
-    if (!options.length) return;
-    chosen = (index + options.length) % options.length;
-    options.forEach((option, i) => option.setAttribute("aria-selected", String(i === chosen)));
-    input.setAttribute("aria-activedescendant", options[chosen].id);
-    options[chosen].scrollIntoView({ block: "nearest" });
+    chosen = mark(list, input, index);
   }
 
   function show(items) {

@@ -1,4 +1,6 @@
 // The form of a run (backtest, session, bot): symbols with search, as chips; everything else is the server's live check.
+import { mark } from "./listbox.js";
+
 const WAIT_MS = 140;
 const input = document.getElementById("f-symbols");
 const list = document.getElementById("symbol-list");
@@ -45,12 +47,7 @@ function close() {
 }
 
 function choose(index) {
-  const options = [...list.children];
-  if (!options.length) return;
-  chosen = (index + options.length) % options.length;
-  options.forEach((option, i) => option.setAttribute("aria-selected", String(i === chosen)));
-  input.setAttribute("aria-activedescendant", options[chosen].id);
-  options[chosen].scrollIntoView({ block: "nearest" });
+  chosen = mark(list, input, index);
 }
 
 function show(results) {

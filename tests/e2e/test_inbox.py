@@ -17,6 +17,7 @@ from bots.live import flows
 from bots.live.reconcile import take_down
 from bots.models import Adjustment, BookingRequest, BrokerExecution, Discrepancy
 from bots.orders import OrderState
+from bots.services import inbox
 from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.live.made import hold, live_session, truth
 
@@ -153,3 +154,27 @@ def test_an_inbox_in_which_nothing_differs(visit: Callable[..., Page], alice: Us
     expect(page.get_by_role("heading", name="There is nothing to compare yet")).to_be_visible()
     expect(page.get_by_role("link", name="Inbox")).to_have_count(0)
     assert Discrepancy.objects.count() == 1
+
+
+@pytest.mark.row("W3")
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_count_in_the_frame_follows_without_a_reload(
+    visit: Callable[..., Page], alice: User, account: BrokerAccount, width: int
+) -> None:
+    page = visit(alice, width=width)
+    page.goto(reverse("trades"))
+    expect(page.locator("#connection")).to_have_attribute("data-state", "open")
+    if width < 720:
+        expect(page.get_by_role("button", name="More sections, 4 to decide in the inbox")).to_contain_text("4")
+        page.get_by_role("button", name="More sections").click()
+    expect(page.get_by_role("link", name="Inbox 4 to decide")).to_be_visible()
+    page.evaluate("document.body.dataset.mark = 'the same page'")
+
+    inbox.leave(alice, Discrepancy.objects.get(state="OPEN", kind="order").pk)
+    expect(page.get_by_role("link", name="Inbox 3 to decide")).to_be_visible()
+    take_down(account, truth({**HELD, "SIM-DELTA": "2"}, cash="102792.50"))  # somebody buys there
+    expect(page.get_by_role("link", name="Inbox 4 to decide")).to_be_visible()
+    books = {"SIM-ALPHA": "15", "SIM-BETA": "10", "SIM-GAMMA": "4"}
+    take_down(account, truth(books, cash="102542.50"))
+    expect(page.get_by_test_id("inbox-count")).to_be_hidden()
+    assert page.locator("body").get_attribute("data-mark") == "the same page"
