@@ -31,9 +31,13 @@ LIVE = (*ACTIVE, SessionState.HALTED)
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All live sessions of a user together. Money is Decimal; day_pnl counts from each session's opening equity."""
+    """All live sessions of a user together. Money is Decimal; day_pnl counts from each session's opening equity.
+
+    real_money: how many of them trade it.
+    """
 
     sessions: int
+    real_money: int
     equity: Decimal
     day_pnl: Decimal
     unrealised_pnl: Decimal
@@ -90,6 +94,7 @@ def totals(sessions: Iterable[TradingSession]) -> Totals:
     zero = Decimal(0)
     return Totals(
         sessions=len(live),
+        real_money=sum(bool(session.broker_account and session.broker_account.is_real_money) for session in live),
         equity=sum((worth(session) for session in live), zero),
         day_pnl=sum((day_pnl(session) for session in live), zero),
         unrealised_pnl=sum((session.unrealised_pnl for session in live), zero),

@@ -8,8 +8,8 @@ export function startPalette() {
   const dialog = document.getElementById("palette");
   const input = document.getElementById("palette-input");
   const list = document.getElementById("palette-list");
-  const words = (link) => [...link.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join("").trim();
-  const pages = [...document.querySelectorAll(".rail-links a")].map((link) => ({ label: words(link), kind: "Page", url: link.href })); // no counts
+  const labelOf = (link) => [...link.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join("").trim();
+  const pages = [...document.querySelectorAll(".rail-links a")].map((link) => ({ label: labelOf(link), kind: "Page", url: link.href })); // no counts
   const page = (label, url) => ({ label, kind: "Page", url });
   const { new: backtest, start, build, custom } = dialog.dataset;
   pages.unshift(page("New backtest", backtest), page("Start a session", start), page("New custom strategy", build), page("Custom strategies", custom));
