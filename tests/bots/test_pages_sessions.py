@@ -16,9 +16,7 @@ from accounts.models import User
 from accounts.services.notifications import notify
 from bots.models import Bot, ParityReport, SessionCommand, TradingSession
 from bots.presenters.session_tabs import TABS
-from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.factories import fill_session, make_bot, make_session
-from tests.bots.live.made import live_session
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -54,15 +52,6 @@ def test_the_dashboard_adds_up_all_live_sessions(alice: User, page: Callable[...
     assert "Long over" not in text.split("Latest trades")[0]
     assert text.count('data-testid="session-card"') == 2
     assert "<polyline" in text
-
-
-@pytest.mark.row("N1")
-def test_the_dashboard_says_where_real_money_is_in_it(alice: User, page: Callable[..., str]) -> None:
-    make_session(alice)
-    assert "no real money" in page("home", part="tiles", htmx=True)
-    live_session(alice, BrokerAccountFactory(owner=alice, environment="LIVE"))
-    live_session(alice, BrokerAccountFactory(owner=alice, environment="PAPER"))
-    assert "1 with real money" in page("home", part="tiles", htmx=True)
 
 
 @pytest.mark.row("N1")

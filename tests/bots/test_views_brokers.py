@@ -21,6 +21,7 @@ from bots.services import sessions
 from strategies import catalogue
 from tests.accounts.factories import PASSWORD, BrokerAccountFactory
 from tests.bots.factories import make_session
+from tests.bots.live.made import live_session
 
 KEY, SECRET = "PKCANARY0000000000007QXZ", "canary-secret-of-an-account-0000"
 REAL = "AKCANARY0000000000007QXZ"
@@ -296,3 +297,12 @@ def test_the_frame_says_what_the_most_dangerous_session_trades_with(browser, ali
     assert "LIVE · REAL MONEY" in text_of(browser.get("/data/"))
     sessions.stop(alice, live.pk)
     assert "LIVE · PRACTICE" in text_of(browser.get("/data/"))
+
+
+@pytest.mark.row("N1")
+def test_the_dashboard_says_where_real_money_is_in_its_sum(alice, browser: Client) -> None:
+    make_session(alice)
+    assert "1 session, no real money" in text_of(browser.get("/"))
+    live_session(alice, BrokerAccountFactory(owner=alice, environment="LIVE"))
+    live_session(alice, BrokerAccountFactory(owner=alice, environment="PAPER"))
+    assert "3 sessions, 1 with real money" in text_of(browser.get("/"))
