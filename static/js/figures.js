@@ -19,7 +19,7 @@ export function px(value) {
   const number = Number(value);
   if (value === null || value === undefined || !Number.isFinite(number)) return NOTHING;
   const size = Math.abs(number);
-  return (number < 0 ? "−" : "") + digits(number, size >= 10 ? 2 : size >= 0.1 ? 4 : 6);
+  return (number < 0 ? "−" : "") + digits(number, size >= 10 ? 2 : size >= 0.1 ? 4 : size >= 0.001 || !size ? 6 : 8);
 }
 
 const FORMATS = {

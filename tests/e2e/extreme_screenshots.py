@@ -45,8 +45,8 @@ def extremes(alice: User) -> dict[str, Any]:
         equity=Decimal("1034567.89"), day_start_equity=Decimal(2_412_000), total_pnl=Decimal("-1365432.11"),
         unrealised_pnl=Decimal("-98765.43"),
     )  # fmt: skip
-    dust = make_session(alice, name="Dust", symbols=["SHIB/USDT"], initial_cash=Decimal(1_000))
-    hold(dust, "SHIB/USDT", "12345678.90123456", "0.00001234")
+    dust = make_session(alice, name="Dust", symbols=["SHIB-USDT"], initial_cash=Decimal(1_000))
+    hold(dust, "SHIB-USDT", "12345678.90123456", "0.00001234")
     account: BrokerAccount = BrokerAccountFactory(
         owner=alice, name=f"{LONG} account", environment="LIVE", cash=Decimal("12345678.90"),
         equity=Decimal("23456789.01"), buying_power=Decimal("46913578.02"),

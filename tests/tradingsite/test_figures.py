@@ -44,7 +44,15 @@ def test_a_change_carries_its_sign_and_never_colour_alone(value: object, text: s
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(532.1725, "532.17"), (7.3089, "7.3089"), (0.0625, "0.062500"), (0.25, "0.2500")]
+    ("value", "text"),
+    [
+        (532.1725, "532.17"),
+        (7.3089, "7.3089"),
+        (0.0625, "0.062500"),
+        (0.25, "0.2500"),
+        (0.00001234, "0.00001234"),
+        (0, "0.000000"),
+    ],
 )
 def test_prices_have_the_decimals_they_need(value: float, text: str) -> None:
     assert figures.px(value) == text

@@ -48,11 +48,12 @@ def money(value: object) -> str:
 
 @register.filter
 def px(value: object) -> str:
-    """A price: two decimals, four below ten, six below one tenth."""
+    """A price: two decimals, four below ten, six below one tenth, eight below one thousandth."""
     number = _finite(value)
     if number is None:
         return NOTHING
-    return num(value, 2 if abs(number) >= 10 else 4 if abs(number) >= 0.1 else 6)
+    size = abs(number)
+    return num(value, 2 if size >= 10 else 4 if size >= 0.1 else 6 if size >= 0.001 or not size else 8)
 
 
 @register.filter
