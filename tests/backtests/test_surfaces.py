@@ -116,7 +116,9 @@ def test_operators_see_every_table_and_change_no_result(carol: User, alice: User
         change = reverse(f"admin:backtests_{row._meta.model_name}_change", args=[row.pk])
         assert client.post(change, {"verdict": "pass", "variants": 0}).status_code == 403
     tried = TrialCount.objects.get()
-    assert client.post(reverse("admin:backtests_trialcount_delete", args=[tried.pk]), {"post": "yes"}).status_code == 403
+    assert (
+        client.post(reverse("admin:backtests_trialcount_delete", args=[tried.pk]), {"post": "yes"}).status_code == 403
+    )
     assert TrialCount.objects.get().variants == tried.variants == 1
     change = reverse("admin:backtests_backtest_change", args=[done.pk])
     assert client.post(change, {"name": "other"}).status_code == 403
