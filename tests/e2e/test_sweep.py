@@ -14,7 +14,7 @@ from accounts.models import User
 from backtests.models import Backtest, Sweep
 from backtests.sweeps import job, services
 from strategies.models import UserStrategy
-from tests.backtests.test_sweeps import BODY
+from tests.backtests.sweeps.rig import BODY
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.row("H16")]
 

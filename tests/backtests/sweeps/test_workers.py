@@ -16,7 +16,7 @@ import pytest
 from accounts.models import Tier, User
 from backtests.models import Sweep, SweepChunk
 from backtests.sweeps import selectors, services, tasks
-from tests.backtests.test_sweeps import BODY
+from tests.backtests.sweeps.rig import BODY
 from tests.servers import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.row("H16", "P9")]
