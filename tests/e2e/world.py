@@ -8,7 +8,7 @@ import pytest
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Tier, User
 from accounts.services import notifications
 from backtests import services
 from backtests.models import Backtest, Passport, Sweep
@@ -81,6 +81,7 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
         alice, Backtest.State.FAILED, failure_reason="It cannot be run: no bars of XYZ.", failure_faults=faults
     )
     canceled = ended(alice, Backtest.State.CANCELED, bars_done=120, bars_total=2500)
+    Tier.objects.filter(pk=alice.tier_id).update(max_concurrent_backtests=4, max_concurrent_sweeps=2)
     proofs = passports(alice, first, second)
     waiting = services.submit(alice, {"strategy": "buy_and_hold", "symbols": ["GOOG"]})
     detail = {
