@@ -168,13 +168,21 @@ def has_run(owner_id: int, key: str | None, config: Mapping[str, Any]) -> bool:
     if found is None or sweep is None:
         return False
     where, cell = space.of_config(sweep.config), int(found[2])
-    if cell >= len(where) or cell not in rows(sweep)["cell"]:
+    if cell >= len(where) or not _is_done(sweep, cell):
         return False
     try:
         run = run_of(clean(sweep.config, clean_run), *where.values(cell))
     except InputError:
         return False
     return trials.is_same(run.as_dict(), config)
+
+
+def _is_done(sweep: Sweep, cell: int) -> bool:
+    """Whether a chunk that is done has the cell; of a grid there is only one that could."""
+    done = sweep.chunks.filter(state=SweepChunk.State.DONE)
+    if sweep.method == "grid":
+        done = done.filter(number=cell // chunk_size(sweep))
+    return any(cell in columns.unpack(data)["cell"] for data in done.values_list("data", flat=True).iterator(50))
 
 
 def _plain(column: np.ndarray) -> list[float | None]:

@@ -16,6 +16,7 @@ from backtests.proof import job as proof_job
 from backtests.proof import services as proof
 from backtests.sweeps import job as sweep_job
 from backtests.sweeps import services as sweep_services
+from strategies import services as strategies
 
 SWEEP = {
     "backtest": {"strategy": "ma_crossover", "symbols": ["AAPL"], "start_date": "2005-01-01", "end_date": "2010-12-31"},
@@ -53,7 +54,9 @@ def sweeps(owner: User) -> dict[str, str]:
 
 
 def passports(owner: User, tested: Backtest, other: Backtest) -> dict[str, str]:
-    """One that is made, one that failed, one that is half-way."""
+    """One that is made, one that failed, one that is half-way; and the saved strategy that the first is shown on."""
+    saved = strategies.create(owner, name="Proven", strategy="ma_crossover")
+    Backtest.objects.filter(pk=tested.pk).update(saved_strategy_id=saved.pk)
     made = proof.request(owner, tested.pk)
     proof_job.run(made.pk)
     rows = {"passport": made}
@@ -63,7 +66,8 @@ def passports(owner: User, tested: Backtest, other: Backtest) -> dict[str, str]:
     }.items():
         rows[name] = proof.request(owner, other.pk)
         Passport.objects.filter(pk=rows[name].pk).update(heartbeat_at=Now(), **values)
-    return {name: reverse("backtests:passport", args=[row.pk]) for name, row in rows.items()}
+    pages = {name: reverse("backtests:passport", args=[row.pk]) for name, row in rows.items()}
+    return {**pages, "saved strategy": reverse("strategies:detail", args=[saved.pk])}
 
 
 @pytest.fixture
