@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Tier, User
@@ -65,6 +66,19 @@ def children(pid: int) -> list[int]:
     return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def caught(worker: int, at_work: QuerySet[SweepChunk]) -> bool:
+    """Stops one of two workers where it stands. False: it had no chunk just then, and goes on."""
+    for pid in children(worker):
+        os.kill(pid, signal.SIGSTOP)
+    for _ in range(50):
+        if at_work.count() == 2:  # the other has one now and then, so this one has the second
+            return True
+        time.sleep(0.02)
+    for pid in children(worker):
+        os.kill(pid, signal.SIGCONT)
+    return False
+
+
 def test_kill_9_loses_nothing_and_counts_nothing_twice(
     alice: User, sample_data: None, start: Callable[..., Any], monkeypatch: Any
 ) -> None:
@@ -73,11 +87,8 @@ def test_kill_9_loses_nothing_and_counts_nothing_twice(
     sweep = services.submit(alice, BIG)
     wait_until(lambda: done(sweep) >= 80, "some of it", timeout_s=120)
 
-    def held_by_two() -> bool:
-        return SweepChunk.objects.filter(sweep=sweep, state="RUNNING").count() == 2
-
-    wait_until(held_by_two, "both workers at a chunk", timeout_s=60)
     at_work = SweepChunk.objects.filter(sweep=sweep, state="RUNNING")
+    wait_until(lambda: caught(worker.pid, at_work), "a worker in the middle of a chunk", timeout_s=120)
     held = list(at_work.values_list("pk", flat=True))
     for pid in [*children(worker.pid), worker.pid]:
         os.kill(pid, signal.SIGKILL)
