@@ -101,7 +101,8 @@ def test_a_combination_that_is_opened_was_counted_by_its_sweep(alice, sample_dat
 
 @pytest.mark.row("K7")
 def test_weights_count_as_any_other_strategy(alice, run_now):
-    both = {"strategy": "allocation", "symbols": ["AAPL", "IBM"], "settings": {"rebalance_frequency": "on_signal"}}
+    rules = {"rebalance_frequency": "on_signal", "max_position_size_pct": 60}
+    both = {"strategy": "allocation", "symbols": ["AAPL", "IBM"], "settings": rules}
     for method in ("equal_weight", "inverse_volatility", "inverse_volatility"):
         done = run_now(alice, **both, strategy_parameters={"method": method, "max_weight_pct": 60})
         assert done.state == "DONE", done.failure_reason
