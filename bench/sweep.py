@@ -74,7 +74,7 @@ def engine(combinations: int) -> dict[str, float]:
     return {"combinations": len(rows), "engine_s": engine_s, "cpu_s": cpu_s, "signals_s": signals_s, "signals": SIGNALS}
 
 
-TEN_TIMES = {
+LARGE = {  # 10,000 combinations; BODY has 1,000
     **BODY,
     "axes": [*BODY["axes"], {"name": "trailing_stop_pct", "of": "setting", "from": 1, "to": 10, "step": 1}],
 }
@@ -116,7 +116,7 @@ def _sweep(user: Any, processes: int, home: Path, *, kill: bool) -> dict[str, An
     try:
         # A small one first: every process has loaded what it needs and read the bars' kernels.
         _finish(services.submit(user, {**BODY, "method": "random", "trials": 20 * processes}), tasks.reap)
-        sweep = services.submit(user, BODY)
+        sweep = services.submit(user, LARGE)
         if kill:
             while not sweep.chunks_done:
                 time.sleep(0.1)
@@ -145,7 +145,7 @@ def _memory(user: Any, home: Path) -> list[dict[str, Any]]:
     rows = []
     try:
         _finish(services.submit(user, {**BODY, "method": "random", "trials": 20}), tasks.reap)
-        for body in (BODY, TEN_TIMES):
+        for body in (BODY, LARGE):
             sweep = services.submit(user, body)
             _finish(sweep, tasks.reap)
             sizes = sweep.chunks.values_list("cells", flat=True)
