@@ -138,10 +138,10 @@ def finish(chunk: SweepChunk, outcome: Outcome, data_hash: str) -> bool:
 def _tried_first(sweep: Sweep, chunk: SweepChunk, rows: np.ndarray) -> int:
     """How many of the cells its owner had not tried: the same sweep once more tries nothing new."""
     cells = set(rows["cell"][~rows["refused"]].tolist())
-    others = Sweep.objects.filter(owner_id=sweep.owner_id, strategy=sweep.strategy).exclude(pk=sweep.pk)
+    others = Sweep.objects.filter(owner_id=sweep.owner_id, strategy=sweep.strategy, timeframe=sweep.timeframe)
     same = [
         pk
-        for pk, config in others.values_list("pk", "config")
+        for pk, config in others.exclude(pk=sweep.pk).values_list("pk", "config").iterator()
         if config["axes"] == sweep.config["axes"] and trials.is_same(config["backtest"], sweep.config["backtest"])
     ]
     done = SweepChunk.objects.filter(sweep_id__in=same, number=chunk.number, state=_Chunk.DONE)

@@ -21,7 +21,7 @@ from tradingsite.lib.realtime import SweepProgress
 
 MOST_CHUNKS = 20  # in one answer of `cells`: 5,000 combinations, about 1 MB
 MOST_BEST = 100
-_KEY: Final = re.compile(r"sweep-([0-9a-f-]{36})-([0-9]{1,16})", re.ASCII)
+_KEY: Final = re.compile(r"sweep-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-([0-9]{1,16})", re.ASCII)
 
 
 def for_user(user: User) -> QuerySet[Sweep]:

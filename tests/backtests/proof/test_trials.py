@@ -92,11 +92,12 @@ def test_a_combination_that_is_opened_was_counted_by_its_sweep(alice, sample_dat
     backtest_job.run(opened.pk)
     assert Backtest.objects.get(pk=opened.pk).state == "DONE"
     assert counted(alice) == before
-    forged = backtest_services.submit(
-        alice, {**BODY["backtest"], "strategy_parameters": {"fast_window": 3}}, f"sweep-{sweep.pk}-3"
-    )
-    backtest_job.run(forged.pk)
-    assert counted(alice) == before + 1, "a key is whatever a client sends"
+    forged = (f"sweep-{sweep.pk}-3", f"sweep-{sweep.pk}-99", f"sweep-{'-' * 36}-3")
+    for window, key in enumerate(forged, 3):  # a key is whatever a client sends
+        body = {**BODY["backtest"], "strategy_parameters": {"fast_window": window}}
+        backtest_job.run(backtest_services.submit(alice, body, key).pk)
+    assert {row.state for row in Backtest.objects.all()} == {"DONE"}
+    assert counted(alice) == before + 3
 
 
 @pytest.mark.row("K7")
