@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from backtests.models import Backtest, PerformanceRecord, ResultPart, SubmissionCount, Sweep
+from backtests.models import Backtest, Passport, PerformanceRecord, ResultPart, SubmissionCount, Sweep, TrialCount
 
 
 class _ReadOnly(admin.ModelAdmin):
@@ -41,6 +41,35 @@ class SweepAdmin(_ReadOnly):
     list_select_related = ("owner",)
     date_hierarchy = "created_at"
     show_full_result_count = False
+
+
+@admin.register(Passport)
+class PassportAdmin(_ReadOnly):
+    list_display = (
+        "created_at", "owner", "strategy_label", "timeframe", "state", "verdict", "trials", "runs_done", "attempts",
+    )  # fmt: skip
+    list_filter = ("state", "verdict", "strategy", "synthetic", "created_at")
+    search_fields = ("id", "strategy_label", "result_hash", "owner__username")
+    list_select_related = ("owner",)
+    date_hierarchy = "created_at"
+    exclude = ("claim_token",)
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("config", "document")
+
+
+@admin.register(TrialCount)
+class TrialCountAdmin(_ReadOnly):
+    """Not even deleted: what was tried stays tried."""
+
+    list_display = ("updated_at", "owner", "data_key", "variants")
+    list_filter = ("updated_at",)
+    search_fields = ("data_key", "owner__username")
+    list_select_related = ("owner",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(PerformanceRecord)

@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from backtests import parts, selectors
 from backtests.models import Backtest, PerformanceRecord
 from backtests.proof import trials
+from backtests.sweeps import selectors as sweep_selectors
 from tradingsite.lib import realtime
 
 MAX_ATTEMPTS = 2
@@ -92,9 +93,11 @@ def finish(
 
 
 def _count_try(backtest: Backtest) -> None:
-    """Count it as a variant that its owner tried on these data; the same request once more is no other variant."""
-    same = Backtest.objects.filter(owner=backtest.owner_id, state=_State.DONE, config=backtest.config)
-    if not same.exclude(pk=backtest.pk).exists():
+    """Count it as a variant that its owner tried on these data, unless they had: in a backtest, or in a sweep."""
+    before = Backtest.objects.filter(owner=backtest.owner_id, state=_State.DONE, strategy=backtest.strategy)
+    configs = before.exclude(pk=backtest.pk).values_list("config", flat=True)
+    tried = any(trials.is_same(config, backtest.config) for config in configs.iterator())
+    if not tried and not sweep_selectors.has_run(backtest.owner_id, backtest.idempotency_key, backtest.config):
         trials.count(backtest.owner_id, trials.key_of(backtest.config["source"], backtest.symbols), 1)
 
 

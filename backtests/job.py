@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,90 +12,18 @@ from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from accounts import quotas
 from backtests import claims, inputs, records, selectors
 from backtests.models import Backtest
+from backtests.pulse import Lost, Pulse, Reached
 from backtests.runner import clean
 from engine.errors import InputError
 from tradingsite.lib import realtime
 from tradingsite.lib.errors import QuotaExceeded
 
 log = logging.getLogger(__name__)
-
-_TICK_S = 0.25  # at most four progress events a second
-_BEAT_S = 1.0
-
-
-class _Stopped(Exception):
-    """The claim is lost or the user canceled: nothing of this run may be written any more."""
-
-
-class _Pulse:
-    """Says, from a thread of its own, that the worker lives and how far it is, and hears whether to stop.
-
-    A thread, because loading bars or compiling a kernel can take longer than a heartbeat may be late.
-    """
-
-    def __init__(self, backtest: Backtest) -> None:
-        self._backtest = backtest
-        self._state = ("loading", 0, 0)
-        self._started = time.monotonic()
-        self._over = threading.Event()
-        self.lost = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"pulse-{backtest.pk}", daemon=True)
-
-    def __enter__(self) -> _Pulse:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def phase(self, name: str, total: int = 0) -> None:
-        """Enter a phase. Raises _Stopped when there is no reason to go on."""
-        self._state = (name, 0, total)
-        if self.lost.is_set():
-            raise _Stopped
-
-    def progress(self, done: int, total: int) -> bool:
-        """The engine's `on_progress`, in bar times of one or more symbols. False: stop."""
-        bars = self._state[2]
-        self._state = ("running", done * bars // max(total, 1), bars)
-        return not self.lost.is_set()
-
-    def _run(self) -> None:
-        try:
-            self._watch()
-        finally:
-            connection.close()
-
-    def _watch(self) -> None:
-        told, beaten = None, 0.0
-        while not self._over.wait(_TICK_S):
-            phase, done, total = self._state
-            now = time.monotonic()
-            if now - beaten >= _BEAT_S:
-                try:
-                    if not claims.beat(self._backtest, phase, done, total):
-                        self.lost.set()
-                        return
-                except DatabaseError:
-                    # One missed beat is harmless; a database that stays away makes the claim go stale, as it should.
-                    log.warning("backtest %s: heartbeat not written", self._backtest.pk, exc_info=True)
-                    connection.close()
-                beaten = now
-            if told != self._state:
-                told = self._state
-                payload = selectors.progress(self._backtest) | {
-                    "phase": phase,
-                    "done": done,
-                    "total": total,
-                    "elapsed_s": round(now - self._started, 3),
-                }
-                realtime.publish(self._backtest.topic, "backtest_progress", payload)
 
 
 def run(backtest_id: uuid.UUID) -> None:
@@ -107,11 +34,11 @@ def run(backtest_id: uuid.UUID) -> None:
         return
     claims.announce(backtest)
     try:
-        with _Pulse(backtest) as pulse:
+        with _pulse(backtest) as pulse:
             values, result_parts, performance = _simulate(backtest, pulse)
         if not claims.finish(backtest, values, result_parts, performance):
-            raise _Stopped
-    except _Stopped:
+            raise Lost
+    except Lost:
         if not claims.cancel_held(backtest):
             log.info("backtest %s: given up, another worker has it or it was deleted", backtest_id)
     except InputError as error:
@@ -145,7 +72,17 @@ def run(backtest_id: uuid.UUID) -> None:
         )
 
 
-def _simulate(backtest: Backtest, pulse: _Pulse) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def _pulse(backtest: Backtest) -> Pulse:
+    began = time.monotonic()
+
+    def tell(reached: Reached) -> None:
+        how_far = {**reached._asdict(), "elapsed_s": round(time.monotonic() - began, 3)}
+        realtime.publish(backtest.topic, "backtest_progress", selectors.progress(backtest) | how_far)
+
+    return Pulse(f"backtest {backtest.pk}", lambda reached: claims.beat(backtest, *reached), tell=tell)
+
+
+def _simulate(backtest: Backtest, pulse: Pulse) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Load, run, and put together what is stored: row values, result parts, performance record."""
     from backtests.runner import documents, execute
 
@@ -166,7 +103,7 @@ def _simulate(backtest: Backtest, pulse: _Pulse) -> tuple[dict[str, Any], dict[s
                 on_progress=pulse.progress,
             )
         except execute.Cancelled:
-            raise _Stopped from None
+            raise Lost from None
     pulse.phase("reporting", total)
     with _timed(timings, "report_s"):
         stored = documents.build(config, loaded.deciding.bars, result)

@@ -2,7 +2,8 @@
 
 First the engine's part alone: combinations of settings over signals that are made once each, on two threads. Then whole
 sweeps through real Celery workers, on a database and a Redis of their own: 1, 2 and 4 processes, and the most of them
-with one killed mid-way. Ratios are of one run on one machine; more processes than processors cannot help.
+with one killed mid-way. Ratios are of one run on one machine; more processes than processors cannot help. Last, what a
+worker holds after 1,000 combinations, and after ten times as many.
 """
 
 from __future__ import annotations
@@ -73,8 +74,14 @@ def engine(combinations: int) -> dict[str, float]:
     return {"combinations": len(rows), "engine_s": engine_s, "cpu_s": cpu_s, "signals_s": signals_s, "signals": SIGNALS}
 
 
-def scaling(counts: Sequence[int]) -> list[dict[str, Any]]:
-    """One sweep for each number of processes, and one with a process killed."""
+LARGE = {  # 10,000 combinations; BODY has 1,000
+    **BODY,
+    "axes": [*BODY["axes"], {"name": "trailing_stop_pct", "of": "setting", "from": 1, "to": 10, "step": 1}],
+}
+
+
+def workers(counts: Sequence[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(one sweep for each number of processes and one with a process killed, what a worker holds)."""
     with tempfile.TemporaryDirectory() as home:
         os.environ.update(
             ENV_FILE=os.devnull,
@@ -98,28 +105,27 @@ def scaling(counts: Sequence[int]) -> list[dict[str, Any]]:
         Tier.objects.update(max_sweep_cells=None, max_concurrent_sweeps=None, max_backtest_bars=None)
         user = User.objects.create(username="bench", email="bench@localhost.invalid")
         cases = [(count, False) for count in counts] + [(counts[-1], True)]
-        return [_sweep(user, processes, Path(home), kill=kill) for processes, kill in cases]
+        table = [_sweep(user, processes, Path(home), kill=kill) for processes, kill in cases]
+        return table, _memory(user, Path(home))
 
 
 def _sweep(user: Any, processes: int, home: Path, *, kill: bool) -> dict[str, Any]:
     from backtests.sweeps import selectors, services, tasks
 
-    workers = [_worker(k, home) for k in range(processes)]
+    started = [_worker(k, home) for k in range(processes)]
     try:
         # A small one first: every process has loaded what it needs and read the bars' kernels.
         _finish(services.submit(user, {**BODY, "method": "random", "trials": 20 * processes}), tasks.reap)
-        sweep = services.submit(user, BODY)
+        sweep = services.submit(user, LARGE)
         if kill:
             while not sweep.chunks_done:
                 time.sleep(0.1)
                 sweep.refresh_from_db()
-            os.killpg(workers[0].pid, signal.SIGKILL)
+            os.killpg(started[0].pid, signal.SIGKILL)
         _finish(sweep, tasks.reap)
     finally:
-        for worker in workers:
-            if worker.poll() is None:
-                os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait()
+        for worker in started:
+            _end(worker)
     cells = selectors.rows(sweep)["cell"].tolist()
     return {
         "processes": processes,
@@ -129,6 +135,39 @@ def _sweep(user: Any, processes: int, home: Path, *, kill: bool) -> dict[str, An
         "engine_s": sweep.engine_s,
         "each_once": cells == list(range(sweep.cells_total)) and sweep.cells_done == sweep.cells_total,
     }
+
+
+def _memory(user: Any, home: Path) -> list[dict[str, Any]]:
+    """One worker: the most that its process ever held, after each of two sweeps over the same bars."""
+    from backtests.sweeps import services, tasks
+
+    worker = _worker(0, home)
+    rows = []
+    try:
+        _finish(services.submit(user, {**BODY, "method": "random", "trials": 20}), tasks.reap)
+        for body in (BODY, LARGE):
+            sweep = services.submit(user, body)
+            _finish(sweep, tasks.reap)
+            sizes = sweep.chunks.values_list("cells", flat=True)
+            row = {"combinations": sweep.cells_total, "in_a_chunk": max(sizes), "peak_mb": _peak_mb(worker.pid)}
+            rows.append(row | {"state": sweep.state})
+    finally:
+        _end(worker)
+    return rows
+
+
+def _peak_mb(parent: int) -> float:
+    """The most resident memory (VmHWM) that a child of the worker ever had, in 10⁶ bytes."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    statuses = [Path(f"/proc/{child}/status").read_text() for child in children]
+    lines = [line for status in statuses for line in status.splitlines() if line.startswith("VmHWM")]
+    return max(int(line.split()[1]) for line in lines) * 1024 / 1e6
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    if worker.poll() is None:
+        os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
 
 
 def _worker(k: int, home: Path) -> subprocess.Popen[bytes]:
@@ -147,7 +186,7 @@ def _finish(sweep: Any, reap: Any) -> None:
         sweep.refresh_from_db()
 
 
-def show(part: dict[str, float], table: list[dict[str, Any]], limit_s: float) -> None:
+def show(part: dict[str, float], table: list[dict[str, Any]], memory: list[dict[str, Any]], limit_s: float) -> None:
     verdict = "reached" if part["engine_s"] <= limit_s else "MISSED"
     what = f"{part['combinations']:,} combinations × 98,280 bars on {THREADS} threads"
     print(f"{what}: {part['engine_s']:.1f} s of engine, limit {limit_s:.1f}: {verdict}")
@@ -159,6 +198,9 @@ def show(part: dict[str, float], table: list[dict[str, Any]], limit_s: float) ->
         killed = "one" if row["killed"] else "-"
         cells = f"{row['processes']:9d}  {killed:>6}  {row['seconds']:7.1f}  {ratio:5.2f}"
         print(f"{cells}  {row['state']:>5}  {'yes' if row['each_once'] else 'NO'}")
+    print("combinations  in a chunk  most memory of the worker")
+    for row in memory:
+        print(f"{row['combinations']:12,d}  {row['in_a_chunk']:10d}  {row['peak_mb']:.0f} MB")
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 
 
@@ -173,13 +215,14 @@ def main() -> int:
     if chosen.engine_only:
         print(json.dumps(part))
         return 0
-    table = scaling(chosen.processes)
+    table, memory = workers(chosen.processes)
     limit_s = LIMIT_S * part["combinations"] / 10_000
-    show(part, table, limit_s)
+    show(part, table, memory, limit_s)
     chosen.out.mkdir(parents=True, exist_ok=True)
-    report = {"engine": part, "scaling": table, "load": os.getloadavg(), "processors": os.cpu_count()}
+    report = {"engine": part, "scaling": table, "memory": memory, "load": os.getloadavg(), "processors": os.cpu_count()}
     (chosen.out / f"sweep-{int(time.time())}.json").write_text(json.dumps(report, indent=1) + "\n")
     held = all(row["state"] == "DONE" and row["each_once"] for row in table)
+    held &= all(row["state"] == "DONE" for row in memory)
     return 0 if held and part["engine_s"] <= limit_s else 1
 
 

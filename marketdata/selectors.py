@@ -13,6 +13,7 @@ from django.db.models import F, Prefetch, Q, QuerySet, Sum
 
 from engine.errors import Fault, InputError
 from marketdata.adjust import Action, adjusted, clean_adjustment
+from marketdata.bucket import Bucket
 from marketdata.columns import SECOND, TIMEFRAME_NS, BarColumns
 from marketdata.gaps import Sessions
 from marketdata.models import CorporateAction, Coverage, DataImport, ExchangeSession, Instrument, Watchlist
@@ -133,8 +134,18 @@ def data_import(user: Any, import_id: Any) -> DataImport:
 
 
 def bar_store() -> BarStore:
-    """The store under settings.BARS_DIR."""
-    return BarStore(settings.BARS_DIR)
+    """The store under settings.BARS_DIR, or in the bucket that settings name, with copies there."""
+    if not settings.BARS_S3_BUCKET:
+        return BarStore(settings.BARS_DIR)
+    bucket = Bucket(
+        settings.BARS_S3_URL,
+        settings.BARS_S3_BUCKET,
+        settings.BARS_S3_KEY,
+        settings.BARS_S3_SECRET,
+        settings.BARS_S3_REGION,
+        settings.BARS_S3_PREFIX,
+    )
+    return BarStore(settings.BARS_DIR, bucket, copies_mb=settings.BARS_CACHE_MB)
 
 
 def stored_bars(coverage: Coverage, start_ns: int | None = None, end_ns: int | None = None) -> BarColumns:

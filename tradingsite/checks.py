@@ -37,6 +37,7 @@ def findings() -> Iterator[Finding]:
         "database": _database,
         "Redis": _redis,
         **{f"{name} can be written": _writable(name) for name in DIRECTORIES},
+        **({"bucket of bars": _bucket} if settings.BARS_S3_BUCKET else {}),
         f"exchange calendar {CALENDAR}": _calendar,
         "compiled kernels": _kernels,
     }
@@ -80,6 +81,15 @@ def _writable(name: str) -> Callable[[], str]:
         return ""
 
     return check
+
+
+def _bucket() -> str:
+    from marketdata.selectors import bar_store
+
+    bucket = bar_store().bucket
+    if bucket is not None:
+        bucket.probe()
+    return ""
 
 
 def _calendar() -> str:

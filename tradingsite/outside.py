@@ -23,6 +23,18 @@ def _prices(name: str) -> dict[str, Decimal]:
     return found
 
 
+# --- Bars for several machines ---------------------------------------------------------------------------------------
+# A bucket of an S3-compatible store in which bars lie; BARS_DIR then keeps copies. Empty: they lie in BARS_DIR.
+BARS_S3_BUCKET = env.str("BARS_S3_BUCKET", default="")
+BARS_S3_URL = env.str("BARS_S3_URL", default="https://s3.amazonaws.com")
+BARS_S3_REGION = env.str("BARS_S3_REGION", default="us-east-1")
+BARS_S3_PREFIX = env.str("BARS_S3_PREFIX", default="")
+BARS_S3_KEY = env.str("BARS_S3_KEY", default="")  # both empty: what the machine has by itself
+BARS_S3_SECRET = env.str("BARS_S3_SECRET", default="")
+BARS_CACHE_MB = env.int("BARS_CACHE_MB", default=20_000)  # of copies on one machine
+if BARS_CACHE_MB < 1:
+    raise ImproperlyConfigured(f"BARS_CACHE_MB must be at least 1, and is {BARS_CACHE_MB}.")
+
 # --- Prices ----------------------------------------------------------------------------------------------------------
 YAHOO_BASE_URL = env.str("YAHOO_BASE_URL", default="https://query1.finance.yahoo.com")
 ALPACA_DATA_URL = env.str("ALPACA_DATA_URL", default="https://data.alpaca.markets")

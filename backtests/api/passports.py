@@ -171,5 +171,5 @@ class CancelPassport(APIView):
 
     @extend_schema(operation_id="passports_cancel", request=None, responses={200: PassportSerializer})
     def post(self, request: Request, passport_id: UUID) -> Response:
-        """At once while it waits, within a few runs while it runs. One that is over stays as it is."""
+        """At once while it waits, within about a second while it runs. One that is over stays as it is."""
         return Response(PassportSerializer(services.cancel(request.user, passport_id)).data)

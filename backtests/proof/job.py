@@ -3,66 +3,25 @@
 from __future__ import annotations
 
 import logging
-import threading
+import os
 import uuid
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from accounts import quotas
 from backtests import inputs
 from backtests.models import Passport
 from backtests.proof import VERSION, claims, selectors, trials
+from backtests.pulse import Lost, Pulse
 from backtests.runner import clean
 from engine.errors import InputError
 from strategies import catalogue
 from tradingsite.lib.errors import QuotaExceeded
 
 log = logging.getLogger(__name__)
-
-_BEAT_S = 1.0
-
-
-class _Lost(Exception):
-    """The claim is lost or the user canceled: nothing of this work may be written any more."""
-
-
-class _Pulse:
-    """Says, from a thread of its own, that the worker lives and how far it is, and hears whether to stop."""
-
-    def __init__(self, passport: Passport) -> None:
-        self._passport = passport
-        self._told = (0, 0)
-        self._over, self.lost = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"passport-{passport.pk}", daemon=True)
-
-    def __enter__(self) -> _Pulse:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def progress(self, done: int, total: int) -> bool:
-        self._told = (done, total)
-        return not self.lost.is_set()
-
-    def _run(self) -> None:
-        try:
-            while not self._over.wait(_BEAT_S):
-                try:
-                    if not claims.beat(self._passport, *self._told):
-                        self.lost.set()
-                        return
-                except DatabaseError:
-                    # One missed beat is harmless; a database that stays away makes the claim go stale, as it should.
-                    log.warning("passport %s: heartbeat not written", self._passport.pk, exc_info=True)
-                    connection.close()
-        finally:
-            connection.close()
 
 
 def run(passport_id: uuid.UUID) -> None:
@@ -72,11 +31,11 @@ def run(passport_id: uuid.UUID) -> None:
         log.info("passport %s: nothing to claim", passport_id)
         return
     try:
-        with _Pulse(passport) as pulse:
+        with _pulse(passport) as pulse:
             values = _examined(passport, pulse)
         if not claims.finish(passport, values):
-            raise _Lost
-    except _Lost:
+            raise Lost
+    except Lost:
         if not claims.cancel_held(passport):
             log.info("passport %s: given up, another worker has it or it was deleted", passport_id)
     except InputError as error:
@@ -92,13 +51,21 @@ def run(passport_id: uuid.UUID) -> None:
     except DatabaseError:
         # Nothing can be written now. The claim goes stale and the reaper tries once more.
         log.exception("passport %s: the database does not answer", passport_id)
+    except OSError as error:
+        log.exception("passport %s: bars cannot be read", passport_id)
+        words = os.strerror(error.errno) if error.errno else "it does not answer"
+        claims.fail(passport, "storage", f"The site's own storage is in the way ({words}). Tell its operator.")
     except Exception:
         log.exception("passport %s failed", passport_id)
         text = f"Something is wrong on our side, not with your strategy. The log has the details under {passport_id}."
         claims.fail(passport, "internal_error", text)
 
 
-def _examined(passport: Passport, pulse: _Pulse) -> dict[str, Any]:
+def _pulse(passport: Passport) -> Pulse:
+    return Pulse(f"passport {passport.pk}", lambda reached: claims.beat(passport, reached.done, reached.total))
+
+
+def _examined(passport: Passport, pulse: Pulse) -> dict[str, Any]:
     """The columns of a finished passport."""
     from backtests.proof.examining import Stopped, examine
     from backtests.proof.study import Study
@@ -109,11 +76,16 @@ def _examined(passport: Passport, pulse: _Pulse) -> dict[str, Any]:
     quotas.check_bars(passport.owner, sum(len(bars) for bars in loaded.walked.bars.values()))
     stored = selectors.stored_hash(passport.owner_id, config.source, config.symbols, config.timeframe)
     tried = max(trials.counted(passport.owner_id, passport.data_key), 1)
-    study = Study(config, loaded.deciding.bars, match_bars=loaded.matching.bars if loaded.matching else None)
+    study = Study(
+        config,
+        loaded.deciding.bars,
+        match_bars=loaded.matching.bars if loaded.matching else None,
+        on_bars=lambda _done, _total: not pulse.lost.is_set(),
+    )
     try:
         document = examine(study, trials=tried, seed=passport.seed, on_progress=pulse.progress)
-    except Stopped:
-        raise _Lost from None
+    except (Stopped, execute.Cancelled):
+        raise Lost from None
     return {
         "verdict": document["verdict"],
         "document": document,

@@ -63,7 +63,7 @@ def request(user: User, backtest_id: uuid.UUID | str) -> Passport:
 
 
 def cancel(user: User, passport_id: uuid.UUID) -> Passport:
-    """Stop it: at once while it waits, after the run it is at while it runs. Over already: nothing happens."""
+    """Stop it: at once while it waits, within about a second while it runs. Over already: nothing happens."""
     passport = selectors.get(user, passport_id)
     rows = Passport.objects.filter(pk=passport.pk)
     # The row is asked again under its state: a worker may claim it between the two statements.

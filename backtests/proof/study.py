@@ -42,12 +42,20 @@ class Outcome:
 
 
 class Study:
-    """A cleaned request with its bars, and runs of its variants. match_bars: as `backtests.runner.run` has them."""
+    """A cleaned request with its bars, and runs of its variants. match_bars: as `backtests.runner.run` has them.
+
+    on_bars(done, total): within each run, now and then; answering False ends it with `execute.Cancelled`.
+    """
 
     def __init__(
-        self, config: RunConfig, bars: Mapping[str, Bars], *, match_bars: Mapping[str, Bars] | None = None
+        self,
+        config: RunConfig,
+        bars: Mapping[str, Bars],
+        *,
+        match_bars: Mapping[str, Bars] | None = None,
+        on_bars: execute.Progress | None = None,
     ) -> None:
-        self.config, self.bars, self.match_bars = config, bars, match_bars
+        self.config, self.bars, self.match_bars, self._on_bars = config, bars, match_bars, on_bars
         self.strategy = catalogue.get(config.strategy)
 
     @property
@@ -141,7 +149,7 @@ class Study:
             settings=self.config.settings | dict(settings),
             benchmark=None,
         )
-        return execute.run(config, bars, match_bars=match_bars, signals=signals)
+        return execute.run(config, bars, match_bars=match_bars, signals=signals, on_progress=self._on_bars)
 
 
 def outcome(result: RunResult) -> Outcome:

@@ -1,12 +1,14 @@
 """How many variants a user ever tried on some data: what deflates the best of them.
 
-Backtests, sweeps and optimisers count here and nowhere else.
+Backtests, sweeps and optimisers count here and nowhere else. What a passport runs is not counted: it examines a choice
+that was made before (docs/robustness.md).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import F
@@ -14,6 +16,15 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from backtests.models import TrialCount
+
+# Of a request: what changes nothing that is traded.
+_NOT_TRADED: Final = frozenset({"name", "metrics", "benchmark"})
+
+
+def is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two requests of backtests ask for the same variant, over the same days."""
+    names = (one.keys() | other.keys()) - _NOT_TRADED
+    return all(one.get(name) == other.get(name) for name in names)
 
 
 def key_of(source: str, symbols: Iterable[str]) -> str:

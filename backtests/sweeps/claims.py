@@ -27,6 +27,8 @@ from backtests.sweeps.announcing import announce_id
 from backtests.sweeps.drawing import ROUND
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from backtests.sweeps.cells import Outcome
 
 MAX_ATTEMPTS = 3
@@ -115,7 +117,7 @@ def finish(chunk: SweepChunk, outcome: Outcome, data_hash: str) -> bool:
         )
         if not done:
             return False
-        tried = int((~outcome.rows["refused"]).sum())
+        tried = _tried_first(sweep, chunk, outcome.rows)
         trials.count(sweep.owner_id, trials.key_of(sweep.config["backtest"]["source"], sweep.symbols), tried)
         sweep.chunks_done += 1
         sweep.cells_done += len(outcome.rows)
@@ -131,6 +133,21 @@ def finish(chunk: SweepChunk, outcome: Outcome, data_hash: str) -> bool:
             _open_round(sweep)
     announce_id(chunk.sweep_id)
     return True
+
+
+def _tried_first(sweep: Sweep, chunk: SweepChunk, rows: np.ndarray) -> int:
+    """How many of the cells its owner had not tried: the same sweep once more tries nothing new."""
+    cells = set(rows["cell"][~rows["refused"]].tolist())
+    others = Sweep.objects.filter(owner_id=sweep.owner_id, strategy=sweep.strategy, timeframe=sweep.timeframe)
+    same = [
+        pk
+        for pk, config in others.exclude(pk=sweep.pk).values_list("pk", "config").iterator()
+        if config["axes"] == sweep.config["axes"] and trials.is_same(config["backtest"], sweep.config["backtest"])
+    ]
+    done = SweepChunk.objects.filter(sweep_id__in=same, number=chunk.number, state=_Chunk.DONE)
+    for data in done.values_list("data", flat=True):
+        cells -= set(columns.unpack(data)["cell"].tolist())
+    return len(cells)
 
 
 def _open_round(sweep: Sweep) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import uuid
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from accounts import quotas
 from backtests import inputs
 from backtests.models import Sweep, SweepChunk
+from backtests.pulse import Lost, Pulse
 from backtests.runner import clean as clean_run
 from backtests.sweeps import claims, selectors
 from backtests.sweeps.drawing import ROUND, chunk_cells
@@ -27,55 +27,15 @@ _BEAT_S = 0.5
 _kept: dict[uuid.UUID, inputs.Inputs] = {}  # the bars of the sweep that this process last worked for, of no other
 
 
-class _Stopped(Exception):
-    """The claim is lost or the sweep was canceled: nothing of this chunk may be written any more."""
-
-
-class _Pulse:
-    """Says from a thread of its own that the worker lives, and hears whether to stop."""
-
-    def __init__(self, chunk: SweepChunk) -> None:
-        self._chunk = chunk
-        self._over = threading.Event()
-        self.lost = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"pulse-{chunk.pk}", daemon=True)
-
-    def __enter__(self) -> _Pulse:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def progress(self, done: int, total: int) -> bool:
-        """The engine's `on_progress`, in cells. False: stop."""
-        return not self.lost.is_set()
-
-    def _run(self) -> None:
-        try:
-            while not self._over.wait(_BEAT_S):
-                try:
-                    if not claims.beat(self._chunk):
-                        self.lost.set()
-                        return
-                except DatabaseError:
-                    # One missed beat is harmless; a database that stays away makes the claim go stale, as it should.
-                    log.warning("%s: heartbeat not written", self._chunk, exc_info=True)
-                    connection.close()
-        finally:
-            connection.close()
-
-
 def run_next() -> bool:
     """Claim the chunk whose turn it is and bring it to an end. False when there was none."""
     chunk = claims.claim()
     if chunk is None:
         return False
     try:
-        with _Pulse(chunk) as pulse:
+        with Pulse(str(chunk), lambda _: claims.beat(chunk), every_s=_BEAT_S) as pulse:
             _run(chunk, pulse)
-    except _Stopped:
+    except Lost:
         claims.release(chunk)
     except InputError as error:
         claims.fail(chunk, "invalid_input", f"It cannot be run: {error}")
@@ -103,7 +63,7 @@ def run_next() -> bool:
     return True
 
 
-def _run(chunk: SweepChunk, pulse: _Pulse) -> None:
+def _run(chunk: SweepChunk, pulse: Pulse) -> None:
     from backtests.sweeps import cells
 
     sweep = chunk.sweep
@@ -111,7 +71,7 @@ def _run(chunk: SweepChunk, pulse: _Pulse) -> None:
     loaded = _loaded(sweep, config)
     quotas.check_bars(sweep.owner, sum(len(bars) for bars in loaded.walked.bars.values()))
     if pulse.lost.is_set():
-        raise _Stopped
+        raise Lost
     try:
         outcome = cells.run(
             config,
@@ -122,9 +82,9 @@ def _run(chunk: SweepChunk, pulse: _Pulse) -> None:
             on_progress=pulse.progress,
         )
     except cells.Cancelled:
-        raise _Stopped from None
+        raise Lost from None
     if not claims.finish(chunk, outcome, loaded.fingerprint()):
-        raise _Stopped
+        raise Lost
 
 
 def _loaded(sweep: Sweep, config: SweepConfig) -> inputs.Inputs:

@@ -15,7 +15,7 @@ from strategies import readers as fields
 FIELDS: Final = ("name", "backtest", "axes", "method", "trials", "objective", "better", "constraints", "seed")
 METHODS: Final = ("grid", "random", "bayesian")
 BETTER: Final = ("higher", "lower")
-MOST_TRIALS = 1_000_000
+MOST_TRIALS = 100_000  # whoever has a chunk of a random sweep draws all of it, to find its own
 MOST_BAYESIAN = 2_000  # a model of what was tried is made anew for every few cells, and grows with them
 # What is kept of every cell, beside the objective and what is constrained.
 KEPT: Final = (

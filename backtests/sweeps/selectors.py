@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from django.db.models import QuerySet
 
 from accounts.models import User
 from backtests.models import Sweep, SweepChunk
+from backtests.proof import trials
 from backtests.sweeps import columns, space
+from engine.errors import InputError
 from tradingsite.lib.errors import NotFound
 from tradingsite.lib.realtime import SweepProgress
 
-MOST_CHUNKS = 200  # in one answer of `cells`
+MOST_CHUNKS = 20  # in one answer of `cells`: 5,000 combinations, about 1 MB
 MOST_BEST = 100
+_KEY: Final = re.compile(r"sweep-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-([0-9]{1,16})", re.ASCII)
 
 
 def for_user(user: User) -> QuerySet[Sweep]:
@@ -117,11 +122,16 @@ def cells(sweep: Sweep, after: int = 0) -> dict[str, Any]:
 
 
 def best(sweep: Sweep, count: int = 20) -> list[dict[str, Any]]:
-    """The best cells so far, best first: {cell, parameters, settings, feasible, values}. Refused ones are left out."""
-    found = rows(sweep)
-    found = found[~found["refused"]]
-    order = columns.order(found, sweep.config)[: min(count, MOST_BEST)]
-    chosen = found[order]
+    """The best cells so far, best first: {cell, parameters, settings, feasible, values}. Refused ones are left out.
+
+    Chunk by chunk, so that no more than one and the best are in memory, however many there are.
+    """
+    chosen = columns.empty((), metrics(sweep))
+    done = sweep.chunks.filter(state=SweepChunk.State.DONE).order_by("number").values_list("data", flat=True)
+    for data in done.iterator(chunk_size=50):
+        found = columns.unpack(data)
+        found = np.concatenate([chosen, found[~found["refused"]]])
+        chosen = found[columns.order(found, sweep.config)[: min(count, MOST_BEST)]]
     fit = columns.feasible(chosen, sweep.config["constraints"])
     where = space.of_config(sweep.config)
     answer = []
@@ -138,6 +148,41 @@ def best(sweep: Sweep, count: int = 20) -> list[dict[str, Any]]:
             }
         )
     return answer
+
+
+def key_of(sweep: Sweep, cell: int) -> str:
+    """The idempotency key of the backtest that one cell is opened as."""
+    return f"sweep-{sweep.pk}-{cell}"
+
+
+def has_run(owner_id: int, key: str | None, config: Mapping[str, Any]) -> bool:
+    """Whether a backtest with that key and request is a cell that a sweep of the owner's has run.
+
+    The request is compared, too: a key is whatever a client sends.
+    """
+    from backtests.runner import clean as clean_run
+    from backtests.sweeps.request import clean, run_of
+
+    found = _KEY.fullmatch(key or "")
+    sweep = Sweep.objects.filter(owner_id=owner_id, pk=found[1]).first() if found else None
+    if found is None or sweep is None:
+        return False
+    where, cell = space.of_config(sweep.config), int(found[2])
+    if cell >= len(where) or not _is_done(sweep, cell):
+        return False
+    try:
+        run = run_of(clean(sweep.config, clean_run), *where.values(cell))
+    except InputError:
+        return False
+    return trials.is_same(run.as_dict(), config)
+
+
+def _is_done(sweep: Sweep, cell: int) -> bool:
+    """Whether a chunk that is done has the cell; of a grid there is only one that could."""
+    done = sweep.chunks.filter(state=SweepChunk.State.DONE)
+    if sweep.method == "grid":
+        done = done.filter(number=cell // chunk_size(sweep))
+    return any(cell in columns.unpack(data)["cell"] for data in done.values_list("data", flat=True).iterator(50))
 
 
 def _plain(column: np.ndarray) -> list[float | None]:

@@ -154,7 +154,7 @@ def open_cell(user: User, sweep_id: uuid.UUID | str, cell: int) -> Backtest:
     sweep = selectors.get(user, sweep_id)
     run = _cell(clean(sweep.config, clean_run), cell)
     named = replace(run, name=f"{sweep}, combination {cell}"[:120])
-    return backtest_services.start(user, named, f"sweep-{sweep.pk}-{cell}")
+    return backtest_services.start(user, named, selectors.key_of(sweep, cell))
 
 
 def save_cell(user: User, sweep_id: uuid.UUID | str, cell: int, name: str) -> UserStrategy:

@@ -32,6 +32,8 @@ def detail(request: HttpRequest, passport_id: uuid.UUID) -> HttpResponse:
     shown = {"passport": passport, **_told(passport)}
     if request.htmx and request.htmx.target == "passport":
         answer = render(request, "backtests/parts/passport_body.html", shown)
+        if not passport.is_active:
+            answer["HX-Refresh"] = "true"  # it is over: the head of the page has other buttons, too
     else:
         answer = render(request, "backtests/passport.html", shown)
     # One address, two answers: without this, Back could show the part as if it were the page.

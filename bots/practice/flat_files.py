@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 from urllib.parse import parse_qsl, quote
 from xml.sax.saxutils import escape
 
@@ -106,27 +107,32 @@ class FlatFiles:
         return self.exchange.now() >= morning
 
     def _may_read(self, request: Request) -> bool:
-        """Whether the request is signed with an account's secret (signature version 4, the body not counted)."""
-        found = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
-        account = self.exchange.accounts.get(found[1]) if found else None
-        if found is None or account is None:
-            return False
-        _, date, region, names, signature = found.groups()
-        headers = "".join(f"{name}:{request.headers.get(name, '').strip()}\n" for name in names.split(";"))
-        query = "&".join(
-            f"{quote(n, safe='-_.~')}={quote(v, safe='-_.~')}" for n, v in sorted(parse_qsl(request.raw_query, True))
-        )
-        canonical = "\n".join(
-            (request.method, quote(request.path, safe="/-_.~"), query, headers, names,
-             request.headers.get("x-amz-content-sha256", ""))
-        )  # fmt: skip
-        scope = f"{date}/{region}/s3/aws4_request"
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        text = f"AWS4-HMAC-SHA256\n{request.headers.get('x-amz-date', '')}\n{scope}\n{digest}"
-        key = f"AWS4{account.secret}".encode()
-        for part in (*scope.split("/"), text):
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-        return hmac.compare_digest(key.hex(), signature)
+        return is_signed(request, lambda key: account.secret if (account := self.exchange.accounts.get(key)) else None)
+
+
+def is_signed(request: Request, secret_of: Callable[[str], str | None]) -> bool:
+    """Whether the request is signed with the secret of the key that it names (signature version 4; the body counts as
+    the hash that its header tells)."""
+    found = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
+    secret = secret_of(found[1]) if found else None
+    if found is None or secret is None:
+        return False
+    _, date, region, names, signature = found.groups()
+    headers = "".join(f"{name}:{request.headers.get(name, '').strip()}\n" for name in names.split(";"))
+    query = "&".join(
+        f"{quote(n, safe='-_.~')}={quote(v, safe='-_.~')}" for n, v in sorted(parse_qsl(request.raw_query, True))
+    )
+    canonical = "\n".join(
+        (request.method, quote(request.path, safe="/-_.~"), query, headers, names,
+         request.headers.get("x-amz-content-sha256", ""))
+    )  # fmt: skip
+    scope = f"{date}/{region}/s3/aws4_request"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    text = f"AWS4-HMAC-SHA256\n{request.headers.get('x-amz-date', '')}\n{scope}\n{digest}"
+    key = f"AWS4{secret}".encode()
+    for part in (*scope.split("/"), text):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return hmac.compare_digest(key.hex(), signature)
 
 
 def _fault(status: int, code: str) -> Answer:

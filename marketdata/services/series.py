@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
 
 from marketdata import selectors
@@ -126,9 +127,13 @@ def retried(make: Callable[[], Prepared], save: Callable[[Prepared], object]) ->
 
 
 def sweep_store() -> int:
-    """Delete files no series names any more; returns how many."""
-    manifests = Coverage.objects.values_list("files", flat=True)
-    return selectors.bar_store().sweep(entry["file"] for files in manifests for entry in files.values())
+    """Delete files no series names any more, in a bucket once an hour, as listing it costs; returns how many."""
+    store = selectors.bar_store()
+    named = [entry["file"] for files in Coverage.objects.values_list("files", flat=True) for entry in files.values()]
+    removed = store.sweep(named)
+    if store.bucket is not None and cache.add("bars-bucket-swept", True, 3600):
+        removed += store.sweep_bucket(named)
+    return removed
 
 
 def quality_of(instrument: Instrument, timeframe: str, bars: BarColumns) -> dict[str, Any]:

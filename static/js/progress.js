@@ -3,7 +3,7 @@ const number = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const started = new WeakMap(); // card → moment the work began, by this clock
 const spoken = new WeakMap();
 
-function duration(seconds) {
+export function duration(seconds) {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
 }

@@ -3,6 +3,7 @@ import { heatmap } from "./charts/heatmap.js";
 import { parallel } from "./charts/parallel.js";
 import { isLive, subscribe } from "./live.js";
 import { refresh } from "./parts.js";
+import { duration } from "./progress.js";
 
 const box = document.getElementById("sweep");
 const drawing = JSON.parse(document.getElementById("sweep-drawing").textContent);
@@ -10,6 +11,7 @@ const { axes, figures, objective, better } = drawing;
 const ACTIVE = new Set(["QUEUED", "RUNNING"]);
 const POLL_MS = 1000;
 const LIVE_POLL_MS = 5000;
+const RATE_MS = 60_000; // the time left is told from what the last minute did
 const find = (id) => document.getElementById(id);
 const count = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
@@ -22,6 +24,7 @@ let state = find("sweep-head").dataset.state;
 let fetching = false;
 let again = false;
 let drawn = 0;
+let seen = []; // [ms, combinations done], the oldest first
 
 function decode(cell) {
   const found = [];
@@ -149,7 +152,17 @@ async function fetchCells() {
   fetching = false;
 }
 
+/** Words for the time left; null until something was done while this page looked on. */
+function left({ done, total }) {
+  const now = performance.now();
+  seen = [...seen.filter(([at]) => now - at < RATE_MS), [now, done]];
+  const [at, before] = seen[0];
+  return done > before ? duration(((total - done) * (now - at)) / (done - before) / 1000) : null;
+}
+
 function show(progress) {
+  const words = left(progress);
+  if (words && find("time-left")) find("time-left").textContent = words;
   find("bar").value = progress.done;
   find("cells-done").textContent = count.format(progress.done);
   if (progress.best) find("best-value").textContent = progress.best.objective.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });

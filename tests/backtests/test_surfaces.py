@@ -16,7 +16,10 @@ from websockets.sync.client import connect
 from accounts import tokens
 from accounts.models import User
 from backtests import services
-from backtests.models import Backtest, PerformanceRecord, ResultPart, SubmissionCount
+from backtests.models import Backtest, Passport, PerformanceRecord, ResultPart, SubmissionCount, Sweep, TrialCount
+from backtests.proof import claims as passport_claims
+from backtests.proof import services as passport_services
+from backtests.sweeps import services as sweep_services
 from tests.backtests.conftest import AAPL
 from tests.backtests.waiting import wait_for
 
@@ -92,9 +95,12 @@ def test_progress_reaches_the_owner_and_nobody_else(
 @pytest.mark.row("A9")
 def test_operators_see_every_table_and_change_no_result(carol: User, alice: User, run_now: Run) -> None:
     done = run_now(alice, name="<script>alert(1)</script>")
+    sweep_services.submit(alice, {"backtest": AAPL, "axes": [{"name": "fast_window", "values": [5, 7]}]})
+    passport = passport_claims.claim(passport_services.request(alice, done.pk).pk)
+    assert passport is not None
     client = Client()
     client.force_login(carol)
-    for model in (Backtest, PerformanceRecord, ResultPart, SubmissionCount):
+    for model in (Backtest, Passport, PerformanceRecord, ResultPart, SubmissionCount, Sweep, TrialCount):
         listed = client.get(reverse(f"admin:backtests_{model._meta.model_name}_changelist"))
         assert listed.status_code == 200, model
         assert b"<script>alert(1)" not in listed.content
@@ -103,6 +109,17 @@ def test_operators_see_every_table_and_change_no_result(carol: User, alice: User
         shown = client.get(reverse(f"admin:backtests_{model._meta.model_name}_change", args=[row.pk]))
         assert shown.status_code == 200, model
         assert str(done.claim_token).encode() not in shown.content
+        assert str(passport.claim_token).encode() not in shown.content
+        found = client.get(reverse(f"admin:backtests_{model._meta.model_name}_changelist") + "?q=nobody-s")
+        assert found.status_code == 200, model
+    for row in (passport, TrialCount.objects.get()):
+        change = reverse(f"admin:backtests_{row._meta.model_name}_change", args=[row.pk])
+        assert client.post(change, {"verdict": "pass", "variants": 0}).status_code == 403
+    tried = TrialCount.objects.get()
+    assert (
+        client.post(reverse("admin:backtests_trialcount_delete", args=[tried.pk]), {"post": "yes"}).status_code == 403
+    )
+    assert TrialCount.objects.get().variants == tried.variants == 1
     change = reverse("admin:backtests_backtest_change", args=[done.pk])
     assert client.post(change, {"name": "other"}).status_code == 403
     assert client.get(reverse("admin:backtests_backtest_changelist") + "?state__exact=DONE").status_code == 200

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.db.models.functions import Now
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Tier, User
 from accounts.services import notifications
 from backtests import services
-from backtests.models import Backtest
+from backtests.models import Backtest, Passport, Sweep
+from backtests.proof import job as proof_job
+from backtests.proof import services as proof
 from backtests.sweeps import job as sweep_job
 from backtests.sweeps import services as sweep_services
+from strategies import services as strategies
 
 SWEEP = {
     "backtest": {"strategy": "ma_crossover", "symbols": ["AAPL"], "start_date": "2005-01-01", "end_date": "2010-12-31"},
@@ -33,6 +37,39 @@ def ended(owner: User, state: Backtest.State, **values: object) -> Backtest:
     return backtest
 
 
+def sweeps(owner: User) -> dict[str, str]:
+    """One that is done, one that failed under a long name, one that has begun."""
+    done = sweep_services.submit(owner, SWEEP)
+    while sweep_job.run_next():
+        pass
+    failed = sweep_services.submit(
+        owner, {**SWEEP, "name": "A sweep " + "that goes on and on " * 5, "objective": "cagr_pct"}
+    )
+    why = "The prices changed while it ran, so its cells could not be compared. Start it again."
+    Sweep.objects.filter(pk=failed.pk).update(state="FAILED", failure_code="data_changed", failure_reason=why)
+    begun = sweep_services.submit(owner, SWEEP)
+    Sweep.objects.filter(pk=begun.pk).update(state="RUNNING")
+    found = {"sweep": done, "sweep that failed": failed, "sweep that has begun": begun}
+    return {name: reverse("backtests:sweep", args=[row.pk]) for name, row in found.items()}
+
+
+def passports(owner: User, tested: Backtest, other: Backtest) -> dict[str, str]:
+    """One that is made, one that failed, one that is half-way; and the saved strategy that the first is shown on."""
+    saved = strategies.create(owner, name="Proven", strategy="ma_crossover")
+    Backtest.objects.filter(pk=tested.pk).update(saved_strategy_id=saved.pk)
+    made = proof.request(owner, tested.pk)
+    proof_job.run(made.pk)
+    rows = {"passport": made}
+    for name, values in {
+        "passport that failed": {"state": "FAILED", "failure_reason": "It needs more memory than this machine has."},
+        "passport half-way": {"state": "RUNNING", "runs_done": 9, "runs_total": 24},
+    }.items():
+        rows[name] = proof.request(owner, other.pk)
+        Passport.objects.filter(pk=rows[name].pk).update(heartbeat_at=Now(), **values)
+    pages = {name: reverse("backtests:passport", args=[row.pk]) for name, row in rows.items()}
+    return {**pages, "saved strategy": reverse("strategies:detail", args=[saved.pk])}
+
+
 @pytest.fixture
 def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
     """Every page by name → address, with something on each: a result, a failure, a canceled run, a waiting one."""
@@ -48,10 +85,9 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
         alice, Backtest.State.FAILED, failure_reason="It cannot be run: no bars of XYZ.", failure_faults=faults
     )
     canceled = ended(alice, Backtest.State.CANCELED, bars_done=120, bars_total=2500)
+    Tier.objects.filter(pk=alice.tier_id).update(max_concurrent_backtests=4, max_concurrent_sweeps=2)
+    proofs = passports(alice, first, second)
     waiting = services.submit(alice, {"strategy": "buy_and_hold", "symbols": ["GOOG"]})
-    sweep = sweep_services.submit(alice, SWEEP)
-    while sweep_job.run_next():
-        pass
     detail = {
         name: reverse("backtests:detail", args=[row.pk])
         for name, row in {
@@ -75,7 +111,8 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
         "compare": f"{reverse('backtests:compare')}?ids={first.pk},{second.pk}",
         "compare nothing": reverse("backtests:compare"),
         "sweeps": reverse("backtests:sweeps"),
-        "sweep": reverse("backtests:sweep", args=[sweep.pk]),
+        **sweeps(alice),
+        **proofs,
         "new sweep": f"{reverse('backtests:new-sweep')}?symbol=AAPL",
         **detail,
         "strategies": reverse("strategies:list"),

@@ -3,8 +3,8 @@ import { colour } from "../theme.js";
 import { shades, sharp, spread } from "./scale.js";
 
 const SIDE = 56;
-const TOP = 28;
-const BOTTOM = 26;
+const TOP = 38; // the axis' name, and under it the word of its upper end: beside the axis lines would run through it
+const BOTTOM = 24;
 const MOST = 1500;
 
 /** Which to draw when there are too many: the best third in full, of the rest every so many. */
@@ -46,20 +46,11 @@ export function parallel(canvas) {
       context.stroke();
     }
     context.globalAlpha = 1;
-    context.lineJoin = "round";
     context.fillStyle = colour("chart-text");
     const number = (value) => (value === null ? "–" : value.toLocaleString("en-US", { maximumSignificantDigits: 4 }));
     const ends = [...axes.map((axis) => [axis.label, axis.words[0], axis.words.at(-1)]), [figure, number(low), number(high)]];
     const room = Math.max(6, Math.floor((width - 2 * SIDE) / axes.length / 7));
-    // a word on a lighter ground, where lines run behind it
-    const write = (text, x, y) => {
-      context.lineWidth = 4;
-      context.strokeStyle = colour("surface-card");
-      context.strokeText(text, x, y);
-      context.fillText(text, x, y);
-    };
     ends.forEach(([label, first, last], i) => {
-      context.lineWidth = 1;
       context.strokeStyle = colour("line-strong");
       context.beginPath();
       context.moveTo(across(i), up(0));
@@ -67,11 +58,9 @@ export function parallel(canvas) {
       context.stroke();
       context.textAlign = i === 0 ? "left" : i === axes.length ? "right" : "center";
       const x = i === 0 ? 4 : i === axes.length ? width - 4 : across(i);
-      write(label.length > room ? `${label.slice(0, room - 1)}…` : label, x, 12);
-      context.textAlign = i === axes.length ? "left" : "right";
-      const beside = across(i) + (i === axes.length ? 6 : -6);
-      write(last, beside, up(1) + 8);
-      write(first, beside, up(0));
+      context.fillText(label.length > room ? `${label.slice(0, room - 1)}…` : label, x, 12);
+      context.fillText(last, x, TOP - 8);
+      context.fillText(first, x, height - 8);
     });
     return shown.length;
   }

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backtests.proof.examining import Stopped, examine
 from backtests.proof.findings import FAIL, NOT_APPLICABLE, PASS
 from backtests.proof.study import Study
+from backtests.runner import execute
+from engine import Bars
 from tests.backtests.proof.markets import KNOWN, TRIED, luckiest, noise, planted, study
+from tests.strategies.series import FIRST_DAY_NS
 
 pytestmark = pytest.mark.row("W7")
 NAMES = [
@@ -85,3 +89,20 @@ def test_it_stops_when_told():
     with pytest.raises(Stopped):
         examine(study(planted(1), KNOWN), trials=1, seed=1, on_progress=stop)
     assert [done for done, _ in told] == [0, 1, 2, 3]
+
+
+def test_a_cancel_is_heard_within_a_run():
+    asked = []
+
+    def stop(done: int, total: int) -> bool:
+        asked.append((done, total))
+        return False
+
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.001, 150_000)))
+    ts = FIRST_DAY_NS + np.arange(len(close)) * 60_000_000_000
+    minutes = Bars.from_arrays("TEST", "1m", ts, *[close] * 4, np.full(len(close), 1e6), calendar="24/7")
+    held = Study(study(noise(1), KNOWN).config, {"TEST": minutes}, on_bars=stop)
+    with pytest.raises(execute.Cancelled):
+        held.run(KNOWN, held.signals(KNOWN))
+    assert len(asked) == 1
+    assert 0 < asked[0][0] < asked[0][1], "before the run was through"

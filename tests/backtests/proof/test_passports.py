@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from typing import Any
 
@@ -10,25 +9,14 @@ import pytest
 from django.db.models.functions import Now
 
 from accounts.models import Tier, User
-from backtests.models import Backtest, Passport, TrialCount
+from backtests.models import Backtest, Passport
 from backtests.proof import claims, gate, job, selectors, services, trials
 from strategies import services as strategy_services
 from strategies.proving import Choice
+from tests.backtests.proof.rig import made
 from tradingsite.lib.errors import Conflict, NotFound, QuotaExceeded, Unprocessable
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.row("W7")]
-
-
-@pytest.fixture
-def tested(alice: User, run_now: Any) -> Backtest:
-    return run_now(alice)
-
-
-def made(user: User, backtest: Backtest) -> Passport:
-    passport = services.request(user, backtest.pk)
-    job.run(passport.pk)
-    passport.refresh_from_db()
-    return passport
 
 
 @pytest.mark.row("W15")
@@ -42,40 +30,6 @@ def test_a_passport_is_made_and_made_again_to_the_last_bit(alice, tested):
     again = made(alice, tested)
     assert again.pk != first.pk
     assert (again.result_hash, again.seed) == (first.result_hash, first.seed)
-
-
-@pytest.mark.row("W15")
-def test_every_variant_counts_once_and_deleting_frees_nothing(alice, bob, run_now, tested):
-    def counted(user: User) -> int:
-        return trials.counted(user, trials.key_of("sample", ["AAPL"]))
-
-    assert counted(alice) == 1
-    run_now(alice)  # the same request
-    assert counted(alice) == 1
-    run_now(alice, strategy_parameters={"fast_window": 7}).delete()
-    run_now(alice, start_date="2005-01-01")  # other dates are another look
-    assert counted(alice) == 3
-    run_now(alice, symbols=["IBM"])
-    assert (counted(alice), counted(bob)) == (3, 0)
-    assert made(alice, tested).trials == 3
-    with pytest.raises(ValueError, match="stays tried"):
-        trials.count(alice, "x", -1)
-
-
-def test_tries_are_counted_exactly_in_parallel(alice):
-    def work() -> None:
-        from django.db import connection
-
-        for _ in range(10):
-            trials.count(alice, "k", 5)
-        connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert TrialCount.objects.get(owner=alice).variants == 200
 
 
 def test_what_cannot_be_examined_is_refused(alice, bob, tested, run_now):
