@@ -10,7 +10,9 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.services import notifications
 from backtests import services
-from backtests.models import Backtest
+from backtests.models import AllocationStudy, Backtest
+from backtests.portfolios import job as study_job
+from backtests.portfolios import services as study_services
 from backtests.sweeps import job as sweep_job
 from backtests.sweeps import services as sweep_services
 
@@ -24,6 +26,22 @@ SWEEP = {
     "constraints": {"min_trades": 5},
     "objective": "sharpe",
 }
+
+
+PORTFOLIO = {
+    "symbols": ["AAPL", "IBM", "MSFT"],
+    "start_date": "2005-01-01",
+    "end_date": "2006-12-31",
+    "parameters": {"method": "risk_parity", "max_weight_pct": 60, "lookback": 120},
+}
+
+
+def portfolio(owner: User, **changes: object) -> AllocationStudy:
+    """A study that has come to its end."""
+    study = study_services.submit(owner, {**PORTFOLIO, **changes})
+    study_job.run(study.pk)
+    study.refresh_from_db()
+    return study
 
 
 def ended(owner: User, state: Backtest.State, **values: object) -> Backtest:
@@ -52,6 +70,13 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
     sweep = sweep_services.submit(alice, SWEEP)
     while sweep_job.run_next():
         pass
+    aim = {"method": "target_return", "target_return_pct": 900, "max_weight_pct": 60, "lookback": 120}
+    studies = {
+        "portfolio": portfolio(alice, name="A name " + "that goes on and on " * 5),
+        "portfolio, failed": portfolio(alice, parameters=aim),
+        "portfolio, waiting": study_services.submit(alice, PORTFOLIO),
+    }
+    assert [study.state for study in studies.values()] == ["DONE", "FAILED", "QUEUED"]
     detail = {
         name: reverse("backtests:detail", args=[row.pk])
         for name, row in {
@@ -78,6 +103,9 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
         "sweep": reverse("backtests:sweep", args=[sweep.pk]),
         "new sweep": f"{reverse('backtests:new-sweep')}?symbol=AAPL",
         **detail,
+        "portfolios": reverse("portfolios:list"),
+        "new portfolio": f"{reverse('portfolios:new')}?from={studies['portfolio'].pk}",
+        **{name: reverse("portfolios:detail", args=[study.pk]) for name, study in studies.items()},
         "strategies": reverse("strategies:list"),
         "data": reverse("marketdata:index"),
         "settings": reverse("accounts:settings"),
