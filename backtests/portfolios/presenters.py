@@ -23,7 +23,7 @@ PHASES: Final = {
     "history": "Computing weights as bars come in",
     "backtest": "Running both backtests",
 }
-_LINES: Final = 5  # symbols drawn by themselves over time; the rest are one line
+_LINES: Final = 6  # symbols whose weights are drawn over time
 
 
 def method_label(slug: str) -> str:
@@ -70,6 +70,12 @@ class StudyPage:
     @property
     def rebalance(self) -> str:
         return REBALANCE[self.study.rebalance][0]
+
+    @property
+    def todo(self) -> str:
+        """What to do about a failure: the hint where there is one fault, else each has its own on the page."""
+        hints = [fault["hint"] for fault in self.study.failure_faults if fault["hint"]]
+        return hints[0] if len(self.study.failure_faults) == len(hints) == 1 else "Change it, then try again."
 
     @cached_property
     def parameters(self) -> list[tuple[str, str]]:
@@ -167,17 +173,17 @@ class StudyPage:
         first, last = (self.document["backtest"][f"{end}_time"][:10] for end in ("first", "last"))
         return (
             f"{first} to {last}: {_signed(rows['chosen'])} with the chosen weights, "
-            f"{_signed(rows['equal'])} with equal ones, on the same bars, at the same costs."
+            f"{_signed(rows['equal'])} with equal ones, on the same bars, at the same costs. "
+            f"Both begin once {num(self.document['lookback'], 0)} returns are in."
         )
 
     @cached_property
     def history_summary(self) -> str:
         found = self.history
-        return (
-            f"{num(found['computed'], 0)} computations. Weights now, of the heaviest: "
-            + ", ".join(f"{row['symbol']} {pct(row['weight_pct'])}" for row in self.weights[:3])
-            + "."
-        )
+        many = len(self.document["symbols"])
+        drawn = f"The {_LINES} heaviest of {many} symbols. " if many > _LINES else ""
+        last = ", ".join(f"{row['symbol']} {pct(row['weight_pct'])}" for row in self.weights[:3])
+        return f"{drawn}{num(found['computed'], 0)} computations. What a run that begins now would buy most of: {last}."
 
     @property
     def drawing(self) -> dict[str, Any]:
@@ -201,15 +207,11 @@ class StudyPage:
         }
 
     def _lines(self) -> dict[str, Any]:
-        """Weights over time: the heaviest symbols, and what all others weigh together."""
+        """Weights over time of the symbols that were heaviest in the mean."""
         table = self.history["weights_pct"]
         mean = [sum(column) / len(column) if column else 0.0 for column in table]
         order = sorted(range(len(table)), key=lambda k: (-mean[k], k))
-        lone = order if len(order) <= _LINES + 1 else order[:_LINES]
-        lines = [{"label": self.document["symbols"][k], "values": table[k]} for k in lone]
-        if rest := order[len(lone) :]:
-            summed = [round(sum(values), 4) for values in zip(*(table[k] for k in rest), strict=True)]
-            lines.append({"label": f"{len(rest)} others", "values": summed})
+        lines = [{"label": self.document["symbols"][k], "values": table[k]} for k in order[:_LINES]]
         return {"time": self.history["time"], "lines": lines}
 
 

@@ -38,7 +38,7 @@ def examine(config: StudyConfig, bars: Mapping[str, Bars], *, on_step: OnStep) -
     bars: to decide on, by symbol. on_step(phase, done, total): now and then; what it raises ends this. Raises
     InputError, its paths those of the request: too few bars, limits that no weights meet, a method without an answer.
 
-    ``{"symbols", "method", "as_of" (ISO, close of the last bar), "bars_a_year", "lookback", "weights": [{"symbol",
+    ``{"symbols", "method", "as_of" (ISO, start of the last bar), "bars_a_year", "lookback", "weights": [{"symbol",
     "weight_pct", "risk_pct", "return_pct", "volatility_pct"}], "cash_pct", "chosen", "equal": figures, "frontier":
     [figures + "weights_pct"], "correlation": [[ρ]], "history": {"time": [Unix s], "weights_pct": [per symbol [pct]],
     "computed", "unanswered", "why"}, "backtest": {"chart", "metrics": [{"name", "chosen", "equal"}], "denials",
@@ -53,10 +53,8 @@ def examine(config: StudyConfig, bars: Mapping[str, Bars], *, on_step: OnStep) -
         document = _promised(config, problem, a_year, strategy.weights_of(problem), on_step)
     except InputError as error:
         raise _said(error, config, problem, a_year) from None
-    first = bars[panel.symbols[0]]
-    last = np.searchsorted(first.ts, panel.ts[panel.shared[-1]])
     return document | {
-        "as_of": iso_times([int(first.ts_close[last])])[0],
+        "as_of": iso_times(panel.ts[panel.shared[-1:]])[0],
         "bars_a_year": a_year,
         "history": _history(config, panel, on_step),
         "backtest": _simulated(config, bars, on_step),

@@ -46,7 +46,7 @@ function drawHistory({ history }) {
   }
   lineChart("history", {
     times: history.time,
-    series: history.lines.map((line, i) => ({ ...line, token: TOKENS[i], unit: " %", dashed: i > 2 })),
+    series: history.lines.map((line, i) => ({ ...line, token: TOKENS[i], unit: " %", stepped: true, dashed: i > 2 })),
     format: (value) => `${written(value, 0)} %`,
   });
 }

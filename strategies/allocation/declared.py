@@ -198,7 +198,10 @@ def _read(params: Mapping[str, Param[Any]], entry: Mapping[str, Any], faults: li
 
 
 def _symbols(value: object, faults: list[Fault]) -> list[str]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or not 1 <= len(value) <= 100:
+    if isinstance(value, Sequence) and not value:
+        faults.append(Fault("symbols", "required", "The group holds no symbol.", "From 1 to 100 symbols."))
+        return []
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > 100:
         faults.append(Fault("symbols", "wrong_type", "The symbols must be a list.", "From 1 to 100 symbols."))
         return []
     found = [_symbol(f"symbols[{i}]", entry, faults) for i, entry in enumerate(value)]

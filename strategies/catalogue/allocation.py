@@ -283,7 +283,7 @@ class Allocation(PanelStrategy):
             try:
                 return *self._weighed(self._problem(names, closes[1:] / closes[:-1] - 1.0, a_year, held)), ""
             except InputError as error:
-                return None, None, str(error)
+                return None, None, " ".join(fault.message for fault in error.faults)
 
         return schedule.kept(question, (closes, np.empty(0) if held is None else held), compute)
 

@@ -26,9 +26,9 @@ def test_a_portfolio_is_built_watched_read_and_kept(visit: Callable[..., Page], 
     page.get_by_label("First day").fill("2005-01-01")
     page.get_by_label("Last day").fill("2006-12-31")
     page.get_by_role("radio", name=re.compile("^Minimum variance")).check()
-    expect(page.get_by_label("Target return")).to_be_hidden()
+    expect(page.get_by_label("Target return (%)")).to_be_hidden()
     page.get_by_role("radio", name=re.compile("^Target return")).check()
-    expect(page.get_by_label(re.compile("^Target return")).last).to_be_visible()
+    expect(page.get_by_label("Target return (%)")).to_be_visible()
     page.get_by_role("radio", name=re.compile("^Minimum variance")).check()
     page.get_by_label(re.compile("^Look back")).fill("120")
 

@@ -81,23 +81,32 @@ export function frontierChart(canvas, onPoint) {
     context.beginPath();
     points.slice(0, curve).forEach((point, i) => context[i ? "lineTo" : "moveTo"](...place(point, width, height)));
     context.stroke();
-    const taken = [];
+    const taken = points.slice(curve).map((point) => {
+      const [x, y] = place(point, width, height);
+      return { left: x - 5, right: x + 5, top: y - 5, foot: y + 5 };
+    });
     // The marks that matter last, so that they lie on top; their names first, so that they find room.
     for (const point of points.slice(curve)) mark(context, point.kind, ...place(point, width, height));
     for (const point of [...points.slice(curve)].reverse()) {
       const [x, y] = place(point, width, height);
       const wide = context.measureText(point.name).width;
-      const left = x + 9 + wide > width - RIGHT ? x - 9 - wide : x + 9;
-      const room = { left, right: left + wide, top: y - 8, foot: y + 8 };
-      if (taken.some((other) => room.left < other.right && room.right > other.left && room.top < other.foot && room.foot > other.top)) continue;
+      // to the right of its mark, else to the left, beneath, above: where no other name stands
+      const room = [[x + 9, y], [x - 9 - wide, y], [x - wide / 2, y + 15], [x - wide / 2, y - 15]]
+        .map(([left, middle]) => ({ left, right: left + wide, middle, top: middle - 8, foot: middle + 8 }))
+        .find((one) => one.left > LEFT && one.right < width && taken.every((other) => one.left > other.right || one.right < other.left || one.top > other.foot || one.foot < other.top));
+      if (!room) continue;
       taken.push(room);
-      context.fillStyle = colour(point.kind === "single" ? "chart-text" : "text");
       context.textAlign = "left";
-      context.fillText(point.name, left, y);
+      context.lineWidth = 4;
+      context.strokeStyle = colour("surface-card");
+      context.strokeText(point.name, room.left, room.middle);
+      context.fillStyle = colour(point.kind === "single" ? "chart-text" : "text");
+      context.fillText(point.name, room.left, room.middle);
     }
     if (cursor !== null) {
       const [x, y] = place(points[cursor], width, height);
       context.strokeStyle = colour("text");
+      context.lineWidth = 2;
       context.beginPath();
       context.arc(x, y, 9, 0, 7);
       context.stroke();
