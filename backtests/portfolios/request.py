@@ -140,7 +140,9 @@ def _settings(reader: fields.Reader, rebalance: str, parameters: Mapping[str, An
             most = Allocation.most_weight_pct(Allocation.clean(dict(parameters)))
         except InputError:
             return settings  # the run's own check says what is wrong with them
-        settings["max_position_size_pct"] = max(most, session_settings.preset()["max_position_size_pct"])
+        # A point more, or a weight at its most would be cut by the last digit of its own limit.
+        room = min(most + 1.0, 100.0)
+        settings["max_position_size_pct"] = max(room, session_settings.preset()["max_position_size_pct"])
     return settings
 
 

@@ -111,7 +111,7 @@ def save_as_strategy(user: User, study_id: uuid.UUID | str, name: str) -> UserSt
 
     Raises Conflict while it is not DONE or the name is taken, QuotaExceeded.
     """
-    run = _finished(user, study_id).run
+    run = _finished(selectors.get(user, study_id)).run
     defaults = session_settings.as_json(session_settings.preset())
     return strategy_services.create(
         user,
@@ -127,16 +127,15 @@ def open_backtest(user: User, study_id: uuid.UUID | str, which: str) -> Backtest
 
     Twice the same is the same backtest. Raises Conflict while the study is not DONE, QuotaExceeded.
     """
-    which = readers.strict(readers.choice, "which", which, WHICH)
-    config = _finished(user, study_id)
-    run = config.run if which == "chosen" else equal_weight(config)
-    title = str(selectors.get(user, study_id))
-    named = replace(run, name=(title if which == "chosen" else f"{title}, equal weights")[:120])
-    return backtest_services.start(user, named, f"portfolio-{study_id}-{which}")
-
-
-def _finished(user: User, study_id: uuid.UUID | str) -> StudyConfig:
     study = selectors.get(user, study_id)
+    which = readers.strict(readers.choice, "which", which, WHICH)
+    config = _finished(study)
+    run = config.run if which == "chosen" else equal_weight(config)
+    named = replace(run, name=(f"{study}" if which == "chosen" else f"{study}, equal weights")[:120])
+    return backtest_services.start(user, named, f"portfolio-{study.pk}-{which}")
+
+
+def _finished(study: AllocationStudy) -> StudyConfig:
     if study.state != _State.DONE:
         raise Conflict("Only a finished portfolio can be taken further.", code="not_done")
     try:

@@ -30,8 +30,8 @@ def test_a_request_is_read_and_reads_itself_again() -> None:
     assert read(**config.as_dict()) == config
     assert (config.method, config.rebalance, config.account_limits) == ("min_variance", "monthly", True)
     assert config.run.settings["rebalance_frequency"] == "monthly"
-    assert config.run.settings["max_position_size_pct"] == 60, "room for the weights"
-    assert read(parameters={"method": "kelly"}).run.settings["max_position_size_pct"] == 25
+    assert config.run.settings["max_position_size_pct"] == 61, "room for the weights"
+    assert read(parameters={"method": "kelly"}).run.settings["max_position_size_pct"] == 26
 
 
 @pytest.mark.row("J9")
