@@ -11,6 +11,7 @@ from backtests.models import AllocationStudy
 from backtests.portfolios import caps
 from backtests.portfolios.request import StudyConfig, clean
 from backtests.runner import clean as clean_run
+from engine.errors import InputError
 from strategies import catalogue
 from tradingsite.lib.errors import NotFound
 from tradingsite.lib.realtime import PortfolioProgress
@@ -56,11 +57,18 @@ def config_of(study: AllocationStudy) -> StudyConfig:
 
 
 def cuts(study: AllocationStudy) -> list[caps.Cut]:
-    """The limits of the account, as they are now, that its weights exceed; none until it is done. One query."""
+    """The limits of the account, as they are now, that its weights exceed; none until it is done. One query.
+
+    None either of a request that this release refuses: it can be read, and taken no further.
+    """
     if study.document is None:
         return []
+    try:
+        config = config_of(study)
+    except InputError:
+        return []
     weights = {row["symbol"]: row["weight_pct"] for row in study.document["weights"]}
-    return caps.cuts(caps.of_account(study.owner, config_of(study)), weights)
+    return caps.cuts(caps.of_account(study.owner, config), weights)
 
 
 def outdated(study: AllocationStudy) -> bool:

@@ -187,6 +187,18 @@ def test_the_limits_of_the_account_as_they_are_now_are_held_against_the_weights(
     assert max(row["weight_pct"] for row in bounded.document["weights"]) <= 100 / 3 + 1e-3
 
 
+def test_what_a_later_release_refuses_can_still_be_read(done: AllocationStudy, alice: User, api: Api) -> None:
+    config = {**done.config, "parameters": {**done.config["parameters"], "method": "of_old"}}
+    AllocationStudy.objects.filter(pk=done.pk).update(config=config, method="of_old")
+    assert api(alice).get(f"/api/portfolios/{done.pk}").status_code == 200
+    browser = Client()
+    browser.force_login(alice)
+    for name in ("detail", "drawing"):
+        assert browser.get(reverse(f"portfolios:{name}", args=[done.pk])).status_code == 200
+    with pytest.raises(Conflict):
+        services.save_as_strategy(alice, done.pk, "Old")
+
+
 # --- API --------------------------------------------------------------------------------------------------------------
 
 
