@@ -7,7 +7,16 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from backtests.models import Backtest, Passport, PerformanceRecord, ResultPart, SubmissionCount, Sweep, TrialCount
+from backtests.models import (
+    AllocationStudy,
+    Backtest,
+    Passport,
+    PerformanceRecord,
+    ResultPart,
+    SubmissionCount,
+    Sweep,
+    TrialCount,
+)
 
 
 class _ReadOnly(admin.ModelAdmin):
@@ -41,6 +50,20 @@ class SweepAdmin(_ReadOnly):
     list_select_related = ("owner",)
     date_hierarchy = "created_at"
     show_full_result_count = False
+
+
+@admin.register(AllocationStudy)
+class AllocationStudyAdmin(_ReadOnly):
+    list_display = ("created_at", "owner", "name", "method", "rebalance", "timeframe", "state", "attempts")
+    list_filter = ("state", "method", "timeframe", "synthetic", "created_at")
+    search_fields = ("id", "name", "owner__username")
+    list_select_related = ("owner",)
+    date_hierarchy = "created_at"
+    exclude = ("claim_token",)
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("document")
 
 
 @admin.register(Passport)

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from backtests.api import backtests, passports, performance, sweeps
+from backtests.api import backtests, passports, performance, portfolios, sweeps
 
 app_name = "backtests-api"
 urlpatterns: list[URLPattern] = [
@@ -27,6 +27,12 @@ urlpatterns: list[URLPattern] = [
     path("sweeps/<uuid:sweep_id>/best", sweeps.SweepBest.as_view(), name="sweep-best"),
     path("sweeps/<uuid:sweep_id>/open", sweeps.OpenCell.as_view(), name="sweep-open"),
     path("sweeps/<uuid:sweep_id>/save-as-strategy", sweeps.SaveCell.as_view(), name="sweep-save"),
+    path("portfolios", portfolios.Portfolios.as_view(), name="portfolios"),
+    path("portfolios/check", portfolios.CheckPortfolio.as_view(), name="portfolio-check"),
+    path("portfolios/<uuid:study_id>", portfolios.PortfolioDetail.as_view(), name="portfolio"),
+    path("portfolios/<uuid:study_id>/cancel", portfolios.CancelPortfolio.as_view(), name="portfolio-cancel"),
+    path("portfolios/<uuid:study_id>/save-as-strategy", portfolios.SavePortfolio.as_view(), name="portfolio-save"),
+    path("portfolios/<uuid:study_id>/open", portfolios.OpenPortfolio.as_view(), name="portfolio-open"),
     path("passports", passports.Passports.as_view(), name="passports"),
     path("passports/<uuid:passport_id>", passports.PassportDetail.as_view(), name="passport"),
     path("passports/<uuid:passport_id>/cancel", passports.CancelPassport.as_view(), name="passport-cancel"),

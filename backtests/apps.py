@@ -23,6 +23,7 @@ class BacktestsConfig(AppConfig):
 
         realtime.allow("backtest", consumers.may_listen)
         realtime.allow("sweep", consumers.may_listen_to_sweep)
+        realtime.allow("portfolio", consumers.may_listen_to_portfolio)
         quotas.show_usage("max_concurrent_sweeps", sweep_selectors.active_count)
         quotas.show_usage("max_concurrent_backtests", selectors.active_count)
         quotas.show_usage("max_backtests_per_day", selectors.submitted_today)

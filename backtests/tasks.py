@@ -15,7 +15,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from backtests import claims
-from backtests.models import Backtest, Passport
+from backtests.models import AllocationStudy, Backtest, Passport
+from backtests.portfolios import claims as study_claims
 from backtests.proof import claims as passport_claims
 from strategies.gallery import figures
 
@@ -76,6 +77,32 @@ def run_passport(passport_id: str) -> None:
     job.run(uuid.UUID(passport_id))
 
 
+def enqueue_study(study_id: uuid.UUID) -> bool:
+    """Send the message that starts a queued study of a portfolio. False when the broker does not answer: `reap` sends
+    it later."""
+    try:
+        run_study.apply_async(
+            args=(str(study_id),),
+            queue=settings.CELERY_TASK_DEFAULT_QUEUE,
+            retry=False,
+            soft_time_limit=settings.BACKTEST_MAX_SECONDS,
+            time_limit=settings.BACKTEST_MAX_SECONDS + 30,
+        )
+    except (OperationalError, OSError) as error:
+        log.warning("portfolio %s waits: the message broker does not answer (%s)", study_id, error)
+        return False
+    AllocationStudy.objects.filter(pk=study_id, state=AllocationStudy.State.QUEUED).update(enqueued_at=Now())
+    return True
+
+
+@shared_task(name="backtests.run_study", ignore_result=True)
+def run_study(study_id: str) -> None:
+    """Work on one study of a portfolio, if it is still to be done. Delivered twice, it does nothing the second time."""
+    from backtests.portfolios import job
+
+    job.run(uuid.UUID(study_id))
+
+
 def enqueue_published(publication_id: int) -> bool:
     """Send the message that has a gallery publication measured. False when the broker does not answer: the tick asks
     again."""
@@ -109,11 +136,13 @@ def reap() -> None:
         enqueue(backtest_id)
     for passport_id in passport_claims.release_stale():
         enqueue_passport(passport_id)
-    if _send_again(Backtest, enqueue):
-        _send_again(Passport, enqueue_passport)
+    for study_id in study_claims.release_stale():
+        enqueue_study(study_id)
+    if _send_again(Backtest, enqueue) and _send_again(Passport, enqueue_passport):
+        _send_again(AllocationStudy, enqueue_study)
 
 
-def _send_again(model: type[Backtest] | type[Passport], send: Callable[[uuid.UUID], bool]) -> bool:
+def _send_again(model: type[Backtest | Passport | AllocationStudy], send: Callable[[uuid.UUID], bool]) -> bool:
     """Send the messages of queued rows that are due again. False: the broker does not answer."""
     now = timezone.now()
     waiting = model.objects.filter(state=model.State.QUEUED).order_by("created_at")

@@ -128,9 +128,11 @@ def refuse_settings(strategy: type[Strategy], parameters: Mapping[str, Any], set
         hint = f"At least {leg:g}, or set leg_pct to {cap:g} at most"
         faults.append(Fault("settings.max_position_size_pct", "conflict", message, hint))
     most = parameters.get("max_weight_pct")
+    if most is not None:
+        most = max([most, *(bound["max_pct"] or 0.0 for bound in parameters.get("bounds") or ())])
     if most is not None and cap is not None and cap < most:
         message = f"A symbol may weigh {most:g} %, and a position may be {cap:g} %: the weights would not be held"
-        hint = f"At least {most:g}, or set max_weight_pct to {cap:g} at most"
+        hint = f"At least {most:g}, or let no symbol weigh more than {cap:g}"
         faults.append(Fault("settings.max_position_size_pct", "conflict", message, hint))
     if faults:
         raise InputError(faults)

@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("data/", include("marketdata.urls")),
     path("strategies/", include("strategies.urls")),
     path("backtests/", include("backtests.urls")),
+    path("portfolios/", include("backtests.portfolio_urls")),
     path("api/", include("accounts.api_urls")),
     path("api/", include("marketdata.api_urls")),
     path("api/", include("strategies.api_urls")),

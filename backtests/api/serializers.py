@@ -17,7 +17,7 @@ from strategies.schemas import object_schema
 from tradingsite.lib.fields import QuerySerializer, StrictCharField, StrictSerializer
 from tradingsite.lib.schema import FaultSerializer
 
-_SYMBOL = f"^{symbol_rule.SYMBOL.replace('A-Z', 'A-Za-z')}$"  # small letters are taken too
+SYMBOL = f"^{symbol_rule.SYMBOL.replace('A-Z', 'A-Za-z')}$"  # small letters are taken too
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
@@ -49,7 +49,7 @@ class RunRequestSerializer(StrictSerializer):
         required=False, allow_null=True, help_text="By name, as declared at GET /api/backtest/strategies"
     )
     symbols = serializers.ListField(
-        child=serializers.RegexField(_SYMBOL, max_length=symbol_rule.MAX_LENGTH), min_length=1, max_length=MAX_SYMBOLS
+        child=serializers.RegexField(SYMBOL, max_length=symbol_rule.MAX_LENGTH), min_length=1, max_length=MAX_SYMBOLS
     )
     timeframe = serializers.ChoiceField(choices=TIMEFRAMES, required=False, allow_null=True, help_text="Default 1d")
     start_date = serializers.DateField(required=False, allow_null=True, help_text="Default: the first bar there is")
@@ -75,7 +75,7 @@ class RunRequestSerializer(StrictSerializer):
         choices=TIMEFRAMES, required=False, allow_null=True, help_text="Match orders on finer bars than it decides on"
     )
     benchmark = serializers.RegexField(
-        _SYMBOL,
+        SYMBOL,
         max_length=symbol_rule.MAX_LENGTH,
         required=False,
         allow_null=True,

@@ -1,4 +1,4 @@
-"""The states of a job that a worker does: a backtest, a sweep, a passport."""
+"""The states of a job that a worker does: a backtest, a sweep, a passport, a study of a portfolio."""
 
 from __future__ import annotations
 

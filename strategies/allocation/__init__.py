@@ -7,10 +7,11 @@ solves (`solving`) and is loaded only there, so that no web process ever loads i
 """
 
 from strategies.allocation.methods import Method, Weights, allocate, register, registered
-from strategies.allocation.problem import COVARIANCES, Group, Problem, View
+from strategies.allocation.problem import COVARIANCES, MOST_SYMBOLS, Group, Problem, View
 
 __all__ = [
     "COVARIANCES",
+    "MOST_SYMBOLS",
     "Group",
     "Method",
     "Problem",

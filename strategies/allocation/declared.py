@@ -1,4 +1,4 @@
-"""Groups and views as parameters: lists of objects, with weights and returns in percent as people write them."""
+"""Groups, bounds and views as parameters: lists of objects, weights and returns in percent as people write them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.errors import Fault, InputError
 from marketdata.symbols import HINT, is_symbol
+from strategies.allocation.problem import MOST_SYMBOLS
 from strategies.ensemble.structured import ObjectsParam, refuse_unknown, short_text
 from strategies.params import Param, PctParam, RatioParam, shown
 
@@ -62,6 +63,36 @@ class GroupsParam(ObjectsParam):
         return cleaned
 
 
+class BoundsParam(ObjectsParam):
+    """`[{symbol, min_pct, max_pct}, …]`: limits of single symbols, in the place of those of all; null leaves those."""
+
+    type = "bounds"
+    most = MOST_SYMBOLS
+    fields = ("symbol", *GROUP)
+
+    def rule(self) -> str:
+        return f"A list of at most {self.most} objects with: {', '.join(self.fields)}."
+
+    def _clean(self, value: object) -> tuple[dict[str, Any], ...]:
+        cleaned = super()._clean(value)
+        for i, bound in enumerate(cleaned):
+            if any(other["symbol"] == bound["symbol"] for other in cleaned[:i]):
+                message = f"{bound['symbol']} has bounds already."
+                raise InputError(Fault(f"{self.name}[{i}].symbol", "conflict", message, "Name each symbol once."))
+        return cleaned
+
+    def _one(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        faults = refuse_unknown(entry, self.fields)
+        cleaned = _read(GROUP, entry, faults)
+        cleaned["symbol"] = _symbol("symbol", entry.get("symbol"), faults)
+        low, high = cleaned.get("min_pct"), cleaned.get("max_pct")
+        if low is not None and high is not None and low > high:
+            faults.append(Fault("min_pct", "conflict", f"The least ({low:g} %) is above the most ({high:g} %)."))
+        if faults:
+            raise InputError(faults)
+        return cleaned
+
+
 class ViewsParam(ObjectsParam):
     """`[{symbol, over, return_pct, confidence}, …]`: it will earn so much a year, or so much more than `over`."""
 
@@ -84,27 +115,54 @@ class ViewsParam(ObjectsParam):
         return cleaned
 
 
+def least_and_most(
+    symbols: Iterable[str], min_pct: float, max_pct: float, bounds: Sequence[Mapping[str, Any]]
+) -> dict[str, tuple[float, float]]:
+    """(least, most) weight of each symbol in percent: its own bounds, else those of all."""
+    own = {bound["symbol"]: bound for bound in bounds}
+    found = {}
+    for symbol in symbols:
+        low, high = (own.get(symbol, {}).get(name) for name in ("min_pct", "max_pct"))
+        found[symbol] = (min_pct if low is None else low, max_pct if high is None else high)
+    return found
+
+
 def refusals(
-    symbols: Sequence[str], min_pct: float, max_pct: float, groups: Sequence[Mapping[str, Any]], invested: bool
+    symbols: Sequence[str],
+    min_pct: float,
+    max_pct: float,
+    groups: Sequence[Mapping[str, Any]],
+    invested: bool,
+    bounds: Sequence[Mapping[str, Any]] = (),
 ) -> Iterable[Fault]:
     """Why no weights of these symbols can add up to 100 % (not `invested`: to 100 % at most).
 
     Sums only, for a process without an optimiser; exact, as no symbol is in two groups.
     """
     n = len(symbols)
-    if invested and n * max_pct < 100 - 1e-9:
-        message = f"{n} symbols of {max_pct:g} % at most do not add up to 100 %."
-        yield Fault("max_weight_pct", "infeasible", message, f"At least {_up(100 / n)}, or more symbols.")
+    limits = least_and_most(symbols, min_pct, max_pct, bounds)
+    least, most = (sum(pair[k] for pair in limits.values()) for k in (0, 1))
+    if invested and most < 100 - 1e-9:
+        if bounds:
+            message = f"With their bounds all {n} symbols together hold {most:g} % at most, which is not 100 %."
+            yield Fault("bounds", "infeasible", message, f"Let symbols have {_up(100 - most)} more in all.")
+        else:
+            message = f"{n} symbols of {max_pct:g} % at most do not add up to 100 %."
+            yield Fault("max_weight_pct", "infeasible", message, f"At least {_up(100 / n)}, or more symbols.")
         return
-    if n * min_pct > 100 + 1e-9:
-        message = f"{n} symbols of {min_pct:g} % at least are more than 100 %."
-        yield Fault("min_weight_pct", "infeasible", message, f"At most {_down(100 / n)}, or fewer symbols.")
+    if least > 100 + 1e-9:
+        if bounds:
+            message = f"With their bounds all {n} symbols together need {least:g} %."
+            yield Fault("bounds", "infeasible", message, f"Let symbols need {_up(least - 100)} less in all.")
+        else:
+            message = f"{n} symbols of {min_pct:g} % at least are more than 100 %."
+            yield Fault("min_weight_pct", "infeasible", message, f"At most {_down(100 / n)}, or fewer symbols.")
         return
-    free = n - sum(len(group["symbols"]) for group in groups)
-    least, most = free * min_pct, free * max_pct
+    grouped = {symbol for group in groups for symbol in group["symbols"]}
+    least, most = (sum(pair[k] for symbol, pair in limits.items() if symbol not in grouped) for k in (0, 1))
     for i, group in enumerate(groups):
         count = len(group["symbols"])
-        low, high = count * min_pct, count * max_pct
+        low, high = (sum(limits[symbol][k] for symbol in group["symbols"]) for k in (0, 1))
         if group["min_pct"] is not None and group["min_pct"] > high + 1e-9:
             message = f"{group['name']} needs {group['min_pct']:g} %, and its {count} symbols hold {high:g} % at most."
             yield Fault(f"groups[{i}].min_pct", "infeasible", message, f"At most {high:g}, or a higher most weight.")
@@ -140,7 +198,10 @@ def _read(params: Mapping[str, Param[Any]], entry: Mapping[str, Any], faults: li
 
 
 def _symbols(value: object, faults: list[Fault]) -> list[str]:
-    if isinstance(value, str) or not isinstance(value, Sequence) or not 1 <= len(value) <= 100:
+    if isinstance(value, Sequence) and not value:
+        faults.append(Fault("symbols", "required", "The group holds no symbol.", "From 1 to 100 symbols."))
+        return []
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > 100:
         faults.append(Fault("symbols", "wrong_type", "The symbols must be a list.", "From 1 to 100 symbols."))
         return []
     found = [_symbol(f"symbols[{i}]", entry, faults) for i, entry in enumerate(value)]

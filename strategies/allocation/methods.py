@@ -39,6 +39,10 @@ class Method:
         """The weights, one a symbol. mu, cov: per bar; NaN where not `needs_covariance`. Raises InputError."""
         raise NotImplementedError
 
+    def beliefs(self, problem: Problem, mu: Array, cov: Array) -> tuple[Array, Array]:
+        """(mean, covariance) per bar that it weighs by: as they were estimated, unless a method bends them."""
+        return mu, cov
+
     @classmethod
     def describe(cls) -> str:
         """The docstring on one line."""
@@ -256,14 +260,17 @@ class BlackLitterman(Method):
 
     slug, label = "black_litterman", "Black-Litterman"
 
-    def solve(self, problem: Problem, mu: Array, cov: Array) -> Array:
+    def beliefs(self, problem: Problem, mu: Array, cov: Array) -> tuple[Array, Array]:
         market = np.array([problem.market.get(symbol, 0.0) for symbol in problem.symbols])
         if not problem.market:
             market = np.full(problem.n, 1.0 / problem.n)
         if not (market >= 0).all() or not market.sum() > 0:
             message = "The market's weights must be positive numbers."
             raise InputError(Fault("market", "out_of_range", message, "Such as capitalisations."))
-        after, spread = solving.black_litterman(problem, cov, market / market.sum())
+        return solving.black_litterman(problem, cov, market / market.sum())
+
+    def solve(self, problem: Problem, mu: Array, cov: Array) -> Array:
+        after, spread = self.beliefs(problem, mu, cov)
         return solving.mean_risk(
             problem, after, spread, objective="MAXIMIZE_UTILITY", risk_aversion=problem.risk_aversion / 2.0
         )

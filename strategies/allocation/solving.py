@@ -141,6 +141,29 @@ def black_litterman(problem: Problem, cov: Array, market: Array) -> tuple[Array,
     return np.asarray(after.mu), np.asarray(after.covariance)
 
 
+def highest_return(problem: Problem, mu: Array, *, invested: bool) -> Array:
+    """Weights with the highest mean return after costs under the limits but turnover: a linear programme."""
+    from scipy.optimize import linprog
+
+    n = problem.n
+    matrix, bound, fixed = _all_rows(problem, invested, None)
+    eye, still = np.eye(n), np.zeros((len(matrix), n))
+    # x = [weights, what is traded of each]; traded ≥ |weight - held|.
+    rows = np.vstack([np.hstack([matrix, still])[fixed:], np.hstack([eye, -eye]), np.hstack([-eye, -eye])])
+    equal = {"A_eq": np.hstack([matrix, still])[:fixed], "b_eq": bound[:fixed]} if fixed else {}
+    found = linprog(
+        np.concatenate([-mu, np.full(n, problem.cost)]),
+        A_ub=rows,
+        b_ub=np.concatenate([bound[fixed:], problem.held, -problem.held]),
+        bounds=[(None, None)] * n + [(0, None)] * n,
+        method="highs",
+        **equal,
+    )
+    if found.status != 0:
+        raise _unsolved()
+    return np.asarray(found.x[:n])
+
+
 def nearest(problem: Problem, weights: Array, *, invested: bool = True) -> Array:
     """The weights nearest to these (least squares) that satisfy the limits; themselves where they do."""
     import cvxpy as cp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,12 +43,13 @@ class Allocation(PanelStrategy):
 
     Where a bar's data allow no answer (a price that stands still, a target that no weights reach, no mean return above
     the risk-free rate) the weights stay as they are. A limit on turnover that the other limits do not allow gives way
-    to them, and all of them to the limit on value at risk (normal returns, 95 %). A bar that one of the symbols lacks
-    is left out. Costs are taken off the expected return of those methods that read one, spread over a number of bars.
+    to them, and all of them to those on what is invested and on value at risk (normal returns, 95 %), under which all
+    weights are cut alike. A bar that one of the symbols lacks is left out. Costs are taken off the expected return of
+    those methods that read one, spread over a number of bars.
     """
 
     slug, label, kind = "allocation", "Portfolio allocation", "portfolio"
-    least, most = 2, 30
+    least, most = 2, allocation.MOST_SYMBOLS
     together = needs_short = allows_short = False
     roles = "Their order plays no part. Under Rebalance say when holdings follow the weights."
     depends_on = (
@@ -81,6 +82,7 @@ class Allocation(PanelStrategy):
     )
     min_weight_pct = PctParam(0.0, min=0, max=100, step=1, label="Least weight", help="Of every symbol")
     max_weight_pct = PctParam(25.0, min=0.1, max=100, step=1, label="Most weight", help="Of every symbol")
+    bounds = declared.BoundsParam((), help="Least and most weight of single symbols, in the place of those above")
     groups = declared.GroupsParam((), help="Limits on what symbols weigh together, such as a sector")
     max_turnover_pct = PctParam(
         None, min=0.1, max=200, step=5, label="Most turnover", help="Bought and sold together, at one computation"
@@ -99,6 +101,9 @@ class Allocation(PanelStrategy):
         label="Most value at risk",
         help="Loss of equity in a bar that 95 of 100 bars stay below; above it all weights are cut, the rest is cash",
     )
+    max_invested_pct = PctParam(
+        None, min=0.1, max=100, step=5, label="Most invested", help="Above it all weights are cut, the rest is cash"
+    )
     kelly_ratio = RatioParam(0.5, min=0.01, max=1, step=0.05, label="Kelly: share", help="Half Kelly is 0.5")
     views = declared.ViewsParam((), help="Opinions on returns a year, for Black-Litterman")
 
@@ -113,10 +118,26 @@ class Allocation(PanelStrategy):
         if low > high:
             message = f"The least weight ({low:g} %) is above the most ({high:g} %)."
             yield Fault("min_weight_pct", "conflict", message, f"At most {high:g}.")
+        for i, (low, high) in enumerate(cls._bounded(values).values()):
+            if low > high:
+                symbol = values["bounds"][i]["symbol"]
+                message = f"The least weight of {symbol} ({low:g} %) is above its most ({high:g} %)."
+                yield Fault(f"bounds[{i}].min_pct", "conflict", message, f"At most {high:g}.")
         if values["method"] == "target_return" and values["target_return_pct"] is None:
             yield Fault("target_return_pct", "required", "This method needs a return to aim at.", "Percent a year.")
         if values["views"] and values["method"] != "black_litterman":
             yield Fault("views", "conflict", "Only Black-Litterman reads views.", "Choose it, or leave them out.")
+
+    @classmethod
+    def _bounded(cls, values: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+        """(least, most) in percent of each symbol with bounds of its own."""
+        named = [bound["symbol"] for bound in values["bounds"]]
+        return declared.least_and_most(named, values["min_weight_pct"], values["max_weight_pct"], values["bounds"])
+
+    @classmethod
+    def most_weight_pct(cls, values: Mapping[str, Any]) -> float:
+        """The most that cleaned parameters let any one symbol weigh."""
+        return max([values["max_weight_pct"], *(high for _, high in cls._bounded(values).values())])
 
     @classmethod
     def refusals(cls, parameters: Mapping[str, Any], symbols: Sequence[str]) -> Iterable[Fault]:
@@ -129,6 +150,11 @@ class Allocation(PanelStrategy):
             for symbol in group["symbols"]
             if symbol not in symbols
         ]
+        strangers += [
+            Fault(f"bounds[{i}].symbol", "unknown_choice", f"{bound['symbol']} is none of the symbols.", known)
+            for i, bound in enumerate(parameters["bounds"])
+            if bound["symbol"] not in symbols
+        ]
         for i, view in enumerate(parameters["views"]):
             for name in ("symbol", "over"):
                 if view[name] is not None and view[name] not in symbols:
@@ -136,9 +162,8 @@ class Allocation(PanelStrategy):
                     strangers.append(Fault(f"views[{i}].{name}", "unknown_choice", message, known))
         if strangers:
             return strangers
-        faults = list(
-            declared.refusals(symbols, parameters["min_weight_pct"], parameters["max_weight_pct"], groups, invested)
-        )
+        low, high = parameters["min_weight_pct"], parameters["max_weight_pct"]
+        faults = list(declared.refusals(symbols, low, high, groups, invested, parameters["bounds"]))
         if parameters["covariance"] == "sample" and parameters["lookback"] <= len(symbols):
             message = f"{parameters['lookback']} returns are too few for the covariance of {len(symbols)} symbols."
             hint = f"At least {len(symbols) + 1}, or the Ledoit-Wolf estimator."
@@ -179,16 +204,20 @@ class Allocation(PanelStrategy):
 
     # --- what it is read from: one row a complete row, one column a symbol by name ------------------------------------
 
-    def decisions(self, panel: Panel) -> list[Decision]:
-        """Every computation of weights on these bars, in order of time, with what stood in its way."""
-        names, rows = sorted(panel.symbols), panel.shared
-        ts = panel.ts[rows]
-        closes = np.stack([panel.column(symbol, "close")[rows] for symbol in names], axis=1)
+    def decisions(self, panel: Panel, on_row: Callable[[int, int], None] | None = None) -> list[Decision]:
+        """Every computation of weights on these bars, in order of time, with what stood in its way.
+
+        on_row(row, rows): before each row that is looked at; what it raises ends this.
+        """
+        names, ts, closes = self._read(panel)
+        rows = len(ts)
         starts = schedule.period_starts(ts, self.compute)
         found: list[Decision] = []
         weights: Array | None = None
         base: Array | None = None
-        for row in range(self.lookback, len(rows)):
+        for row in range(self.lookback, rows):
+            if on_row is not None:
+                on_row(row, rows)
             now = None if weights is None or base is None else schedule.drifted(weights, base, closes[row])
             due = not found or bool(starts[row])
             if self.compute == "drift" and now is not None and weights is not None:
@@ -196,11 +225,38 @@ class Allocation(PanelStrategy):
             if not due and not (weights is None and self.compute in ("once", "drift")):
                 continue
             window, spent = closes[row - self.lookback : row + 1], ts[row] - ts[row - self.lookback]
-            decision = Decision(row, *self._computed(tuple(names), window, float(spent), now))
+            decision = Decision(row, *self._computed(names, window, float(spent), now))
             found.append(decision)
             if decision.weights is not None:
                 weights, base = decision.weights, closes[row]
         return found
+
+    def problem_now(self, panel: Panel) -> tuple[allocation.Problem, float]:
+        """(the problem of the last `lookback` returns of a run that begins with nothing held, bars a year).
+
+        Raises InputError where there are too few complete rows.
+        """
+        names, ts, closes = self._read(panel)
+        if len(ts) < self.warmup():
+            message = f"There are {len(ts)} bars that all symbols share, and weights need {self.warmup()}."
+            hint = "Choose a longer period or finer bars"
+            if len(ts) > self.params["lookback"].min:
+                hint += f", or look back on {len(ts) - 1} at most"
+            raise InputError(Fault("lookback", "too_few", message, f"{hint}."))
+        window, spent = closes[-self.warmup() :], float(ts[-1] - ts[-self.warmup()])
+        a_year = _YEAR_NS * self.lookback / spent
+        return self._problem(names, window[1:] / window[:-1] - 1.0, a_year, None), a_year
+
+    def weights_of(self, problem: allocation.Problem) -> Array:
+        """The weights of such a problem, in order of its symbols. Raises InputError where there is no answer."""
+        return self._weighed(problem)[0]
+
+    @staticmethod
+    def _read(panel: Panel) -> tuple[tuple[str, ...], NDArray[np.int64], Array]:
+        """(symbols by name, starts of the complete rows, closes: one row a complete row, one column a symbol)."""
+        names = tuple(sorted(panel.symbols))
+        closes = [panel.column(symbol, "close")[panel.shared] for symbol in names]
+        return names, panel.ts[panel.shared], np.stack(closes, axis=1)
 
     def _weights(self, panel: Panel) -> tuple[Array, Array, NDArray[np.bool_]]:
         """(weights as of each row, NaN before the first; shares of variance; rows on which they were computed)."""
@@ -224,20 +280,25 @@ class Allocation(PanelStrategy):
         question = json.dumps([self.version(), self.parameters, names, a_year])
 
         def compute() -> tuple[Array | None, Array | None, str]:
-            problem = self._problem(names, closes[1:] / closes[:-1] - 1.0, a_year, held)
             try:
-                weights = self._solved(problem)
+                return *self._weighed(self._problem(names, closes[1:] / closes[:-1] - 1.0, a_year, held)), ""
             except InputError as error:
-                return None, None, str(error)
-            mu, cov = moments.moments(problem)
-            if self.max_var_pct is not None:
-                risk, most = moments.value_at_risk(weights, mu, cov), self.max_var_pct / 100.0
-                if risk > most:
-                    # The loss is in proportion to what is invested.
-                    weights = weights * (most / risk)
-            return weights, moments.risk_contributions(weights, cov), ""
+                return None, None, " ".join(fault.message for fault in error.faults)
 
         return schedule.kept(question, (closes, np.empty(0) if held is None else held), compute)
+
+    def _weighed(self, problem: allocation.Problem) -> tuple[Array, Array]:
+        """(weights, shares of variance). Raises InputError where there is no answer."""
+        weights = self._solved(problem)
+        mu, cov = moments.moments(problem)
+        if self.max_invested_pct is not None and (total := float(weights.sum())) > self.max_invested_pct / 100.0:
+            weights = weights * (self.max_invested_pct / 100.0 / total)
+        if self.max_var_pct is not None:
+            risk, most = moments.value_at_risk(weights, mu, cov), self.max_var_pct / 100.0
+            if risk > most:
+                # The loss is in proportion to what is invested.
+                weights = weights * (most / risk)
+        return weights, moments.risk_contributions(weights, cov)
 
     def _solved(self, problem: allocation.Problem) -> Array:
         try:
@@ -255,6 +316,9 @@ class Allocation(PanelStrategy):
             returns=returns,
             min_weight=self.min_weight_pct / 100.0,
             max_weight=self.max_weight_pct / 100.0,
+            bounds={
+                symbol: (low / 100.0, high / 100.0) for symbol, (low, high) in self._bounded(self.parameters).items()
+            },
             groups=tuple(
                 allocation.Group(
                     group["name"],

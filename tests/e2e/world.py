@@ -11,7 +11,9 @@ from django.urls import reverse
 from accounts.models import Tier, User
 from accounts.services import notifications
 from backtests import services
-from backtests.models import Backtest, Passport, Sweep
+from backtests.models import AllocationStudy, Backtest, Passport, Sweep
+from backtests.portfolios import job as study_job
+from backtests.portfolios import services as study_services
 from backtests.proof import job as proof_job
 from backtests.proof import services as proof
 from backtests.sweeps import job as sweep_job
@@ -28,6 +30,22 @@ SWEEP = {
     "constraints": {"min_trades": 5},
     "objective": "sharpe",
 }
+
+
+PORTFOLIO = {
+    "symbols": ["AAPL", "IBM", "MSFT"],
+    "start_date": "2005-01-01",
+    "end_date": "2006-12-31",
+    "parameters": {"method": "risk_parity", "max_weight_pct": 60, "lookback": 120},
+}
+
+
+def portfolio(owner: User, **changes: object) -> AllocationStudy:
+    """A study that has come to its end."""
+    study = study_services.submit(owner, {**PORTFOLIO, **changes})
+    study_job.run(study.pk)
+    study.refresh_from_db()
+    return study
 
 
 def ended(owner: User, state: Backtest.State, **values: object) -> Backtest:
@@ -88,6 +106,13 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
     Tier.objects.filter(pk=alice.tier_id).update(max_concurrent_backtests=4, max_concurrent_sweeps=2)
     proofs = passports(alice, first, second)
     waiting = services.submit(alice, {"strategy": "buy_and_hold", "symbols": ["GOOG"]})
+    aim = {"method": "target_return", "target_return_pct": 900, "max_weight_pct": 60, "lookback": 120}
+    studies = {
+        "portfolio": portfolio(alice, name="A name " + "that goes on and on " * 5),
+        "portfolio, failed": portfolio(alice, parameters=aim),
+        "portfolio, waiting": study_services.submit(alice, PORTFOLIO),
+    }
+    assert [study.state for study in studies.values()] == ["DONE", "FAILED", "QUEUED"]
     detail = {
         name: reverse("backtests:detail", args=[row.pk])
         for name, row in {
@@ -115,6 +140,9 @@ def pages(alice: User, run_now: Callable[..., Backtest]) -> dict[str, str]:
         **proofs,
         "new sweep": f"{reverse('backtests:new-sweep')}?symbol=AAPL",
         **detail,
+        "portfolios": reverse("portfolios:list"),
+        "new portfolio": f"{reverse('portfolios:new')}?from={studies['portfolio'].pk}",
+        **{name: reverse("portfolios:detail", args=[study.pk]) for name, study in studies.items()},
         "strategies": reverse("strategies:list"),
         "data": reverse("marketdata:index"),
         "settings": reverse("accounts:settings"),

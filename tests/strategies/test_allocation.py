@@ -134,6 +134,24 @@ def test_groups_and_turnover_hold() -> None:
 
 
 @pytest.mark.row("K5")
+def test_single_bounds_hold_in_the_place_of_those_of_all() -> None:
+    bounds = [{"symbol": "S0", "min_pct": 30, "max_pct": 60}, {"symbol": "S1", "max_pct": 5}]
+    _, weights = said(basket(200), bounds=bounds, method="min_variance", max_weight_pct=20)
+    computed = weights[60:]
+    assert computed[:, 0].min() >= 0.3 - 1e-6
+    assert computed[:, 1].max() <= 0.05 + 1e-6
+    assert computed[:, 2:].max() <= 0.2 + 1e-6
+    assert computed.sum(axis=1) == pytest.approx(np.ones(140), abs=1e-6)
+
+
+@pytest.mark.row("W14")
+def test_what_is_invested_is_kept_within_its_limit() -> None:
+    _, free = said(basket(200), method="min_variance", max_weight_pct=50)
+    _, cut = said(basket(200), method="min_variance", max_weight_pct=50, max_invested_pct=40)
+    assert cut[60:] == pytest.approx(free[60:] * 0.4, abs=1e-7), "all weights are cut alike"
+
+
+@pytest.mark.row("K5")
 def test_turnover_gives_way_where_the_other_limits_leave_no_choice() -> None:
     bars = shifted(basket(300), 0.03)
     _, weights = said(bars, method="equal_weight", max_weight_pct=18, max_turnover_pct=1)
@@ -233,6 +251,14 @@ REFUSED = [
         "Let groups have 20 % more",
     ),
     ({"covariance": "sample", "lookback": 20}, 20, "lookback", "At least 21"),
+    ({"bounds": [{"symbol": "S0", "max_pct": 10}]}, 4, "bounds", "Let symbols have 15 % more"),
+    ({"bounds": [{"symbol": "X", "max_pct": 10}]}, 5, "bounds[0].symbol", "One of: S0"),
+    (
+        {"max_weight_pct": 100, "bounds": [{"symbol": s, "min_pct": 40} for s in ("S0", "S1", "S2")]},
+        5,
+        "bounds",
+        "Let symbols need 20 % less",
+    ),
 ]
 
 
@@ -265,6 +291,10 @@ def test_limits_that_no_weights_meet_are_refused_before_a_run(
         ({"groups": [{"name": "g", "symbols": ["A"]}, {"name": "h", "symbols": ["A"]}]}, "groups[1].symbols"),
         ({"groups": [{"name": "g", "symbols": ["A"], "most": 1}]}, "groups[0].most"),
         ({"groups": "A"}, "groups"),
+        ({"bounds": [{"symbol": "A"}, {"symbol": "a"}]}, "bounds[1].symbol"),
+        ({"bounds": [{"symbol": "A", "min_pct": 9, "max_pct": 8}]}, "bounds[0].min_pct"),
+        ({"bounds": [{"symbol": "A", "min_pct": 30}]}, "bounds[0].min_pct"),
+        ({"bounds": [{"symbol": "A", "least": 30}]}, "bounds[0].least"),
     ],
 )
 def test_parameters_that_make_no_sense(parameters: dict[str, Any], path: str) -> None:
@@ -278,6 +308,9 @@ def test_the_settings_cap_must_leave_room_for_the_weights() -> None:
     with pytest.raises(InputError, match="may weigh 25 %"):
         reading.refuse_settings(ALLOCATION, ALLOCATION.clean({}), settings)
     reading.refuse_settings(ALLOCATION, ALLOCATION.clean({"max_weight_pct": 10}), settings)
+    alone = {"max_weight_pct": 10, "bounds": [{"symbol": "A", "max_pct": 30}]}
+    with pytest.raises(InputError, match="may weigh 30 %"):
+        reading.refuse_settings(ALLOCATION, ALLOCATION.clean(alone), settings)
 
 
 @pytest.mark.shared_data

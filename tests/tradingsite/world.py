@@ -13,7 +13,9 @@ from accounts.models import BrokerAccount, Notification, User
 from accounts.services import notifications
 from backtests import job
 from backtests import services as backtest_services
-from backtests.models import Backtest, Passport, PerformanceRecord, Sweep
+from backtests.models import AllocationStudy, Backtest, Passport, PerformanceRecord, Sweep
+from backtests.portfolios import job as study_job
+from backtests.portfolios import services as study_services
 from backtests.proof import job as passport_job
 from backtests.proof import services as passport_services
 from backtests.sweeps import job as sweep_job
@@ -44,6 +46,7 @@ class World:
     backtest: Backtest
     passport: Passport
     sweep: Sweep
+    study: AllocationStudy
     record: PerformanceRecord
     strategy: UserStrategy
     custom: CustomStrategy
@@ -63,6 +66,7 @@ class World:
             "backtest_id": self.backtest.pk,
             "passport_id": self.passport.pk,
             "sweep_id": self.sweep.pk,
+            "study_id": self.study.pk,
             "record_id": self.record.pk,
             "strategy_id": self.strategy.pk,
             "custom_id": self.custom.pk,
@@ -93,9 +97,9 @@ class World:
 
 
 def build(owner: User) -> World:
-    """A finished backtest with its performance record and passport, a sweep, a saved strategy, an imported instrument
-    with its import, a notification and a channel, a bot with a session that holds a position in AAPL, an account at a
-    broker.
+    """A finished backtest with its performance record and passport, a sweep, a portfolio, a saved strategy, an imported
+    instrument with its import, a notification and a channel, a bot with a session that holds a position in AAPL, an
+    account at a broker.
 
     The test must be transactional: a backtest reports its progress from a thread of its own.
     """
@@ -111,6 +115,18 @@ def build(owner: User) -> World:
     assert sweep_job.run_next()
     sweep.refresh_from_db()
     assert sweep.state == Sweep.State.DONE, sweep.failure_reason
+    study = study_services.submit(
+        owner,
+        {
+            "symbols": ["AAPL", "IBM"],
+            "start_date": "2005-01-01",
+            "end_date": "2005-12-31",
+            "parameters": {"method": "inverse_volatility", "max_weight_pct": 80, "lookback": 60},
+        },
+    )
+    study_job.run(study.pk)
+    study.refresh_from_db()
+    assert study.state == AllocationStudy.State.DONE, study.failure_reason
     passport = passport_services.request(owner, backtest.pk)
     passport_job.run(passport.pk)
     passport.refresh_from_db()
@@ -133,6 +149,7 @@ def build(owner: User) -> World:
         backtest=backtest,
         passport=passport,
         sweep=sweep,
+        study=study,
         record=PerformanceRecord.objects.get(),
         strategy=strategy,
         custom=custom,

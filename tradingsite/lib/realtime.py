@@ -59,6 +59,17 @@ class SweepProgress(TypedDict):
     failure_reason: str
 
 
+class PortfolioProgress(TypedDict):
+    """Payload of ``portfolio_progress`` on ``portfolio.<id>``: done and total count steps of the phase."""
+
+    id: str
+    state: str
+    phase: str
+    done: int
+    total: int
+    failure_reason: str
+
+
 def allow(prefix: str, may_listen: Allowed) -> None:
     """Open the topics of a prefix. Call in AppConfig.ready.
 

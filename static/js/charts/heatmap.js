@@ -28,7 +28,7 @@ export function heatmap(canvas, onPlace) {
     if (!map) return;
     const { context, width, height } = sharp(canvas);
     const { wide, tall } = size();
-    const { share } = spread(map.values, map.better);
+    const { share } = spread(map.values, map.better, map.ends);
     const shade = shades();
     context.clearRect(0, 0, width, height);
     const gap = Math.min(1, wide / 8, tall / 8);
@@ -79,7 +79,7 @@ export function heatmap(canvas, onPlace) {
   document.addEventListener("themechange", draw);
 
   return {
-    /** next: { x, y: axes, values: one a field, row by row from below, better } */
+    /** next: { x, y: axes, values: one a field, row by row from below, better, ends: of the scale, if known } */
     show(next) {
       if (map && (map.x.name !== next.x.name || map.y.name !== next.y.name)) cursor = null;
       map = next;

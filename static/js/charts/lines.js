@@ -24,7 +24,7 @@ function withAlpha(rgb, alpha) {
 const allPositive = (series) => series.every((line) => line.values.every((value) => value === null || value > 0));
 
 /**
- * One chart. times: Unix seconds, or any x with `xFormat`. series: [{label, values, token, dashed, area, bars, unit, decimals, signed}].
+ * One chart. times: Unix seconds, or any x with `xFormat`. series: [{label, values, token, dashed, area, bars, stepped, unit, decimals, signed}].
  * log: a logarithmic value axis, if all values are above zero. sync: key of the shared cursor. top: where the value axis
  * ends, if not at the highest value. daily: whether the times are days, where the first few of them cannot tell. pad: room
  * left of the first and right of the last x, so that bars there are whole. shades: [{from, to, words}] of times behind the lines.
@@ -109,7 +109,7 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
             width: line.bars ? 0 : 1.5,
             dash: line.dashed ? [5, 4] : undefined,
             fill: line.bars ? withAlpha(stroke, 0.75) : line.area ? withAlpha(stroke, 0.18) : undefined,
-            paths: line.bars ? window.uPlot.paths.bars({ size: [0.9, 60], ...(colourOf ? { disp: barColours(line) } : {}) }) : undefined,
+            paths: line.stepped ? window.uPlot.paths.stepped({ align: 1 }) : line.bars ? window.uPlot.paths.bars({ size: [0.9, 60], ...(colourOf ? { disp: barColours(line) } : {}) }) : undefined,
             points: { show: false },
           };
         }),

@@ -9,12 +9,13 @@ export function shades() {
   return (share) => `rgb(${low.map((from, i) => Math.round(from + (high[i] - from) * share)).join(" ")})`;
 }
 
-/** Where each value stands between the worst and the best of all; extremes beyond the 2nd and 98th percentile are cut. */
-export function spread(values, better) {
+/** Where each value stands between the worst and the best of all; extremes beyond the 2nd and 98th percentile are cut.
+    ends: [low, high] where they are known beforehand. */
+export function spread(values, better, ends) {
   const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
   if (!sorted.length) return { low: null, high: null, share: () => null };
   const at = (part) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))];
-  const [low, high] = [at(0.02), at(0.98)];
+  const [low, high] = ends ?? [at(0.02), at(0.98)];
   const share = (value) => {
     if (value === null) return null;
     const place = high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 0.5;

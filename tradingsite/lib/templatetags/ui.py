@@ -224,7 +224,8 @@ def field_id(path: str) -> str:
 register.filter("field_id", field_id)
 
 NUMERIC = ("int", "float", "ratio", "pct", "money")
-STRUCTURED = frozenset(("conditions", "members", "validators", "groups", "views"))  # edited on pages of their own
+# Edited on pages of their own.
+STRUCTURED = frozenset(("conditions", "members", "validators", "groups", "views", "bounds"))
 SLIDER_STEPS = range(4, 1001)  # fewer steps need no slider, more cannot be hit with one
 
 

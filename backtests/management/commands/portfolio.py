@@ -1,0 +1,99 @@
+"""`manage.py portfolio FILE --user NAME`: have weights computed from a JSON file, wait for the end, print them.
+
+FILE holds the body of POST /api/portfolios (docs/portfolios.md). With --check it says only what would be asked. The
+work is done by the site's workers; --here does it in this process, so that no worker is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import User
+from backtests.models import AllocationStudy
+from backtests.portfolios import selectors, services
+from engine.errors import InputError
+from tradingsite.lib.errors import ApiError
+
+_MAX_JSON_BYTES = 1_000_000
+_TICK_S = 0.5
+
+
+class Command(BaseCommand):
+    help = "Compute the weights of a portfolio, and what they would have done."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="JSON: the body of POST /api/portfolios")
+        parser.add_argument("--user", required=True, help="whose portfolio it is")
+        parser.add_argument("--check", action="store_true", help="check the request and end")
+        parser.add_argument("--here", action="store_true", help="do the work in this process")
+        parser.add_argument("--save", metavar="NAME", help="keep the weights as a strategy under a name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.select_related("tier").filter(username=options["user"]).first()
+        if user is None:
+            raise CommandError(f"There is no user {options['user']}", returncode=2)
+        body = self._body(options["file"])
+        try:
+            if options["check"]:
+                found = services.check(user, body)
+                self.stdout.write(json.dumps(found.config.as_dict(), indent=2))
+                return
+            study = services.submit(user, body)
+            self.stdout.write(f"Portfolio {study.pk}")
+            self._wait(study, here=options["here"])
+            if study.state != AllocationStudy.State.DONE:
+                hints = [f"{fault['message']} {fault['hint']}".strip() for fault in study.failure_faults]
+                raise CommandError("\n".join(hints) or f"It ended {study.state}. {study.failure_reason}".strip())
+            self._print(study)
+            if options["save"]:
+                saved = services.save_as_strategy(user, study.pk, options["save"])
+                self.stdout.write(f"Saved as the strategy {saved.name}")
+        except InputError as error:
+            lines = [f"{f.path or 'input'}: {f.message}" + (f" ({f.hint})" if f.hint else "") for f in error.faults]
+            raise CommandError("\n".join(lines), returncode=2) from None
+        except ApiError as refusal:
+            lines = [refusal.message, *(f"{fault.path}: {fault.message}" for fault in refusal.faults)]
+            raise CommandError("\n".join(lines), returncode=2) from None
+
+    def _body(self, path: Path) -> Any:
+        try:
+            if path.stat().st_size > _MAX_JSON_BYTES:
+                raise CommandError(f"{path} is larger than a megabyte", returncode=2)
+            return json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise CommandError(f"{path} cannot be read as JSON: {error}", returncode=2) from None
+
+    def _wait(self, study: AllocationStudy, *, here: bool) -> None:
+        if here:
+            from backtests.portfolios import job
+
+            job.run(study.pk)
+        study.refresh_from_db()
+        told = ""
+        while study.is_active:
+            if study.phase != told:
+                told = study.phase
+                self.stdout.write(told)
+            time.sleep(_TICK_S)
+            study.refresh_from_db()
+
+    def _print(self, study: AllocationStudy) -> None:
+        document = study.document or {}
+        for row in sorted(document["weights"], key=lambda row: -row["weight_pct"]):
+            self.stdout.write(f"{row['symbol']:<12}{row['weight_pct']:>8.2f} %   risk {row['risk_pct']:>6.2f} %")
+        for words, found in (("Chosen", document["chosen"]), ("Equal", document["equal"])):
+            sharpe = "–" if found["sharpe"] is None else f"{found['sharpe']:.2f}"
+            self.stdout.write(
+                f"{words}: {found['return_pct']:.2f} % a year at a volatility of {found['volatility_pct']:.2f} %, "
+                f"Sharpe {sharpe}"
+            )
+        for row in document["backtest"]["metrics"]:
+            self.stdout.write(f"{row['name']}: {row['chosen']} (equal weights: {row['equal']})")
+        for cut in selectors.cuts(study):
+            self.stdout.write(f"{cut.what} at {cut.weight_pct:.2f} %: {cut.cap.label} is {cut.cap.most_pct:.2f} %")
