@@ -121,7 +121,11 @@ class Host:
         while True:
             await self._bars.wait()
             self._bars.clear()
-            while jobs := [(seat.runner, seat.waiting.popleft()) for seat in self.seats.values() if seat.waiting]:
+            while jobs := [
+                (seat.runner, seat.waiting.popleft())
+                for seat in self.seats.values()
+                if seat.waiting and seat.runner.takes_bars
+            ]:
                 gone = await self._in_trading(self.desk.work, jobs)
                 self._leave(gone)
                 self._let_in()
@@ -211,6 +215,7 @@ class Host:
                 seat.runner.drained = not seat.waiting and feed is not None and feed.status == "ended"
             if runners:
                 self._leave(await self._in_trading(self.desk.look, runners, idle))
+                self._bars.set()  # those that had to wait may be decided on now
             await _wait(self._look, LOOK_S)
             self._look.clear()
 
@@ -273,6 +278,7 @@ class Host:
         self._look.set()
 
     def _on_tick(self, seat: Seat, tick: Tick) -> None:
+        tick = seat.runner.in_units_of_today(tick)
         if isinstance(seat.runner, LiveRunner) and seat.runner.price(tick.symbol, tick.px):
             self._told.set()
         now = time.monotonic()
