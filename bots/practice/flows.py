@@ -66,10 +66,8 @@ class Flows:
         quote = self.quotes.get(symbol)
         if quote is not None:
             px = [stepped(each) for each in (quote.bid, quote.ask, quote.last)]
-            sizes = {
-                name: units(size) for name in ("bid_size", "ask_size") if (size := getattr(quote, name)) is not None
-            }
-            self.quotes[symbol] = quote = Quote(**px, **sizes)  # type: ignore[arg-type]
+            sizes = [size and units(size) for size in (quote.bid_size, quote.ask_size)]
+            self.quotes[symbol] = quote = Quote(*px, *sizes)
         for account in self.accounts.values():
             position, amount = account.position(symbol), ZERO
             if position.qty:
