@@ -104,7 +104,7 @@ def _rescale_orders(
             continue
         row.filled_qty = mapping.split_units(row.filled_qty, by)
         row.qty = mapping.split_units(row.qty, by)
-        if row.is_entry and row.seq in sizes:
+        if row.is_entry and sizes.get(row.seq):
             row.qty = sizes[row.seq]
         for name in ("limit_px", "stop_px", "avg_fill_px", "decision_px"):
             px = getattr(row, name)

@@ -117,10 +117,10 @@ class ProtectedRunner(Runner):
         return self.is_due
 
     def decide(self, instant: Instant) -> Decided | None:
-        return super().decide(self.splits.instant(instant))
+        return super().decide(self.splits.prices.instant(instant))
 
     def in_units_of_today(self, tick: Tick) -> Tick:
-        return self.splits.tick(tick)
+        return self.splits.prices.tick(tick)
 
     @property
     def takes_bars(self) -> bool:

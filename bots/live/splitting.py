@@ -1,15 +1,11 @@
-"""What a session at a broker makes of splits: orders that the venue rescales by itself, and prices from before.
+"""What a session at a broker makes of splits: of orders that the venue rescales by itself, and of the booking.
 
 While the venue's figures of a symbol are in other units than ours, nothing is sent for it and no bar is decided on.
-Once the split is booked, what the session remembers of prices is in new units, and so is what its feed goes on to tell:
-
-- a vendor's prices follow the split by themselves; what closed before it is divided by us;
-- a made-up market, and a replay of what has been, know of no split: all that they tell is divided.
+Once the split is booked, all that the session remembers of prices is in new units.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -17,14 +13,12 @@ from typing import TYPE_CHECKING
 from bots import mapping
 from bots.brokers.base import BrokerEvent, BrokerOrder
 from bots.host.account import Tracked
-from bots.host.history import Prices
-from bots.host.instants import Done, Instant
+from bots.host.instants import Done
 from bots.host.positions import LedgerMismatch
-from bots.host.splits import UNAWARE
 from bots.live import grouping
+from bots.live.prices import Prices
 from bots.live.unexplained import MOVED, WAIT_S, units_ratio
-from bots.models import Adjustment, BookingRequest, Order
-from marketdata.feeds import Tick
+from bots.models import BookingRequest, Order
 
 if TYPE_CHECKING:
     from bots.live.runner import LiveRunner
@@ -37,17 +31,11 @@ class Splits:
     """Of one session, for as long as a host has it."""
 
     def __init__(self, runner: LiveRunner) -> None:
-        self._runner, self._follows = runner, runner.session.feed not in UNAWARE
-        self._booked: dict[str, tuple[tuple[int, Fraction], ...]] = {}  # when (ns UTC), new units for each old one
+        self._runner = runner
+        self.prices = Prices(runner.session)
         self._strange: set[str] = set()  # symbols of whose orders the venue has told in other units
         self._lieu: set[str] = set()  # those that a part of a unit is still to be given up of
         self._aside: list[BrokerEvent] = []  # executions in other units
-        for row in runner.session.adjustments.filter(kind=Adjustment.Kind.SPLIT).order_by("pk"):
-            self._note(row)
-
-    def _note(self, row: Adjustment | BookingRequest) -> None:
-        one = mapping.nanoseconds(row.at), mapping.ratio(row.ratio or Decimal(1))
-        self._booked = {**self._booked, row.symbol: (*self._booked.get(row.symbol, ()), one)}
 
     # --- what the venue changed by itself ---------------------------------------------------------------------------
 
@@ -66,6 +54,9 @@ class Splits:
 
     def is_strange(self, tracked: Tracked, told: BrokerOrder) -> bool:
         """Whether the venue's figures of an order, or of one of its group, are in units that nothing explains."""
+        rules = self._runner.connection.rules.get(tracked.row.symbol)
+        if rules is not None and rules.base:
+            return False  # coins are never split
         return any(not self._is_old(tracked.row.symbol, by) for by in self._ratios(tracked.row, told))
 
     def lags(self, tracked: Tracked, told: BrokerOrder) -> bool:
@@ -79,8 +70,8 @@ class Splits:
 
     def _is_old(self, symbol: str, by: Decimal) -> bool:
         """Whether figures that differ from ours by that ratio are those from before the last split."""
-        booked = self._booked.get(symbol)
-        return booked is not None and abs(Fraction(by) * booked[-1][1] - 1) <= MOVED
+        booked = self.prices.last_split(symbol)
+        return booked is not None and abs(Fraction(by) * booked - 1) <= Fraction(MOVED)
 
     def sets_aside(self, news: BrokerEvent) -> bool:
         """Whether the news is of an order of ours in units that nothing explains; an execution is booked later."""
@@ -130,7 +121,7 @@ class Splits:
             self._lieu.discard(symbol)
         if request.kind != _Kind.SPLIT or request.ratio is None:
             return
-        self._note(request)
+        self.prices.booked(request)
         by = mapping.ratio(request.ratio)
         runner.desk.histories[symbol].split(float(by))
         runner.protector.split(symbol, by)
@@ -149,30 +140,3 @@ class Splits:
     def refused(self, request: BookingRequest) -> None:
         """The engine would not book it; nothing waits for it any more."""
         self._lieu.discard(request.symbol)
-
-    # --- prices -----------------------------------------------------------------------------------------------------
-
-    def instant(self, one: Instant) -> Instant:
-        """Bars in the units of today."""
-        if not self._booked:
-            return one
-        bars = {symbol: self._bar(symbol, prices, one.closed_ns) for symbol, prices in one.bars.items()}
-        deciding = {s: (ts, self._bar(s, prices, one.closed_ns)) for s, (ts, prices) in one.deciding.items()}
-        return replace(one, bars=bars, deciding=deciding)
-
-    def tick(self, one: Tick) -> Tick:
-        """A trade in the units of today. Any thread."""
-        for by in self._to_apply(one.symbol, one.ts):
-            px, bid, ask = (each / by for each in (one.px, one.bid, one.ask))
-            one = one._replace(px=px, size=one.size * by, bid=bid, ask=ask)
-        return one
-
-    def _bar(self, symbol: str, prices: Prices, closed_ns: int) -> Prices:
-        for by in self._to_apply(symbol, closed_ns):
-            open_, high, low, close, volume = prices
-            prices = open_ / by, high / by, low / by, close / by, volume * by
-        return prices
-
-    def _to_apply(self, symbol: str, ns: int) -> list[float]:
-        """The ratios of splits that a price of that moment is from before."""
-        return [float(by) for at, by in self._booked.get(symbol, ()) if not self._follows or ns <= at]

@@ -11,16 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.models import User
 from bots import mapping
 from bots.book import Book, Change, Execution
 from bots.brokers.base import BrokerOrder
+from bots.host.instants import Instant
 from bots.live import unexplained
 from bots.live.flows import shares_of_split
+from bots.live.prices import Prices
 from bots.live.unexplained import Unexplained, units_ratio
-from bots.models import Order
+from bots.models import Adjustment, Order
 from bots.orders import OrderState
 from bots.practice.exchange import Exchange
 from bots.practice.orders import Instrument, Quote, Request
+from marketdata.feeds import Tick
+from tests.accounts.factories import BrokerAccountFactory
+from tests.bots.live.made import live_session
 
 D = Decimal
 AT = datetime.datetime(2026, 11, 2, 15, tzinfo=datetime.UTC)
@@ -85,6 +91,34 @@ def test_a_split_keeps_what_is_held_what_it_cost_and_how_far_its_stop_is(
         assert abs(rests.stop_px - ours) <= step
         assert abs(ours / mapping.split_price(px, by) - level / px) < D("1E-4"), "as many percent away as before"
         assert rests.qty <= customer.position("A").qty
+
+
+BAR = (100.0, 110.0, 90.0, 105.0, 1_000.0)
+IN_FOUR = (25.0, 27.5, 22.5, 26.25, 4_000.0)
+
+
+@pytest.mark.django_db
+@pytest.mark.row("W17", "I6")
+@pytest.mark.parametrize(
+    ("feed", "after"), [("synthetic", IN_FOUR), ("replay", IN_FOUR), ("alpaca", BAR), ("polygon", BAR)]
+)
+def test_no_price_from_before_a_split_meets_a_level_from_after_it(
+    alice: User, feed: str, after: tuple[float, ...]
+) -> None:
+    """What closed before it is divided, whoever tells it; what came later only where the feed knows of no split."""
+    session = live_session(alice, BrokerAccountFactory(owner=alice), feed=feed, symbols=["A", "B"])
+    prices, at = Prices(session), mapping.nanoseconds(AT)
+    one = Instant(at - 60, at, {"A": BAR, "B": BAR}, {"A": (at - 60, BAR)}, at, backfilled=True)
+    assert prices.instant(one) is one
+    Adjustment.objects.create(session=session, kind="split", ref="s", symbol="A", ratio=D(4), at=AT)
+    prices = Prices(session)
+    assert prices.instant(one) == replace(one, bars={"A": IN_FOUR, "B": BAR}, deciding={"A": (at - 60, IN_FOUR)})
+    later = replace(one, closed_ns=at + 1)
+    assert prices.instant(later).bars == {"A": after, "B": BAR}
+    tick = Tick("A", at, 100.0, 8.0, 99.0, 101.0)
+    assert prices.tick(tick) == Tick("A", at, 25.0, 32.0, 24.75, 25.25)
+    assert prices.tick(tick._replace(ts=at + 1)).px == after[0]
+    assert prices.tick(tick._replace(symbol="B")).px == 100.0
 
 
 def row(**columns: object) -> Order:

@@ -109,8 +109,10 @@ def test_a_split_moves_prices_and_orders_at_one_instant(rig: Rig) -> None:
         )
     ]
     rig.price("101.99", "102.01", "102")  # the peak
-    for new, old, units in ((1, 5, 6), (10, 1, 60), (1, 3, 20)):
+    for new, old, units, halted in ((1, 5, 6, True), (10, 1, 60, False), (1, 3, 20, False)):
+        rig.control("halts", symbol="AAPL", halted=halted)
         rig.control("splits", symbol="AAPL", new=new, old=old)
+        rig.control("halts", symbol="AAPL", halted=False)  # what rests meets the quote
         quote = rig.venue.exchange.quotes["AAPL"]
         rig.price(str(quote.bid), str(quote.ask), str(quote.last))
         assert rig.ledger()["positions"] == {"AAPL": str(units)}
