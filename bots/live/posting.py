@@ -41,7 +41,7 @@ def post(account: Account, portfolio: Portfolio, request: BookingRequest, versio
 
     Raises InputError: the engine refuses it, and nothing was booked. CrossingFill: the two differ, it must halt.
     """
-    step, told = _tell_engine(portfolio, request)
+    step, told = _tell_engine(portfolio, request, account.book.holdings.get(request.symbol))
     posted = Posted(_adjustment(account, request), step, told)
     holding = account.book.adjust(change_of(posted.adjustment))
     if holding is not None:
@@ -52,15 +52,19 @@ def post(account: Account, portfolio: Portfolio, request: BookingRequest, versio
     return posted
 
 
-def _tell_engine(portfolio: Portfolio, request: BookingRequest) -> tuple[StepLog, dict[str, Any]]:
+def _tell_engine(
+    portfolio: Portfolio, request: BookingRequest, holding: Holding | None
+) -> tuple[StepLog, dict[str, Any]]:
     symbol, at = request.symbol, mapping.nanoseconds(timezone.now())
     if request.kind == _Kind.CASH:
         amount = float(request.amount)
         step = portfolio.move_cash(amount, is_flow=request.is_flow)
         return step, {"do": "move_cash", "amount": amount, "is_flow": request.is_flow}
     if request.kind == _Kind.SPLIT:
-        ratio = float(mapping.ratio(request.ratio or Decimal(1)))
-        return portfolio.split(symbol, ratio), {"do": "split", "symbol": symbol, "ratio": ratio}
+        by = mapping.ratio(request.ratio or Decimal(1))
+        qty = 0.0 if holding is None else float(mapping.split_units(holding.qty, by) * holding.sign)
+        facts = {"symbol": symbol, "ratio": float(by), "qty": qty}
+        return portfolio.split(**facts), {"do": "split", **facts}
     signed_qty, px = float(request.qty or 0), float(request.px or 0)
     move = portfolio.adopt if request.kind == _Kind.ADOPT else portfolio.release
     step = move(symbol, signed_qty, px, at)

@@ -86,8 +86,8 @@ class LiveRunner(TellingRunner):
         for request in booked:
             yield self.post(request)
         for tracked in list(self.account.orders.values()):
-            if tracked.row.client_order_id not in self.known.orders:
-                continue  # it was decided since
+            if tracked.row.client_order_id not in self.known.orders or tracked.view.state.is_over:
+                continue  # it was decided since, or has ended with the one that it goes with
             theirs = self.known.orders[tracked.row.client_order_id] or self._as_leg(tracked.row)
             if theirs is not None:
                 if (done := self._told(tracked, theirs)) is not None:
@@ -123,6 +123,7 @@ class LiveRunner(TellingRunner):
         if order.role != OrderRole.PLAIN or is_late or not is_once:
             order.state_reason = "It never left, and its bar is long past" if is_late else "It never left"
             self.account.on_its_way(tracked, _O.CANCELED, feeds.wall_time(), absorbed)
+            self._with_its_group(tracked, absorbed)
             return self._written(absorbed, [self._end_in_engine(order, "cancelled", absorbed)])
         return self._written(absorbed, [], again=[order])
 

@@ -100,11 +100,11 @@ class Splits:
         """What no split has explained in time. Raises LedgerMismatch where the symbol is held; entries of one that is
         not are taken back. None: there is nothing to write."""
         runner = self._runner
-        for symbol in sorted(runner.connection.unexplained.overdue() & set(runner.desk.plan.symbols)):
+        unexplained = runner.connection.unexplained
+        overdue = (unexplained.overdue() & set(runner.desk.plan.symbols)) | (self._strange - unexplained.held())
+        for symbol in sorted(overdue):
             if symbol in runner.account.book.holdings:
-                raise LedgerMismatch(
-                    f"the venue has changed its orders of {symbol} by itself, and lists no split of it"
-                )
+                raise LedgerMismatch(f"the venue has changed its orders of {symbol} by itself and lists no split of it")
             self._strange.discard(symbol)
             if any(order.entry and order.symbol == symbol for order in runner.desk.portfolio.working_orders()):
                 step = runner.desk.portfolio.cancel_entry(symbol)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import Rules
+from engine import InputError, Rules
 from tests.engine.made import START
-from tests.engine.test_broker_fills import go, portfolio
+from tests.engine.test_broker_fills import changes, go, holding, portfolio
 
 
 @pytest.mark.row("W17")
@@ -37,3 +37,25 @@ def test_a_split_keeps_worth_cost_and_distances(
     go(one, bar=(px / by, px / by * 1.1, px / by * 0.9, px / by, 1.0))
     assert one.equity == pytest.approx(equity, rel=1e-12), "the market that follows is the one from before"
     assert one.positions()[0].trailing_px == pytest.approx(before.trailing_px / by, rel=1e-12)
+
+
+@pytest.mark.row("W17")
+def test_units_are_those_that_the_broker_rounds_to() -> None:
+    """Brokers count nine places: what is held after a split is closed by just so many, and nothing of it stays."""
+    for told in (610.004066692, 610.004066693):  # half of the ninth place: either is right
+        one = portfolio()
+        one.adopt("A", 406.669377795, 20.0, START)
+        go(one)
+        one.request_exit("A", "user")
+        one.split("A", 1.5, told)
+        assert one.positions()[0].qty == told
+        assert [row[1] for row in changes(one.fill(0, told, 13.0))] == ["filled"]
+        assert one.positions() == []
+
+
+def test_units_that_no_rounding_explains_are_refused() -> None:
+    one = holding()
+    for qty in (399.99, -400.0, float("nan")):
+        with pytest.raises(InputError, match="are not"):
+            one.split("A", 4.0, qty)
+    assert one.positions()[0].qty == 100.0

@@ -171,13 +171,14 @@ def test_a_stop_that_fires_before_its_split_is_listed_is_booked_after_it(alice: 
         units, stop = held(rig), Decimal(working(rig, "stop")[0]["stop_price"])
         sessions.pause(alice, session.pk)
         until(session, lambda: state_of(session) == "PAUSED")
-        rig.control("splits", symbol="SIM-ALPHA", new=1, old=4)
-        rig.price(str(stop * 4 - 1))
+        rig.control("splits", symbol="SIM-ALPHA", new=4, old=1)
+        fell = (stop / 4 - 1).quantize(Decimal("0.01"))
+        rig.price(str(fell))
         until(session, lambda: session.positions.filter(is_open=False, exit_reason="stop_loss").exists())
         finish(alice, session)
     check(rig, session)
     sold = session.trades.get(is_entry=False)
-    assert (sold.qty, sold.px) == (units / 4, stop * 4 - 1)
+    assert (sold.qty, sold.px) == (units * 4, fell)
     assert not rig.account.discrepancies.exists()
 
 
@@ -230,8 +231,9 @@ def test_an_entry_that_rests_follows_a_split(alice: User, rig: Rig) -> None:
 @pytest.mark.row("W17", "W1")
 @pytest.mark.fault(33)
 def test_a_strategy_sees_no_crash_in_a_split(alice: User, rig: Rig) -> None:
-    """What it remembers is in new units, also after another start; the backtest of the tape reads the same signals."""
-    session = rig.session(symbols=["SIM-BETA"])
+    """What it remembers is in new units, also after another start; the backtest of the tape reads the same signals. It
+    is paused, and only looks."""
+    session = rig.session(symbols=["SIM-BETA"], wanted="PAUSE")
     rig.control("orders", key=KEY, symbol="SIM-BETA", side="buy", type="market", time_in_force="day", qty="3")
 
     def goes_on() -> None:
@@ -250,6 +252,7 @@ def test_a_strategy_sees_no_crash_in_a_split(alice: User, rig: Rig) -> None:
     tape = Tape.of(session)
     read = run_again(tape).signals
     assert {key: said.code for key, said in tape.signals.items()} == read
+    assert len(set(read.values())) > 1, "it had something to say"
     (split,) = tape.splits
     before, after = (tape.deciding["SIM-BETA"].close[part] for part in (0, -1))
     assert 8 < before / after < 12.5
