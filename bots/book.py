@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal, localcontext
 from typing import Literal
 
+from bots import mapping
+
 _CONTEXT = Context(prec=50)
-_ZERO, _UNIT = Decimal(0), Decimal("1E-12")
+_ZERO = Decimal(0)
 
 
 class CrossingFill(Exception):
@@ -154,9 +156,9 @@ class Book:
                 self.realised += change.amount
             found = self.holdings.get(change.symbol)
             if change.kind == "split" and found is not None:
-                ratio = change.ratio or Decimal(1)
+                by = mapping.ratio(change.ratio or Decimal(1))
                 found.qty, found.entered, found.exited = (
-                    (units * ratio).quantize(_UNIT) for units in (found.qty, found.entered, found.exited)
+                    mapping.split_units(units, by) for units in (found.qty, found.entered, found.exited)
                 )
             if found is not None and not change.is_flow:
                 found.realised += change.amount

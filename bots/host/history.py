@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from bots.host.splits import divide
 from engine import Bars
 from engine.bars import COLUMNS
 from marketdata.columns import BarColumns
@@ -59,6 +60,10 @@ class History:
         """Forget the newest bar, if it is the one that starts at `ts`."""
         if self._n and self._ts[self._n - 1] == ts:
             self._n -= 1
+
+    def split(self, ratio: float) -> None:
+        """`ratio` new units for each old one: all bars so far are as if they had been traded in new units."""
+        divide(self._columns[:, : self._n], ratio)
 
     def bars(self) -> Bars:
         """All bars so far; shares memory, and is not checked again."""

@@ -124,7 +124,11 @@ class Host:
         while True:
             await _wait(self._bars, self.desk.quiet_due_in())
             self._bars.clear()
-            while jobs := [(seat.runner, seat.waiting.popleft()) for seat in self.seats.values() if seat.waiting]:
+            while jobs := [
+                (seat.runner, seat.waiting.popleft())
+                for seat in self.seats.values()
+                if seat.waiting and seat.runner.takes_bars
+            ]:
                 gone = await self._in_trading(self.desk.work, jobs)
                 self._leave(gone)
                 self._let_in()
@@ -221,6 +225,7 @@ class Host:
                 seat.runner.drained = not seat.waiting and feed is not None and feed.status == "ended"
             if runners:
                 self._leave(await self._in_trading(self.desk.look, runners, idle))
+                self._bars.set()  # those that had to wait may be decided on now
             await _wait(self._look, LOOK_S)
             self._look.clear()
 
@@ -283,6 +288,7 @@ class Host:
         self._look.set()
 
     def _on_tick(self, seat: Seat, tick: Tick) -> None:
+        tick = seat.runner.in_units_of_today(tick)
         if isinstance(seat.runner, LiveRunner) and seat.runner.price(tick.symbol, tick.px):
             self._told.set()
         now = time.monotonic()

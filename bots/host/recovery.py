@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from bots import mapping
 from bots.host import feeds, history, ledger, tape
 from bots.host.account import Account
 from bots.host.positions import LedgerMismatch
+from bots.host.splits import splits_of
 from bots.orders import OrderState
 from engine import InputError
+from engine.exchange import timeframe_ns
 
 if TYPE_CHECKING:
     from bots.host.paper import PaperRunner
@@ -46,14 +49,23 @@ def warm_up(runner: Runner) -> int:
 def remember(runner: Runner, warmup: bytes, checkpoint: bytes, first_ns: int) -> int:
     """A later start: the same warm-up, every bar traded on, and the portfolio as it was after the last of them.
 
-    The close of that bar (ns UTC). A checkpoint that this engine cannot read is made anew from the tape.
+    Bars from before a split are in the units of today. Answers the close of that bar (ns UTC). A checkpoint that this
+    engine cannot read is made anew from the tape.
     """
+    histories, plan = runner.desk.histories, runner.desk.plan
     for symbol, columns in history.unpack(warmup).items():
-        runner.desk.histories[symbol].extend(columns)
+        histories[symbol].extend(columns)
+    due = deque(splits_of(runner.session))
+    shift = timeframe_ns(plan.timeframe) - timeframe_ns(plan.match_timeframe)
     decided = runner.session.decisions.filter(decides=True, timeframe=runner.session.timeframe).order_by("ts_ns")
     rows = decided.values_list("symbol", "ts_ns", "open", "high", "low", "close", "volume")
     for symbol, ts, *prices in rows.iterator(chunk_size=5_000):
-        runner.desk.histories[symbol].append(ts, tuple(prices))
+        while due and due[0].after_ns < ts + shift:
+            split = due.popleft()
+            histories[split.symbol].split(split.ratio)
+        histories[symbol].append(ts, tuple(prices))
+    for split in due:
+        histories[split.symbol].split(split.ratio)
     if not checkpoint:
         return first_ns
     try:

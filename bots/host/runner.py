@@ -30,7 +30,7 @@ from bots.states import SessionState
 from bots.venues import preflight
 from engine import InputError, exchange
 from engine.portfolio import OutsideExposure, StepLog
-from marketdata.feeds import BarBatch, FeedState
+from marketdata.feeds import BarBatch, FeedState, Tick
 
 _S = SessionState
 LIVE_STATES = (_S.RUNNING, _S.DEGRADED, _S.PAUSED, _S.STOPPING)
@@ -118,6 +118,15 @@ class Runner:
         TradingSession.objects.filter(pk=self.session.pk, started_at__isnull=True).update(started_at=feeds.wall_time())
 
     # --- bars -------------------------------------------------------------------------------------------------------
+
+    @property
+    def takes_bars(self) -> bool:
+        """Whether bars may be decided on now; those that come meanwhile wait."""
+        return True
+
+    def in_units_of_today(self, tick: Tick) -> Tick:
+        """A trade as its feed told it, in the units that the session counts in. Any thread."""
+        return tick
 
     def instants(self, batch: BarBatch) -> list[Instant]:
         """The bars of a batch by their start, without those that were worked through already."""

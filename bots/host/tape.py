@@ -11,6 +11,7 @@ import numpy as np
 from bots.host import history
 from bots.host.desk import Furnish, Plan, capped
 from bots.host.plans import furnish_of, plan_of
+from bots.host.splits import UNAWARE, Split, rescaled, splits_of
 from bots.models import Cycle, Mode, TradingSession
 from bots.settings_columns import from_columns
 from engine import Portfolio
@@ -39,7 +40,8 @@ class Said:
 class Tape:
     """external_fills: a broker filled, and what it did stands among the interventions. warmup: decision bars before the
     first decision. deciding, matched: bars of the run, by symbol (the same without finer matching). signals, outcomes:
-    (symbol, ts_open) → what was recorded. versions: of settings. furnish: as the session's desk has it."""
+    (symbol, ts_open) → what was recorded. versions: of settings. furnish: as the session's desk has it. splits: those
+    that it booked; its bars are as it saw them."""
 
     plan: Plan
     external_fills: bool
@@ -51,6 +53,8 @@ class Tape:
     cycles: list[Cycle]
     versions: dict[int, dict[str, Any]]
     furnish: Furnish | None = None
+    splits: Sequence[Split] = ()
+    follows_splits: bool = True  # its feed does
 
     @classmethod
     def of(cls, session: TradingSession) -> Tape:
@@ -89,8 +93,9 @@ class Tape:
         read = furnish_of(session, plan.build())
         is_live = session.mode == Mode.LIVE
         return cls(
-            plan, is_live, warmup, deciding.columns(), matched.columns(), signals, outcomes, cycles, versions, read
-        )
+            plan, is_live, warmup, deciding.columns(), matched.columns(), signals, outcomes, cycles, versions, read,
+            splits_of(session), session.feed not in UNAWARE,
+        )  # fmt: skip
 
     @property
     def is_undisturbed(self) -> bool:
@@ -100,6 +105,14 @@ class Tape:
             cycle.settings_version == first and not cycle.blocked and not cycle.interventions and cycle.outside is None
             for cycle in self.cycles
         )
+
+    def as_seen(self, symbol: str, columns: BarColumns) -> BarColumns:
+        """Matched bars of the feed as the session saw them: after a split in new units, whether the feed follows or
+        not."""
+        for split in self.splits:
+            if split.symbol == symbol and not self.follows_splits:
+                columns = rescaled(columns, columns.ts > split.after_ns, split.ratio)
+        return columns
 
 
 @dataclass(slots=True)

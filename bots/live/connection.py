@@ -30,6 +30,7 @@ from bots.live.asks import Answer, Ask, as_broker_order
 from bots.live.lease import AccountLease, Permit
 from bots.live.leased import Leased
 from bots.live.opposite import Neighbours
+from bots.live.unexplained import Unexplained
 from bots.models import Order, TradingSession
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,8 @@ class Connection:
         self._pieces: deque[Piece] = deque()  # taken, and not booked yet
         self._looks: deque[reconcile.Truth] = deque()
         self._held: dict[int, list[Piece]] = {}  # for sessions that are being opened
-        self._is_looking = self._is_undoing = self._has_ended = False
+        self.unexplained = Unexplained()
+        self._is_looking = self._is_undoing = self._is_explaining = self._has_ended = False
         self._undo_for: datetime.datetime | None = None
         self._undo_at, self._undo_wait_s = 0.0, 1.0
         self._readers = ThreadPoolExecutor(2, thread_name_prefix=f"account-{account.pk}")
@@ -162,9 +164,12 @@ class Connection:
     def ask_about(self, order: Order) -> None:
         """Have the venue asked what became of one of ours; the answer is news."""
         session_id, client_id, symbol = order.session_id, order.client_order_id, order.symbol
+        broker_id = order.broker_order_id
 
         def find() -> None:
             found = self.broker.find(client_id, symbol)
+            if found is None and broker_id:  # a leg of a group has a name of the venue's own
+                found = self.broker.order(broker_id, symbol)
             if found is not None:
                 event = BrokerEvent("order", found.updated_at or _now(), found)
                 self._found.append(Piece(session_id, event, self))
@@ -193,8 +198,24 @@ class Connection:
 
         self._read(see)
 
+    def explain(self) -> None:
+        """Have the venue asked at once what has moved: a split explains orders that it has changed by itself."""
+        if self._is_explaining or not self.unexplained.is_due():
+            return
+        self._is_explaining = True
+
+        def fetch() -> None:
+            try:
+                flows.fetch(self.account, self.broker)  # type: ignore[arg-type]
+            finally:
+                self._is_explaining = False
+                database.close()
+
+        self._read(fetch)
+
     def look_when_due(self) -> None:
         """Have it looked at about as often as orders and executions are swept, sooner while something is in doubt."""
+        self.explain()
         every_s = min(SOON_S, site.BROKER_SWEEP_SECONDS) if self.doubts.waits else site.BROKER_SWEEP_SECONDS
         if self.link.state.is_up and time.monotonic() - self.looked_at > every_s:
             self.look()
@@ -255,6 +276,11 @@ class Connection:
     def done(self) -> None:
         """The first piece that was taken is booked."""
         self._pieces.popleft()
+
+    def again(self, session_id: int, news: BrokerEvent) -> None:
+        """Have it heard once more, by a session that could not book it when it came."""
+        self._found.append(Piece(session_id, news, self))
+        self._wake()
 
     def hold(self, piece: Piece) -> None:
         """Keep it for its session, which a host is about to run."""

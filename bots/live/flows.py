@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
+from fractions import Fraction
 
 from django.db import transaction
 from django.db.models import QuerySet, Sum
@@ -20,14 +22,13 @@ from bots import mapping
 from bots.brokers.base import Broker, CashActivity
 from bots.live import cash
 from bots.live.cash import OPENING
-from bots.live.differences import plain
 from bots.models import BookingRequest, CashFlow, Position, Side, Trade, TradingSession
 from tradingsite.lib import realtime
 
 OVERLAP = datetime.timedelta(days=5)  # venues list some things days after they have happened
 SPLIT = "split"
 SHARED = (CashFlow.Kind.DIVIDEND, CashFlow.Kind.FEE, CashFlow.Kind.INTEREST, CashFlow.Kind.OTHER)
-_ZERO, _STEP = Decimal(0), Decimal("1E-8")
+_ZERO, _STEP, _UNIT = Decimal(0), Decimal("1E-8"), Decimal("1E-9")  # of money, of units
 
 
 def fetch(account: BrokerAccount, broker: Broker) -> int:
@@ -77,15 +78,17 @@ def _worth_before(account: BrokerAccount, activity: CashActivity) -> Decimal | N
     return account.equity - activity.amount if abs(gap - activity.amount) < abs(gap) else account.equity
 
 
-def parts_of(amount: Decimal, held: Mapping[int, Decimal], external: Decimal) -> dict[int, Decimal]:
+def parts_of(
+    amount: Decimal, held: Mapping[int, Decimal], external: Decimal, step: Decimal = _STEP
+) -> dict[int, Decimal]:
     """Session id → its part of an amount, by signed units; what belongs to the external units is left out.
 
-    Parts are cut at eight places towards zero, so that they never add up to more than there is.
+    Parts are cut to steps towards zero, so that they never add up to more than there is.
     """
     total = sum(held.values(), _ZERO) + external
     if total == 0:
         return {}
-    return {session: (amount * units / total).quantize(_STEP, ROUND_DOWN) for session, units in held.items()}
+    return {session: (amount * units / total).quantize(step, ROUND_DOWN) for session, units in held.items()}
 
 
 def _share(account: BrokerAccount, flow: CashFlow) -> None:
@@ -96,28 +99,56 @@ def _share(account: BrokerAccount, flow: CashFlow) -> None:
             _ask(flow, session_id, BookingRequest.Kind.CASH, amount=amount)
 
 
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """A split shared out: signed units by session after it, and of these the parts that are paid in money; what is
+    external after it. The venue's units are the sum of the first and the last, less the second."""
+
+    after: dict[int, Decimal]
+    given_up: dict[int, Decimal]
+    external: Decimal
+    broken: Decimal
+
+
+def shares_of_split(held: Mapping[int, Decimal], external: Decimal, by: Fraction, *, in_lieu: bool) -> Parted:
+    """`by` new units for each old one, of sessions and of what is external. in_lieu: the venue has paid for the part of
+    a unit that it makes of all of them; everybody gives up a part of it by what they hold.
+
+    What rounding leaves is external: the sum is exactly the venue's.
+    """
+    after = {session: mapping.split_units(units, by) for session, units in held.items()}
+    total = mapping.split_units(sum(held.values(), _ZERO) + external, by)
+    broken = total - total.to_integral_value(ROUND_DOWN) if in_lieu else _ZERO
+    given_up = parts_of(broken, held, external, _UNIT)
+    kept = sum(after.values(), _ZERO) - sum(given_up.values(), _ZERO)
+    return Parted(after, given_up, total - broken - kept, broken)
+
+
 def _split(account: BrokerAccount, flow: CashFlow, ratio: Decimal) -> None:
-    """`ratio` new units for each old one, of sessions and of what is external. Where the venue paid cash for a part of
-    a unit, everybody gives up a part of it by what they hold."""
-    active = set(_active(account).values_list("pk", flat=True))
+    """Every session that holds the symbol follows, and every one that trades it since before: what it remembers of
+    prices is in old units."""
+    active = {session.pk: session for session in _active(account)}
     held = {session: units for session, units in _held(account, flow.symbol).items() if session in active}
-    external = _external(account, flow.symbol)
-    new = (sum(held.values(), _ZERO) + external) * ratio
-    broken = new - new.to_integral_value(ROUND_DOWN) if flow.amount > 0 else _ZERO
-    given_up = parts_of(broken, held, external)
-    for session_id in held:
+    trading = {pk for pk, row in active.items() if flow.symbol in row.symbols and row.created_at < flow.at}
+    by = mapping.ratio(ratio)
+    parted = shares_of_split(held, _external(account, flow.symbol), by, in_lieu=bool(flow.amount))
+    for session_id in sorted({*held, *trading}):
         _ask(flow, session_id, BookingRequest.Kind.SPLIT, ratio=ratio)
-        if given_up.get(session_id):
-            qty, px = given_up[session_id], mapping.price(flow.amount / abs(broken))
+        if parted.given_up.get(session_id):
+            qty, px = parted.given_up[session_id], mapping.price(abs(flow.amount / parted.broken))
             _ask(flow, session_id, BookingRequest.Kind.RELEASE, "-lieu", qty=qty, px=px)
-    rest = external * ratio - (broken - sum(given_up.values(), _ZERO))
-    account.holdings.filter(symbol=flow.symbol).update(external=mapping.quantity(rest))
+    account.holdings.filter(symbol=flow.symbol).update(external=mapping.quantity(parted.external))
     if held:
         notify(
-            account.owner, "split", level="info", title=f"{flow.symbol} was split {plain(ratio)} for 1",
+            account.owner, "split", level="info", title=f"{flow.symbol} was split {in_words(by)}",
             text="Positions, stops, targets and limits of your sessions follow before the next bar.",
             link=f"/brokers/{account.pk}/", dedup=f"split:{flow.pk}",
         )  # fmt: skip
+
+
+def in_words(by: Fraction) -> str:
+    """A split's ratio as people say it: 4 for 1, 1 for 10, 3 for 2."""
+    return f"{by.numerator} for {by.denominator}"
 
 
 def _ask(flow: CashFlow, session_id: int, kind: str, suffix: str = "", **columns: Decimal) -> None:
@@ -151,5 +182,5 @@ def _active(account: BrokerAccount) -> QuerySet[TradingSession]:
 
 def _words(activity: CashActivity) -> str:
     if activity.kind == SPLIT and activity.ratio:
-        return f"{activity.symbol} split {plain(activity.ratio)} for 1. {activity.text}".strip()
+        return f"{activity.symbol} split {in_words(mapping.ratio(activity.ratio))}. {activity.text}".strip()
     return activity.text

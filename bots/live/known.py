@@ -67,6 +67,9 @@ def _find(connection: Connection, row: Order) -> BrokerOrder | None:
     capabilities = connection.broker.capabilities
     while True:
         found: BrokerOrder | None = connection.broker.find(row.client_order_id, row.symbol)
+        if found is None and row.broker_order_id:
+            # A leg of a group has a name of the venue's own, and who it was sent with may be over.
+            found = connection.broker.order(row.broker_order_id, row.symbol)
         left_s = capabilities.proof_window_s - (timezone.now() - row.created_at).total_seconds()
         if found is not None or capabilities.ids_stay_used or left_s <= 0:
             return found

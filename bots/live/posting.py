@@ -6,8 +6,10 @@ the session's lease.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from django.utils import timezone
@@ -16,6 +18,7 @@ from bots import mapping
 from bots.book import Holding
 from bots.host.account import Absorbed, Account, view_of
 from bots.host.positions import change_of, take_over
+from bots.live.flows import in_words
 from bots.models import Adjustment, BookingRequest, DailyStats, Position, Side
 from engine.portfolio import Portfolio, StepLog
 
@@ -38,25 +41,30 @@ def post(account: Account, portfolio: Portfolio, request: BookingRequest, versio
 
     Raises InputError: the engine refuses it, and nothing was booked. CrossingFill: the two differ, it must halt.
     """
-    step, told = _tell_engine(portfolio, request)
+    step, told = _tell_engine(portfolio, request, account.book.holdings.get(request.symbol))
     posted = Posted(_adjustment(account, request), step, told)
     holding = account.book.adjust(change_of(posted.adjustment))
     if holding is not None:
         _place(account, holding, request, version, posted.absorbed)
     if request.kind == _Kind.SPLIT and request.ratio:
-        _rescale_orders(account, request.symbol, request.ratio, posted.absorbed)
+        sizes = {int(row["serial"]): mapping.quantity(float(row["qty"])) for row in step.changed}
+        _rescale_orders(account, request.symbol, mapping.ratio(request.ratio), sizes, posted.absorbed)
     return posted
 
 
-def _tell_engine(portfolio: Portfolio, request: BookingRequest) -> tuple[StepLog, dict[str, Any]]:
+def _tell_engine(
+    portfolio: Portfolio, request: BookingRequest, holding: Holding | None
+) -> tuple[StepLog, dict[str, Any]]:
     symbol, at = request.symbol, mapping.nanoseconds(timezone.now())
     if request.kind == _Kind.CASH:
         amount = float(request.amount)
         step = portfolio.move_cash(amount, is_flow=request.is_flow)
         return step, {"do": "move_cash", "amount": amount, "is_flow": request.is_flow}
     if request.kind == _Kind.SPLIT:
-        ratio = float(request.ratio or 1)
-        return portfolio.split(symbol, ratio), {"do": "split", "symbol": symbol, "ratio": ratio}
+        by = mapping.ratio(request.ratio or Decimal(1))
+        qty = 0.0 if holding is None else float(mapping.split_units(holding.qty, by) * holding.sign)
+        facts = {"symbol": symbol, "ratio": float(by), "qty": qty}
+        return portfolio.split(**facts), {"do": "split", **facts}
     signed_qty, px = float(request.qty or 0), float(request.px or 0)
     move = portfolio.adopt if request.kind == _Kind.ADOPT else portfolio.release
     step = move(symbol, signed_qty, px, at)
@@ -90,16 +98,21 @@ def _place(account: Account, holding: Holding, request: BookingRequest, version:
         del account.positions[symbol]
 
 
-def _rescale_orders(account: Account, symbol: str, ratio: Decimal, absorbed: Absorbed) -> None:
-    """The venue rescales what rests there; our rows follow."""
+def _rescale_orders(
+    account: Account, symbol: str, by: Fraction, sizes: Mapping[int, Decimal], absorbed: Absorbed
+) -> None:
+    """The venue rescales what rests there; our rows follow. sizes: by number, of orders that the engine cut to lots."""
     for tracked in account.orders.values():
         row = tracked.row
         if row.symbol != symbol:
             continue
-        row.qty, row.filled_qty = mapping.quantity(row.qty * ratio), mapping.quantity(row.filled_qty * ratio)
-        for name in ("limit_px", "stop_px", "avg_fill_px"):
+        row.filled_qty = mapping.split_units(row.filled_qty, by)
+        row.qty = mapping.split_units(row.qty, by)
+        if row.is_entry and sizes.get(row.seq):
+            row.qty = sizes[row.seq]
+        for name in ("limit_px", "stop_px", "avg_fill_px", "decision_px"):
             px = getattr(row, name)
-            setattr(row, name, None if px is None else mapping.price(px / ratio))
+            setattr(row, name, None if px is None else mapping.split_price(px, by))
         tracked.view = view_of(row, tracked.view.executions)
         absorbed.changed[row.seq] = row
 
@@ -119,7 +132,7 @@ def shift_day(day: DailyStats, request: BookingRequest, equity: Decimal) -> None
 def words(request: BookingRequest) -> str:
     """The request in plain words, for the session's log."""
     if request.kind == _Kind.SPLIT:
-        return f"{request.symbol} was split {(request.ratio or Decimal(1)).normalize():f} for 1"
+        return f"{request.symbol} was split {in_words(mapping.ratio(request.ratio or Decimal(1)))}"
     if request.kind == _Kind.CASH:
         what = request.text or "Booked"
         return f"{what}: {request.amount:+,.2f}{f' for {request.symbol}' if request.symbol else ''}"

@@ -19,9 +19,10 @@ from bots.live.account import LiveAccount
 from bots.live.connection import Connection
 from bots.live.protection import Levels, may_exit, with_exits
 from bots.live.protector import Protector
+from bots.live.splitting import Splits
 from bots.models import Order, OrderRole
 from bots.orders import OrderState
-from marketdata.feeds import spans
+from marketdata.feeds import Tick, spans
 
 _O = OrderState
 
@@ -32,6 +33,7 @@ class ProtectedRunner(Runner):
     account: LiveAccount
     connection: Connection
     protector: Protector
+    splits: Splits
     is_due: bool = False  # a level was reached since `protect` was asked last
     _waiting: set[int]  # exits that are written and not sent, because their shares are not free yet
 
@@ -54,6 +56,8 @@ class ProtectedRunner(Runner):
         guarded = {t.row.symbol for t in self.account.orders.values() if t.row.role != OrderRole.PLAIN}
         is_watched = self.feed is not None and self.feed.status == "live"
         for symbol in sorted(guarded | set(held)):
+            if symbol in self.splits:
+                continue  # its levels and what rests are in different units
             errand = self.protector.plan(
                 symbol, held.get(symbol), absorbed,
                 is_open=self._is_open(symbol), is_watched=is_watched, is_halted=symbol in self.halts,
@@ -90,8 +94,8 @@ class ProtectedRunner(Runner):
 
     def must_wait(self, order: Order) -> bool:
         """Whether an exit would be refused now, or meet any price: others hold its shares, it could meet an entry of
-        ours, or nothing trades."""
-        if order.symbol in self.halts:
+        ours, nothing trades, or its units are in doubt."""
+        if order.symbol in self.halts or order.symbol in self.splits:
             return True
         position = next((p for p in self.desk.portfolio.positions() if p.symbol == order.symbol), None)
         now = self.protector.situation(order.symbol, position, is_open=True)
@@ -107,8 +111,20 @@ class ProtectedRunner(Runner):
 
     def price(self, symbol: str, px: float) -> bool:
         """A trade, in any thread; True: a level that nobody at the venue watches is reached, `protect` is due."""
+        if symbol in self.splits:
+            return self.is_due  # it may be in other units than our levels
         self.is_due = self.protector.price(symbol, px) or self.is_due
         return self.is_due
+
+    def decide(self, instant: Instant) -> Decided | None:
+        return super().decide(self.splits.prices.instant(instant))
+
+    def in_units_of_today(self, tick: Tick) -> Tick:
+        return self.splits.prices.tick(tick)
+
+    @property
+    def takes_bars(self) -> bool:
+        return not self.splits.held()
 
     def put_down(self, decided: Decided) -> Done:
         if not decided.instant.backfilled:
@@ -153,6 +169,8 @@ class ProtectedRunner(Runner):
         fill at the venue."""
         if order.symbol in self.halts:
             return f"{order.symbol} is halted: {self.halts[order.symbol]}"
+        if order.symbol in self.splits:
+            return f"The venue has changed its orders of {order.symbol} by itself, and is asked why."
         for tracked in self.account.orders.values():
             row = tracked.row
             if row is not order and row.is_entry and row.symbol == order.symbol and row.state != _O.INTENT:

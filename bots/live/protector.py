@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 
 from bots import ids, mapping
 from bots.brokers.base import Capabilities, InstrumentRules, OrderRequest, Side
@@ -323,6 +324,12 @@ class Protector:
             watch.refusals += 1
             if watch.refusals > REFUSALS_BEFORE_FLATTEN:  # in a halt it cannot be closed, and is tried less and less
                 watch.not_before = self._clock() + AGAIN_S[min(watch.refusals, len(AGAIN_S)) - 1]
+
+    def split(self, symbol: str, by: Fraction) -> None:
+        """`by` new units for each old one: what is remembered of prices follows, and levels are planned anew."""
+        watch = self.watch(symbol)
+        watch.last_px = None if watch.last_px is None else mapping.split_price(watch.last_px, by)
+        watch.guard, watch.beyond, watch.refusals, watch.not_before = None, 0, 0, 0.0
 
     def price(self, symbol: str, px: float, *, is_bar: bool = False) -> bool:
         """A price that was traded; True: a level that we guard is reached, and the next plan leaves.

@@ -18,7 +18,7 @@ from bots.host.account import Absorbed, Tracked
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease
 from bots.host.positions import LedgerMismatch
-from bots.live import bookings, dust, grouping, posting
+from bots.live import bookings, dust, grouping
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
@@ -26,11 +26,11 @@ from bots.live.halts import Halts
 from bots.live.hurry import refuse_hurry
 from bots.live.known import Known
 from bots.live.protector import Protector
+from bots.live.splitting import Splits
 from bots.live.telling import TellingRunner
-from bots.models import BookingRequest, Order, OrderRole, TradingSession
+from bots.models import Order, OrderRole, TradingSession
 from bots.orders import OrderState
 from bots.states import SessionState
-from engine import InputError
 from marketdata.columns import TIMEFRAME_NS
 
 _O = OrderState
@@ -64,6 +64,7 @@ class LiveRunner(TellingRunner):
         self.account = LiveAccount.load(self.session)
         self.connection.neighbours.join(self.account)
         self.protector = Protector(self.account, self.connection.rules, self.connection.broker.capabilities)
+        self.splits = Splits(self)
 
     def compare_orders(self, working: set[int]) -> None:
         unknown = working - set(self.account.orders)
@@ -75,20 +76,24 @@ class LiveRunner(TellingRunner):
 
         Raises LedgerMismatch where the venue does not know what it had accepted, or has less than the session holds.
         """
+        booked = bookings.waiting([self.session.pk]).get(self.session.pk, [])
         for execution in self.known.executions:
+            while booked and booked[0].at <= execution.at:  # what a split came before is in its units
+                yield self.post(booked.pop(0))
             done = self.heard(BrokerEvent("fill", execution.at, execution=execution))
             if done is not None:
                 yield done
+        for request in booked:
+            yield self.post(request)
         for tracked in list(self.account.orders.values()):
-            if tracked.row.client_order_id not in self.known.orders:
-                continue  # it was decided since
+            if tracked.row.client_order_id not in self.known.orders or tracked.view.state.is_over:
+                continue  # it was decided since, or has ended with the one that it goes with
             theirs = self.known.orders[tracked.row.client_order_id] or self._as_leg(tracked.row)
             if theirs is not None:
-                yield self._told(tracked, theirs)
+                if (done := self._told(tracked, theirs)) is not None:
+                    yield done
             elif not self._goes_with_another(tracked.row):
                 yield self._absent(tracked)
-        for request in bookings.waiting([self.session.pk]).get(self.session.pk, []):
-            yield self.post(request)
         self._compare_positions()
         done = self._let_go_of_unwanted()
         if done is not None:
@@ -118,6 +123,7 @@ class LiveRunner(TellingRunner):
         if order.role != OrderRole.PLAIN or is_late or not is_once:
             order.state_reason = "It never left, and its bar is long past" if is_late else "It never left"
             self.account.on_its_way(tracked, _O.CANCELED, feeds.wall_time(), absorbed)
+            self._with_its_group(tracked, absorbed)
             return self._written(absorbed, [self._end_in_engine(order, "cancelled", absorbed)])
         return self._written(absorbed, [], again=[order])
 
@@ -125,6 +131,8 @@ class LiveRunner(TellingRunner):
         """The account must hold at least what the session does (invariant I2); more is another's."""
         for symbol, holding in self.account.book.holdings.items():
             theirs = self.known.positions.get(symbol)
+            if symbol in self.splits:
+                continue  # nothing can be said of its units
             if theirs is None or theirs * holding.sign < holding.qty * LEAST:
                 raise LedgerMismatch(
                     f"{symbol}: the session holds {holding.qty * holding.sign:f}, the account {theirs or 0:f}"
@@ -149,7 +157,7 @@ class LiveRunner(TellingRunner):
     def trouble(self) -> str | None:
         trouble = self.connection.trouble
         self.troubled = trouble is not None
-        return super().trouble() or trouble
+        return super().trouble() or trouble or self.splits.trouble()
 
     def heed(self) -> None:
         """As `Runner.heed`; why a session waits stands in its row, also where the reason changes while it does."""
@@ -221,6 +229,8 @@ class LiveRunner(TellingRunner):
         """Book what the venue says; None: it was known. Raises IllegalMove, CrossingFill, LedgerMismatch (halt)."""
         if isinstance(news, Answer):
             return self._answered(news)
+        if self.splits.sets_aside(news):
+            return None
         if news.execution is not None:
             done = self._executed(news.execution)
             if done is not None or news.order is None:
@@ -271,10 +281,13 @@ class LiveRunner(TellingRunner):
         self.event("order", f"The venue refused to {answer.ask.do} {tracked.row}: {answer.refusal}", level="warning")
         return self._written(absorbed, [])
 
-    def _told(self, tracked: Tracked, order: BrokerOrder) -> Done:
-        """The venue's word of one of ours."""
+    def _told(self, tracked: Tracked, order: BrokerOrder) -> Done | None:
+        """The venue's word of one of ours; None: it is in units that nothing explains yet."""
+        if self.splits.is_strange(tracked, order):
+            self.splits.set_aside(tracked.row.symbol)
+            return None
         absorbed, row, at = Absorbed(), tracked.row, order.updated_at or feeds.wall_time()
-        was_over = tracked.view.state.is_over
+        was_over, lags = tracked.view.state.is_over, self.splits.lags(tracked, order)
         self.account.told(tracked, order, at, absorbed)
         for leg, told in grouping.pairs(row, order, [each.row for each in self.account.orders.values()]):
             self.account.told(self.account.orders[leg.seq], told, at, absorbed)
@@ -282,6 +295,8 @@ class LiveRunner(TellingRunner):
             # Ended in our books before it was known to have arrived: it must not live on there.
             absorbed.unwanted.append(row)
             self.event("order", f"{row} had ended here and works at the venue: it is being canceled.", level="warning")
+        elif row.is_entry and row.seq in self.account.orders and lags:
+            self.account.unwant(row.seq, absorbed)  # the venue has left it as it was at a split
         return self._written(absorbed, [self._after(tracked, absorbed, was_over)])
 
     def _executed(self, execution: Execution) -> Done | None:
@@ -302,27 +317,6 @@ class LiveRunner(TellingRunner):
             done.alarms.append(("late_fill", text))
         return done
 
-    def post(self, request: BookingRequest) -> Done:
-        """Book what is no trade of its own; what the engine refuses is not booked, and the request says why."""
-        try:
-            posted = posting.post(self.account, self.desk.portfolio, request, self.version)
-        except InputError as error:
-            self.event("booking", f"{posting.words(request)}: it could not be booked: {error}", level="error")
-            done = self.between(None, [])
-            done.write.done_bookings = {request.pk: str(error)}
-            return done
-        self._follow(posted.step, posted.absorbed)
-        done = self._written(posted.absorbed, [posted.told])
-        done.write.adjustments, done.write.done_bookings = [posted.adjustment], {request.pk: ""}
-        self.equity = done.write.values["equity"]
-        daily = self.account.daily
-        if daily is not None and request.amount:
-            posting.shift_day(daily, request, self.equity)
-            done.write.daily, done.write.values["day_start_equity"] = daily, daily.start_equity
-        self.event("booking", f"{posting.words(request)}.", ref=request.ref)
-        self.connection.look()  # what waited for it in the inbox is done then
-        return done
-
     # --- beside the bars --------------------------------------------------------------------------------------------
 
     def tend(self) -> Done | None:
@@ -334,6 +328,8 @@ class LiveRunner(TellingRunner):
                 self._asked[seq] = time.monotonic()
                 self._ask_again(tracked)
         dust.release(self)
+        if (given_up := self.splits.give_up()) is not None:
+            return given_up
         if (halted := self._halts.follow(self)) is not None:
             return halted
         for symbol, (reason, tries, due) in list(self._again.items()):

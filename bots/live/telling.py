@@ -18,9 +18,9 @@ from bots.host.account import Absorbed, Tracked
 from bots.host.instants import Done
 from bots.host.ledger import SessionWrite
 from bots.host.positions import LedgerMismatch
-from bots.live import asks, grouping
+from bots.live import asks, grouping, posting
 from bots.live.protecting import ProtectedRunner
-from bots.models import Order, OrderRole, Trade
+from bots.models import BookingRequest, Order, OrderRole, Trade
 from bots.orders import OrderState
 from engine import InputError
 from engine.portfolio import StepLog
@@ -124,6 +124,29 @@ class TellingRunner(ProtectedRunner):
             first.replaces = None
             self.account.goes_on(old, at, absorbed)
             self.connection.ask_about(old.row)
+
+    def post(self, request: BookingRequest) -> Done:
+        """Book what is no trade of its own; what the engine refuses is not booked, and the request says why."""
+        try:
+            posted = posting.post(self.account, self.desk.portfolio, request, self.version)
+        except InputError as error:
+            self.event("booking", f"{posting.words(request)}: it could not be booked: {error}", level="error")
+            self.splits.refused(request)
+            done = self.between(None, [])
+            done.write.done_bookings = {request.pk: str(error)}
+            return done
+        self._follow(posted.step, posted.absorbed)
+        done = self._written(posted.absorbed, [posted.told])
+        done.write.adjustments, done.write.done_bookings = [posted.adjustment], {request.pk: ""}
+        self.equity = done.write.values["equity"]
+        daily = self.account.daily
+        if daily is not None and request.amount:
+            posting.shift_day(daily, request, self.equity)
+            done.write.daily, done.write.values["day_start_equity"] = daily, daily.start_equity
+        self.event("booking", f"{posting.words(request)}.", ref=request.ref)
+        self.splits.booked(request)
+        self.connection.look()  # what waited for it in the inbox is done then
+        return done
 
     # --- rows -------------------------------------------------------------------------------------------------------
 

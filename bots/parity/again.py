@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import NDArray
+
 from bots.host.desk import Desk, Plan
+from bots.host.splits import rescaled
 from bots.host.tape import Tape, by_close, lead
 from engine import Bars, Portfolio, Result, simulate
+from engine.exchange import timeframe_ns
 from marketdata.columns import BarColumns
 from strategies import reading
 
@@ -23,16 +27,8 @@ class Again:
 
 def run_again(tape: Tape) -> Again:
     """The backtester's way: signals of the whole series at once, then the simulation over the traded part."""
-    plan = tape.plan
-    desk = Desk(plan, external_fills=tape.external_fills)
-    before = {symbol: tape.warmup.get(symbol, BarColumns.empty()) for symbol in plan.symbols}
-    whole: Mapping[str, Bars] = {
-        symbol: _bars(plan, symbol, plan.timeframe, BarColumns.concat([before[symbol], tape.deciding[symbol]]))
-        for symbol in plan.symbols
-    }
-    if tape.furnish is not None:
-        whole = tape.furnish(whole)
-    scored = {s: answer[len(before[s]) :] for s, answer in reading.read(desk.strategy, whole).items()}
+    desk = Desk(tape.plan, external_fills=tape.external_fills)
+    scored = _scored(tape, desk)
     signals = {
         (symbol, ts): action
         for symbol, answer in scored.items()
@@ -40,6 +36,32 @@ def run_again(tape: Tape) -> Again:
     }
     run = _simulated if tape.is_undisturbed else _stepped
     return Again(signals, run(tape, desk, scored))
+
+
+def _scored(tape: Tape, desk: Desk) -> dict[str, NDArray[Any]]:
+    """Signals of the traded part. Where splits were booked, what follows one is read with all bars from before it in
+    new units, as the session read it."""
+    plan = tape.plan
+    shift = timeframe_ns(plan.timeframe) - timeframe_ns(plan.match_timeframe)
+    before = {symbol: tape.warmup.get(symbol, BarColumns.empty()) for symbol in plan.symbols}
+    whole = {symbol: BarColumns.concat([before[symbol], tape.deciding[symbol]]) for symbol in plan.symbols}
+    answers = {symbol: answer.copy() for symbol, answer in _read(tape, desk, whole).items()}
+    for split in tape.splits:
+        later = {symbol: columns.ts + shift > split.after_ns for symbol, columns in whole.items()}
+        for symbol, columns in before.items():
+            later[symbol][: len(columns)] = False
+        whole[split.symbol] = rescaled(whole[split.symbol], ~later[split.symbol], split.ratio)
+        for symbol, answer in _read(tape, desk, whole).items():
+            answers[symbol][later[symbol]] = answer[later[symbol]]
+    return {symbol: answer[len(before[symbol]) :] for symbol, answer in answers.items()}
+
+
+def _read(tape: Tape, desk: Desk, whole: Mapping[str, BarColumns]) -> dict[str, NDArray[Any]]:
+    plan = tape.plan
+    series: Mapping[str, Bars] = {s: _bars(plan, s, plan.timeframe, columns) for s, columns in whole.items()}
+    if tape.furnish is not None:
+        series = tape.furnish(series)
+    return reading.read(desk.strategy, series)
 
 
 def _simulated(tape: Tape, desk: Desk, scored: Mapping[str, Any]) -> Result:

@@ -97,7 +97,7 @@ def _data(session: TradingSession, tape: Tape) -> Iterable[dict[str, Any]]:
         if not len(seen):
             continue
         end = mapping.nanoseconds(tape.cycles[-1].closed_at)
-        now = market_feeds.warmup(key, symbol, plan.match_timeframe, len(seen), end)
+        now = tape.as_seen(symbol, market_feeds.warmup(key, symbol, plan.match_timeframe, len(seen), end))
         _, ours, theirs = np.intersect1d(seen.ts, now.ts, assume_unique=True, return_indices=True)
         for name, before, after in zip(
             ("open", "high", "low", "close", "volume"), seen.arrays(), now.arrays(), strict=True

@@ -5,7 +5,7 @@ POST /practice/accounts         {"key", "secret", "cash", "may_withdraw"?}
 POST /practice/faults           one fault of `bots.practice.faults`; DELETE clears the script
 POST /practice/clock            {"go_to": ISO time} | {"speed": number}
 POST /practice/prices           {"symbol", "bid", "ask", "last", "bid_size"?, "ask_size"?}
-POST /practice/splits           {"symbol", "new", "old"}
+POST /practice/splits           {"symbol", "new", "old", "in_lieu"?}: true pays a part of a unit in money
 POST /practice/dividends        {"symbol", "amount"}: money for each unit held
 POST /practice/orders           {"key", …}: an order by hand on that account, in Alpaca's words
 POST /practice/transfers        {"key", "amount", "kind"?, "symbol"?}: kind is Alpaca's word (DIV, FEE, INT, …)
@@ -81,7 +81,7 @@ class Control:
         if not (new > 0 and old > 0):
             raise ValueError("new and old are above 0")
         self.venue.exchange.instrument(body["symbol"])
-        self.venue.exchange.split(body["symbol"], new, old)
+        self.venue.exchange.split(body["symbol"], new, old, in_lieu=bool(body.get("in_lieu")))
         return {"symbol": body["symbol"]}
 
     def dividends(self, body: dict[str, Any]) -> Any:

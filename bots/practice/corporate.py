@@ -1,6 +1,7 @@
 """Splits and dividends that have happened here, as Alpaca and Polygon tell them. An account's key reads.
 
-They are those that somebody made happen (`/practice/splits`, `/practice/dividends`); made-up prices do not follow them.
+They are those that somebody made happen (`/practice/splits`, `/practice/dividends`). Made-up prices follow splits; bars
+are as traded.
 """
 
 from __future__ import annotations

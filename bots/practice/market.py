@@ -1,7 +1,8 @@
 """Prices of the practice venue: made-up ones that anybody can work out again, or what a script says.
 
 Made-up prices are those of the synthetic feed (`marketdata.feeds.noise`): the same seed and symbol give the same trades
-here and there, so that a rehearsal sees the same market twice.
+here and there, so that a rehearsal sees the same market twice. They follow splits: what is traded after one is at new
+prices, and in new units.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bots.mapping import nanoseconds
 from bots.practice.exchange import Exchange
 from bots.practice.orders import Quote
 from engine.types import TIMEFRAMES
@@ -90,7 +92,8 @@ class Market:
         self._happen(trade, quote)
 
     def bars(self, symbol: str, timeframe: str, start_ns: int, end_ns: int) -> BarColumns:
-        """Bars that open at or after `start_ns` and have ended by `end_ns`: of the made-up market, or of a script.
+        """Bars that open at or after `start_ns` and have ended by `end_ns`: of the made-up market, or of a script; as
+        they were traded, a made-up one that a split falls into at new prices.
 
         What was corrected is so in minutes only.
         """
@@ -98,6 +101,11 @@ class Market:
             bars = _bars_of(self._said[symbol], TIMEFRAMES[timeframe], start_ns, end_ns)
         else:
             bars = synthetic.history(symbol, timeframe, start_ns, end_ns, seed=self.seed, ticks_per_s=self.per_s)
+            for split_ns, ratio in self._splits(symbol):
+                after = slice(int(np.searchsorted(bars.ts, split_ns - TIMEFRAMES[timeframe], side="right")), None)
+                for column in bars.arrays()[:4]:
+                    column[after] = np.maximum(np.round(column[after] / ratio, 2), float(CENT))
+                bars.volume[after] = np.maximum(np.round(bars.volume[after] * ratio), 1.0)
         if timeframe == "1m":
             for (name, ts), values in self._corrected.items():
                 at = int(np.searchsorted(bars.ts, ts))
@@ -113,9 +121,19 @@ class Market:
         self._corrected.setdefault((symbol, start_ns), {}).update(values)
 
     def _made(self, symbol: str, first_s: int, last_s: int) -> Iterable[Trade]:
+        splits = self._splits(symbol)
         for row in noise.ticks(self.seed, symbol, first_s, last_s, self.per_s).tolist():
             ts, px, size, bid, ask = row
+            for split_ns, ratio in splits:
+                if ts >= split_ns:
+                    px, bid, ask = (max(round(each / ratio, 2), 0.01) for each in (px, bid, ask))
+                    size = max(round(size * ratio), 1)
             yield Trade(symbol, 0, ts, _cents(px), int(size), _cents(bid), _cents(ask))
+
+    def _splits(self, symbol: str) -> list[tuple[int, float]]:
+        """When the symbol was split (ns UTC), and new units for each old one."""
+        rows = (row for row in self.exchange.splits if row.symbol == symbol)
+        return [(nanoseconds(row.at), row.new / row.old) for row in rows]
 
     def _happen(self, trade: Trade, quote: Quote | None = None) -> None:
         number = self._numbers[trade.symbol] = self._numbers.get(trade.symbol, 0) + 1

@@ -173,15 +173,21 @@ class FilledByBroker(Readings):
         self._check_kept(kept, qty, opens=side == BUY and held >= 0.0)
         return self._execute(when, s, OF_NONE, side, qty, px, commission, kept, REASON_NAMES.index(reason))
 
-    def split(self, symbol: str, ratio: float) -> StepLog:
+    def split(self, symbol: str, ratio: float, qty: float | None = None) -> StepLog:
         """`ratio` new units for each old one, as 4.0 or 0.1: quantities times it, prices through it, of the position,
         its levels, the working orders and what is remembered of the past; cash stays. A working entry is cut to whole
-        lots, and cancelled if none is left. Cash in lieu of a part of a unit: `release` it at its price."""
+        lots, and cancelled if none is left. Cash in lieu of a part of a unit: `release` it at its price.
+
+        qty: signed units held after it, as the broker counts them; None: not rounded. Fault: `out_of_range` for more
+        than a rounded unit's last place beside it.
+        """
+        s, held = self._number(symbol), self._held(symbol)
         self._needs_broker()
-        s = self._number(symbol)
         _positive("ratio", ratio)
+        if qty is not None and not abs(qty - held * ratio) <= 2 * HALF_UNIT + abs(held * ratio) * LAST_DIGITS:
+            self._refuse("qty", "out_of_range", f"{held:g} units by {ratio:g} are not {qty!r}", "leave it out")
         before = self._begin()
-        ends_entry = split_symbol(self._world, self._columns[s], s, float(ratio))
+        ends_entry = split_symbol(self._world, self._columns[s], s, float(ratio), qty)
         if ends_entry:
             end_working(self._world.handle, self.last_ts or 0, s, OF_ENTRY, CANCELLED)
         return self._reports.log(before)

@@ -21,8 +21,10 @@ _PRICES: Final = (
 _BAR_PRICES: Final = ("open", "high", "low", "close", "limit_px", "stop_px", "bid_px", "ask_px")
 
 
-def split_symbol(world: World, columns: Columns, s: int, ratio: float) -> bool:
+def split_symbol(world: World, columns: Columns, s: int, ratio: float, qty: float | None = None) -> bool:
     """`ratio` new units for each old one of symbol number s. True if nothing is left of its working entry: it must end.
+
+    qty: signed units that are held after it, as the broker rounds them; None: exactly so many.
 
     Prices are divided, never multiplied by the inverse: 100 through 3 is the nearest double to a third.
     """
@@ -32,6 +34,10 @@ def split_symbol(world: World, columns: Columns, s: int, ratio: float) -> bool:
         holding[name] *= ratio
     for name in _PRICES:
         holding[name] /= ratio
+    if qty is not None:
+        if holding["exit_left"] == abs(holding["qty"]):
+            holding["exit_left"] = abs(qty)
+        holding["qty"] = qty
     lot = float(world.feeds["lot"][s])
     if holding["entry_order"] >= 0 and lot > 0.0:
         holding["entry_left"] = math.floor(holding["entry_left"] / lot) * lot

@@ -111,6 +111,29 @@ def test_a_split_reaches_every_session_that_holds_and_what_is_external(account: 
 
 
 @pytest.mark.row("W17")
+def test_a_split_reaches_who_trades_the_symbol_and_holds_none_of_it(account: BrokerAccount, alice: User) -> None:
+    """Its orders that rest and what it remembers of prices are in old units; who began later has new ones."""
+    holder = hold(live_session(alice, account, symbols=["MSFT"]), "AAPL", "10")
+    trader, later = (live_session(alice, account, symbols=["AAPL", "MSFT"]) for _ in range(2))
+    live_session(alice, account, symbols=["MSFT"])
+    live_session(alice, account, symbols=["AAPL"], state=SessionState.STOPPED)
+    at = timezone.now()
+    TradingSession.objects.filter(pk=later.pk).update(created_at=at + datetime.timedelta(seconds=1))
+    flows.keep(account, activity("split", "0", "AAPL", ratio=D(1) / 3, at=at))
+    rows = BookingRequest.objects.order_by("pk")
+    assert [(row.session, row.kind) for row in rows] == [(holder, "split"), (trader, "split")]
+    assert Notification.objects.get(event="split").title == "AAPL was split 1 for 3"
+
+
+@pytest.mark.row("W17")
+def test_a_short_pays_for_its_part_of_a_unit(account: BrokerAccount, alice: User) -> None:
+    hold(live_session(alice, account), "AAPL", "-15")
+    flows.keep(account, activity("split", "-50", "AAPL", ratio=D("0.1")))
+    (row,) = BookingRequest.objects.filter(kind="release")
+    assert (row.qty, row.px, row.ref[-5:]) == (D("-0.5"), 100, "-lieu")
+
+
+@pytest.mark.row("W17")
 def test_cash_in_lieu_of_the_part_of_a_unit(account: BrokerAccount, alice: User) -> None:
     """1 for 10: 15 + 5 + 5 units make 2.5; the venue pays for the half."""
     for qty in ("15", "5"):

@@ -7,14 +7,17 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from accounts.models import Notification, User
 from bots.models import OrderRole, TradingSession
 from bots.orders import WORKING
 from bots.services import sessions
+from marketdata.columns import BarColumns
 from marketdata.feeds import FeedState
 from tests.accounts.factories import BrokerAccountFactory
+from tests.bots.host import market
 from tests.bots.host.hosting import host
 from tests.bots.live.audit import check
 from tests.bots.live.rig import KEY, SECRET, Rig, until
@@ -251,3 +254,28 @@ def test_an_exit_that_waits_is_not_sent_where_the_stop_was_quicker(alice: User, 
     assert not rig.ledger()["positions"], "nothing was sold twice"
     out = session.orders.get(role=OrderRole.PLAIN, is_entry=False)
     assert (out.state, out.attempts) == ("CANCELED", 0)
+
+
+@pytest.mark.row("I3", "W6")
+@pytest.mark.fault(25, 40)
+def test_exits_that_were_never_moved_are_found_by_the_next_host(alice: User, rig: Rig) -> None:
+    """They are legs of a bracket whose entry is over, under names of the venue's own. The market stands still, so that
+    its levels stay where they were sent."""
+    ts = market.BEGIN + np.arange(market.WARMUP + 4_000, dtype=np.int64) * market.MINUTE
+    flat = np.full(len(ts), 100.0)
+    market.put("SIM-ALPHA", BarColumns(ts, flat, flat, flat, flat, np.full(len(ts), 1_000.0)), calendar="24/7")
+    rig.price("100.00")
+    session = market.session(
+        alice, mode="LIVE", broker_account=rig.account, symbols=["SIM-ALPHA"], settings=PROTECTED, **HOLD,
+        feed_options=market.replay(market.FIRST, market.FIRST + 4_000 * market.MINUTE, speed=600),
+    )  # fmt: skip
+    with host():
+        until(session, lambda: held(rig) > 0 and any(row.broker_order_id for row in resting(session, OrderRole.STOP)))
+    assert not session.orders.filter(replaces__isnull=False).exists()
+    with host():
+        until(session, session.events.filter(kind="recovery").exists)
+        until(session, lambda: state_of(session) == "RUNNING")
+        assert Decimal(working(rig, "stop")[0]["qty"]) == held(rig)
+        sessions.stop(alice, session.pk, "flatten")
+        until(session, lambda: state_of(session) == "STOPPED")
+    check(rig, session)

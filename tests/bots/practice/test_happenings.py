@@ -93,6 +93,75 @@ def test_dividends_pay_who_is_long_and_charge_who_is_short(rig: Rig) -> None:
     assert (got["net_amount"], got["symbol"], got["activity_type"]) == ("2.4", "AAPL", "DIV")
 
 
+@pytest.mark.row("W17")
+@pytest.mark.fault(33)
+def test_a_split_moves_prices_and_orders_at_one_instant(rig: Rig) -> None:
+    """Nothing that rests meets a price of the other units: neither a stop at a reverse split, nor a target at a forward
+    one, nor a trailing stop's peak."""
+    client = rig.client()
+    client.submit_order(market(30))
+    resting = [
+        ask(rig, "POST", "/v2/orders", json=ORDER | {"side": "sell", "time_in_force": "gtc", "qty": "10"} | more).json()
+        for more in (
+            {"type": "stop", "stop_price": "95"},
+            {"type": "limit", "limit_price": "108"},
+            {"type": "trailing_stop", "trail_price": "4"},
+        )
+    ]
+    rig.price("101.99", "102.01", "102")  # the peak
+    for new, old, units, halted in ((1, 5, 6, True), (10, 1, 60, False), (1, 3, 20, False)):
+        rig.control("halts", symbol="AAPL", halted=halted)
+        rig.control("splits", symbol="AAPL", new=new, old=old)
+        rig.control("halts", symbol="AAPL", halted=False)  # what rests meets the quote
+        quote = rig.venue.exchange.quotes["AAPL"]
+        rig.price(str(quote.bid), str(quote.ask), str(quote.last))
+        assert rig.ledger()["positions"] == {"AAPL": str(units)}
+    assert quote.last == 153
+    stop, target, trailing = (rig.account.orders[order["id"]] for order in resting)
+    assert [stop.stop_px, target.limit_px, trailing.peak] == [Decimal("142.5"), Decimal(162), Decimal(153)]
+    rig.price("146.98", "147.02", "147")  # 6 below the peak
+    assert (trailing.status, stop.status, target.status) == ("filled", "new", "new")
+
+
+@pytest.mark.row("W17")
+def test_a_part_of_a_unit_is_paid_in_money_where_that_is_asked_for(rig: Rig) -> None:
+    client = rig.client()
+    client.submit_order(market(17))
+    whole = client.submit_order(limit(14, 120, side="sell"))
+    part = client.submit_order(limit(3, 121, side="sell"))
+    cash = Decimal(rig.ledger()["cash"])
+    rig.control("splits", symbol="AAPL", new=1, old=10, in_lieu=True)
+    ledger = rig.ledger()
+    assert ledger["positions"] == {"AAPL": "1"}
+    assert Decimal(ledger["cash"]) == cash + Decimal("0.7") * 1000
+    shown = {order["id"]: (order["status"], order["qty"], order["limit_price"]) for order in ledger["orders"]}
+    assert shown[str(whole.id)] == ("new", "1", "1200")
+    assert shown[str(part.id)][0] == "canceled"
+    (activity,) = ask(rig, "GET", "/v2/account/activities", params={"activity_types": "SPLIT"}).json()
+    assert (activity["net_amount"], activity["qty"]) == ("700", "-16")
+
+
+@pytest.mark.row("W17")
+def test_made_up_prices_follow_a_split_and_bars_stay_as_they_were_traded() -> None:
+    venue, like = (Venue([Instrument("SIM-A")], always_open=True) for _ in range(2))
+    like.clock = venue.clock
+    venue.exchange.split("SIM-A", 4, 1)
+    ((at, ratio),) = venue.market._splits("SIM-A")
+    minute = 60 * 10**9
+    after = venue.now_ns() + 5 * minute
+    for each in (venue, like):
+        each.market.go_on(after)
+    quotes = venue.exchange.quotes["SIM-A"], like.exchange.quotes["SIM-A"]
+    assert abs(quotes[0].last * 4 - quotes[1].last) <= Decimal("0.02")
+    bars = [each.market.bars("SIM-A", "1m", at - 5 * minute, after) for each in (venue, like)]
+    old = bars[0].ts + minute <= at
+    assert old.any()
+    assert not old.all()
+    assert (bars[0].close[old] == bars[1].close[old]).all()
+    assert abs(bars[0].close[~old] * ratio - bars[1].close[~old]).max() <= 0.021
+    assert (bars[0].volume[~old] == bars[1].volume[~old] * 4).all()
+
+
 def test_somebody_orders_by_hand_on_the_same_account(rig: Rig) -> None:
     order = rig.control("orders", key=KEY, **ORDER | {"qty": "7"})
     assert (order["status"], order["filled_qty"]) == ("filled", "7")
