@@ -1,4 +1,4 @@
-"""The heartbeat of a job in a worker: a backtest, a chunk of a sweep, a passport."""
+"""The heartbeat of a job in a worker: a backtest, a chunk of a sweep, a passport, a portfolio study."""
 
 from __future__ import annotations
 

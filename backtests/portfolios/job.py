@@ -4,82 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
-import time
 import uuid
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from accounts import quotas
 from backtests import inputs
 from backtests.models import AllocationStudy
 from backtests.portfolios import claims, selectors
+from backtests.pulse import Lost, Pulse, Reached
 from engine.errors import InputError
 from strategies import catalogue
 from tradingsite.lib import realtime
 from tradingsite.lib.errors import QuotaExceeded
 
 log = logging.getLogger(__name__)
-
-_TICK_S = 0.25  # at most four progress events a second
-_BEAT_S = 1.0
-
-
-class _Stopped(Exception):
-    """The claim is lost or the user canceled: nothing of this work may be written any more."""
-
-
-class _Pulse:
-    """Says, from a thread of its own, that the worker lives and how far it is, and hears whether to stop."""
-
-    def __init__(self, study: AllocationStudy) -> None:
-        self._study = study
-        self._state = ("loading", 0, 0)
-        self._over, self.lost = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"portfolio-{study.pk}", daemon=True)
-
-    def __enter__(self) -> _Pulse:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def step(self, phase: str, done: int, total: int) -> None:
-        """The study's `on_step`. Raises _Stopped when there is no reason to go on."""
-        self._state = (phase, done, total)
-        if self.lost.is_set():
-            raise _Stopped
-
-    def _run(self) -> None:
-        try:
-            self._watch()
-        finally:
-            connection.close()
-
-    def _watch(self) -> None:
-        told, beaten = None, 0.0
-        while not self._over.wait(_TICK_S):
-            phase, done, total = self._state
-            now = time.monotonic()
-            if now - beaten >= _BEAT_S:
-                try:
-                    if not claims.beat(self._study, phase, done, total):
-                        self.lost.set()
-                        return
-                except DatabaseError:
-                    # One missed beat is harmless; a database that stays away makes the claim go stale, as it should.
-                    log.warning("portfolio %s: heartbeat not written", self._study.pk, exc_info=True)
-                    connection.close()
-                beaten = now
-            if told != self._state:
-                told = self._state
-                payload = selectors.progress(self._study) | {"phase": phase, "done": done, "total": total}
-                realtime.publish(self._study.topic, "portfolio_progress", payload)
 
 
 def run(study_id: uuid.UUID) -> None:
@@ -90,11 +32,11 @@ def run(study_id: uuid.UUID) -> None:
         return
     claims.announce(study)
     try:
-        with _Pulse(study) as pulse:
+        with _pulse(study) as pulse:
             values = _examined(study, pulse)
         if not claims.finish(study, values):
-            raise _Stopped
-    except _Stopped:
+            raise Lost
+    except Lost:
         if not claims.cancel_held(study):
             log.info("portfolio %s: given up, another worker has it or it was deleted", study_id)
     except InputError as error:
@@ -122,15 +64,33 @@ def run(study_id: uuid.UUID) -> None:
         claims.fail(study, "internal_error", text)
 
 
-def _examined(study: AllocationStudy, pulse: _Pulse) -> dict[str, Any]:
+def _pulse(study: AllocationStudy) -> Pulse:
+    def tell(reached: Reached) -> None:
+        payload = selectors.progress(study) | reached._asdict()
+        realtime.publish(study.topic, "portfolio_progress", payload)
+
+    return Pulse(f"portfolio {study.pk}", lambda reached: claims.beat(study, *reached), tell=tell)
+
+
+def _examined(study: AllocationStudy, pulse: Pulse) -> dict[str, Any]:
     """The columns of a finished study."""
     from backtests.portfolios.study import examine
     from backtests.runner import execute
 
+    entered = ""
+
+    def on_step(phase: str, done: int, total: int) -> None:
+        nonlocal entered
+        if phase != entered:
+            pulse.phase(phase, total)
+            entered = phase
+        if not pulse.progress(done, total):
+            raise Lost
+
     config = selectors.config_of(study)
     loaded = inputs.load(study.owner, config.run)
     quotas.check_bars(study.owner, sum(len(bars) for bars in loaded.walked.bars.values()))
-    document = examine(config, loaded.deciding.bars, on_step=pulse.step)
+    document = examine(config, loaded.deciding.bars, on_step=on_step)
     figures = {row["name"]: row for row in document["backtest"]["metrics"]}
     return {
         "document": document,

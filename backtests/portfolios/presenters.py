@@ -9,7 +9,7 @@ from typing import Any, Final
 from backtests.models import AllocationStudy
 from backtests.portfolios import selectors
 from backtests.portfolios.request import REBALANCE, STRATEGY
-from backtests.presenters import figure_text
+from backtests.presenters.figures import figure_text
 from backtests.words import DENIALS
 from engine import metrics
 from strategies import allocation, catalogue
