@@ -139,7 +139,8 @@ class BrokerPosition:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """The account in its own currency. buying_power: what new orders may cost."""
+    """The account in its own currency. buying_power: what new orders may cost. blocked_by: in the venue's words, where
+    it has any."""
 
     account_number: str
     currency: str
@@ -148,6 +149,7 @@ class Money:
     buying_power: Decimal
     is_blocked: bool = False
     may_short: bool = False
+    blocked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,9 @@ class Connection:
                 truth = reconcile.look(self.broker)  # type: ignore[arg-type]
                 self.truth, self.looked_at = truth, began
                 self._looks.append(truth)
+                if truth.money.is_blocked:
+                    why = f" ({truth.money.blocked_by})" if truth.money.blocked_by else ""
+                    self._refusal = f"The venue has blocked this account{why}. Only its support can help."
             finally:
                 self._is_looking = False
                 database.close()
