@@ -9,6 +9,7 @@ because that decides what may be done next.
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 Side = Literal["BUY", "SELL"]
 OrderClass = Literal["simple", "bracket", "oco", "oto"]
+
+
+def wall_time() -> datetime.datetime:
+    """By our own clock, aware UTC. The one place of `bots.brokers` that reads it, but for libraries."""
+    return datetime.datetime.fromtimestamp(time.time(), datetime.UTC)
 
 
 class VenueDown(Exception):

@@ -21,7 +21,16 @@ from django.db import connection as database
 
 from accounts.models import BrokerAccount
 from bots import ids
-from bots.brokers.base import BrokerEvent, BrokerOrder, InstrumentRules, RateLimited, Refused, Unauthorised, VenueDown
+from bots.brokers.base import (
+    BrokerEvent,
+    BrokerOrder,
+    InstrumentRules,
+    RateLimited,
+    Refused,
+    Unauthorised,
+    VenueDown,
+    wall_time,
+)
 from bots.brokers.executor import Executor, Outcome
 from bots.brokers.link import OVERLAP, Link
 from bots.brokers.registry import open_broker
@@ -166,7 +175,7 @@ class Connection:
         def find() -> None:
             found = self.broker.find(client_id, symbol)
             if found is not None:
-                event = BrokerEvent("order", found.updated_at or _now(), found)
+                event = BrokerEvent("order", found.updated_at or wall_time(), found)
                 self._found.append(Piece(session_id, event, self))
 
         self._read(find)
@@ -315,7 +324,3 @@ def _broker_id(event: BrokerEvent) -> str:
     if event.execution is not None:
         return event.execution.broker_order_id
     return event.order.broker_order_id if event.order is not None else ""
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

@@ -6,7 +6,6 @@ something in between (a proxy, a gateway) and proves nothing: VenueDown.
 
 from __future__ import annotations
 
-import datetime
 import json
 import time
 from collections.abc import Mapping
@@ -85,7 +84,7 @@ def wait_s(headers: Mapping[str, str], default: float = WAIT_S) -> float:
         if after.strip().replace(".", "", 1).isdigit():
             return float(after)
         if after:
-            return max((parsedate_to_datetime(after) - datetime.datetime.now(datetime.UTC)).total_seconds(), 0.0)
+            return max(parsedate_to_datetime(after).timestamp() - _now(headers), 0.0)
         if reset:
             return min(max(float(reset) - _now(headers), 0.0), 120.0)
     except (ValueError, TypeError):

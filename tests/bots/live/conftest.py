@@ -17,6 +17,7 @@ from tests import servers
 from tests.bots.host.processes import HostProcess, Zygote
 from tests.bots.live.leaving import Listener, children_of, columns_with, no_child_is_left
 from tests.bots.live.rig import KEY, SECRET, SEED, Rig, instruments, rig_of
+from tests.clocks import MachineClock
 from tests.conftest import _service_env
 
 SWEEP_S = 2.0
@@ -52,6 +53,12 @@ def _live_zygote(
     zygote = Zygote(env, tmp_path_factory.mktemp("live-hosts") / "hosts.log")
     yield zygote
     zygote.close()
+
+
+@pytest.fixture
+def machine_clock(monkeypatch: pytest.MonkeyPatch) -> MachineClock:
+    """Right at first; ask for it before the rig, whose venue keeps the right time."""
+    return MachineClock(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

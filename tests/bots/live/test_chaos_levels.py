@@ -1,16 +1,14 @@
-"""Prices and units that jump under resting stops: gaps, splits, the end of the day for fractions, refused moves."""
+"""Prices and units that jump under resting stops: gaps, splits, refused moves."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from accounts.models import Notification, User
-from bots.live import protecting
 from bots.models import OrderRole, TradingSession
 from bots.services import sessions
 from marketdata.columns import BarColumns
@@ -152,33 +150,6 @@ def check_after_split(rig: Rig, session: TradingSession) -> None:
     check(rig, session)
     assert not rig.ledger()["positions"]
     assert not rig.account.discrepancies.exists()
-
-
-# --- the end of the day (38) ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.row("I3")
-@pytest.mark.fault(38)
-def test_a_fraction_is_shown_unprotected_overnight_and_covered_again_in_the_morning(
-    alice: User, rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session = rig.session(settings={"allow_fractional": True, "stop_loss_pct": 10.0}, **HOLD)
-    with host():
-        until(session, lambda: len(working(rig, "stop")) == 2 and settled(session))
-        sessions.pause(alice, session.pk)
-        part, whole = sorted(working(rig, "stop"), key=lambda order: Decimal(order["qty"]))
-        assert Decimal(part["qty"]) < 1
-        assert (part["time_in_force"], whole["time_in_force"]) == ("day", "gtc")
-        # The exchange closes: for us by its hours, at the venue with the end of all DAY orders.
-        monkeypatch.setattr(protecting, "spans", SimpleNamespace(is_open=lambda *_: False))
-        rig.venue.exchange.session_ends("SIM-ALPHA")
-        until(session, lambda: session.orders.filter(state="EXPIRED", role=OrderRole.STOP).exists())
-        until(session, Notification.objects.filter(owner=alice, event="unprotected_overnight").exists)
-        monkeypatch.undo()
-        until(session, lambda: len(working(rig, "stop")) == 2 and settled(session))
-        assert sum(Decimal(order["qty"]) for order in working(rig, "stop")) == held(rig)
-        finish(alice, session)
-    check(rig, session)
 
 
 # --- moved stops (37) -----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Sessions at a broker whose wires go mute, flap, tell wrong times or stumble in our own hands."""
+"""Sessions at a broker whose wires go mute, flap, or stumble in our own hands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from accounts.models import User
 from bots.brokers.base import BrokerEvent
 from bots.brokers.link import Link
 from bots.models import TradingSession
-from bots.practice.clock import Clock
 from bots.practice.server import Venue
 from bots.practice.serving import in_thread
 from bots.services import sessions
@@ -167,67 +166,3 @@ def test_a_bug_in_our_handler_loses_no_fill(
     check(rig, session)
     assert len(raised) >= every
     assert "a bug of ours" in caplog.text, "the incident is logged"
-
-
-@pytest.mark.row("I8", "I12")
-@pytest.mark.fault(27)
-@pytest.mark.parametrize("kind", ["alpaca", "binance"])
-def test_clocks_that_differ_and_jump(alice: User, settings: Any, kind: str) -> None:
-    """The venue's clock is two seconds off, then five minutes ahead, then right again: at Binance, where it is part of
-    each signature, it is compared anew (-1021)."""
-    off = {"s": 2.0}
-    venue = Venue(
-        instruments(), always_open=True, is_scripted=True, seed=SEED, clock=Clock(lambda: time.time() + off["s"])
-    )
-    with in_thread(venue) as address:
-        settings.PRACTICE_VENUE_URL, settings.BROKER_SWEEP_SECONDS = f"http://{address}", 2.0
-        settings.TEST_RIG = True
-        rig = rig_of(venue, address, alice)
-        rig.account.kind = kind
-        rig.account.save()
-        session = rig.session()
-        with host():
-            for seconds in (2.0, 300.0, -2.0, 0.0):
-                off["s"] = seconds
-                closed(session)
-            finish(alice, rig, session)
-        check(rig, session)
-    assert not session.orders.filter(state_reason__contains="1021").exists()
-    session.refresh_from_db()
-    assert session.fence == 1, "no lease was lost for it"
-
-
-@pytest.mark.row("I8")
-@pytest.mark.fault(30)
-def test_without_the_venues_calendar_the_hours_are_our_own(alice: User, rig: Rig) -> None:
-    rig.fault(kind="status", method="GET", path="/v2/(calendar|clock)", status=500, times=10_000)
-    session = rig.session()
-    with host():
-        closed(session)
-        finish(alice, rig, session)
-    check(rig, session)
-
-
-@pytest.mark.row("I8")
-@pytest.mark.fault(30)
-def test_a_venue_that_closes_before_its_time_gets_one_order_and_fills_it_when_it_opens(
-    alice: User, rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The day's hours change within the day: what is sent then waits there, and nothing is sent again meanwhile."""
-    session = rig.session(strategy="buy_and_hold", strategy_parameters={})
-    with host():
-        until(session, lambda: session.positions.filter(is_open=True).exists())
-        until(session, lambda: not session.orders.filter(state__in=("INTENT", "SUBMITTED")).exists())
-        is_open = rig.venue.schedule.is_open
-        monkeypatch.setattr(rig.venue.schedule, "is_open", lambda *_: False)
-        before = len(rig.ledger()["orders"])
-        sessions.stop(alice, session.pk, "flatten")
-        until(session, lambda: len(rig.ledger()["orders"]) == before + 1)
-        time.sleep(3.0)
-        assert len(rig.ledger()["orders"]) == before + 1
-        assert state_of(session) == "STOPPING"
-        monkeypatch.setattr(rig.venue.schedule, "is_open", is_open)
-        rig.price(20)
-        until(session, lambda: state_of(session) == "STOPPED")
-    check(rig, session)
-    assert session.trades.get(is_entry=False).px == 20
