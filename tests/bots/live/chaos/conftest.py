@@ -45,12 +45,16 @@ def _live_zygote(
     django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any, venue_port: int
 ) -> Iterator[Zygote]:
     with django_db_blocker.unblock():
-        env = _service_env()
-    env |= {
+        env = hosts_env(venue_port)
+    zygote = Zygote(env, tmp_path_factory.mktemp("live-chaos") / "hosts.log")
+    yield zygote
+    zygote.close()
+
+
+def hosts_env(venue_port: int) -> dict[str, str]:
+    """The environment of the hosts of a scene."""
+    return _service_env() | {
         "TEST_RIG": "true",
         "PRACTICE_VENUE_URL": f"http://127.0.0.1:{venue_port}",
         "BROKER_READ_TIMEOUT": str(READ_TIMEOUT_S),
     }
-    zygote = Zygote(env, tmp_path_factory.mktemp("live-chaos") / "hosts.log")
-    yield zygote
-    zygote.close()
