@@ -57,14 +57,8 @@ def announce(rig: Rig, day: dt.date, now: dt.datetime | None = None, **hours: An
     assert not CalendarCopy.objects.get().problem
 
 
-def minutes(*days: dt.date) -> np.ndarray:
-    """Starts of the regular minutes of these days."""
-    opens = [dt.datetime.combine(day, dt.time(9, 30), NEW_YORK).timestamp() for day in days]
-    return np.concatenate([int(at) * market.SECOND + np.arange(390) * market.MINUTE for at in opens]).astype(np.int64)
-
-
 def days_before(day: dt.date, count: int) -> list[dt.date]:
-    end = int(minutes(day)[0])
+    end = int(market.regular_minutes(day)[0])
     found = exchange.sessions("XNYS", end - 20 * NANOS_PER_DAY, end).day
     return [dt.date(1970, 1, 1) + dt.timedelta(days=int(each)) for each in found[found < _number(day)][-count:]]
 
@@ -76,7 +70,7 @@ def _number(day: dt.date) -> int:
 def stock(rig: Rig, columns: BarColumns, *, speed: float, **changes: Any) -> TradingSession:
     """A session that replays these minutes of SIM-ALPHA as a stock of New York; orders go to the venue of today."""
     market.put("SIM-ALPHA", columns, calendar="XNYS")
-    begin, last = int(minutes(DAY)[0]), int(columns.ts[-1]) + market.MINUTE
+    begin, last = int(market.regular_minutes(DAY)[0]), int(columns.ts[-1]) + market.MINUTE
     rig.price("100.00")
     fields = {"broker_account": rig.account, "symbols": ["SIM-ALPHA"], "mode": "LIVE", **changes}
     return market.session(rig.account.owner, feed_options=market.replay(begin, last, speed=speed), **fields)
@@ -149,7 +143,7 @@ def hours_old(hours: int) -> None:
 @pytest.mark.fault(30)
 def test_an_early_close_that_is_announced_in_the_morning_ends_entries_at_noon(alice: User, told: Rig) -> None:
     """The day is replayed at ten minutes a second; the exchange speaks when a few of its bars have closed."""
-    session = stock(told, market.walk(11, minutes(*days_before(DAY, 2), DAY)), speed=600)
+    session = stock(told, market.walk(11, market.regular_minutes(*days_before(DAY, 2), DAY)), speed=600)
     noon = dt.datetime.combine(DAY, dt.time(12), NEW_YORK)
     announce(told, timezone.now().astimezone(NEW_YORK).date(), **ALL_DAY)  # orders are sent whenever this runs
     with host():
@@ -196,7 +190,7 @@ def test_a_venue_that_closes_before_its_time_gets_one_order_and_fills_it_when_it
 @pytest.mark.row("I3")
 @pytest.mark.fault(38)
 def test_a_fraction_is_shown_unprotected_overnight_and_covered_again_in_the_morning(alice: User, told: Rig) -> None:
-    ts = minutes(*days_before(DAY, 2), DAY)
+    ts = market.regular_minutes(*days_before(DAY, 2), DAY)
     flat = np.full(len(ts), 100.0)
     session = stock(
         told, BarColumns(ts, flat, flat + 0.01, flat - 0.01, flat, np.full(len(ts), 1_000.0)), speed=60,

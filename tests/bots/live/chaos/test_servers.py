@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from bots.models import Order, OrderRole, TradingSession
+from bots.models import OrderRole, TradingSession
 from tests.bots.host.outages import Redis, dead_postgres, locked_sqlite, read_only_postgres
 from tests.bots.host.processes import HostProcess, Zygote, eventually
 from tests.bots.live.audit import check
@@ -98,17 +98,14 @@ def test_the_database_goes_and_a_stop_fills_meanwhile(
     low = round(scene.px() * 9 / 10, 2)
     with outage():
         began = time.monotonic()
-        time.sleep(moment.uniform(1.0, 3.0))
-        sent = len(scene.calls.since(began + 1.0, "POST", ORDERS))
+        time.sleep(moment.uniform(2.0, 4.0))  # what was written before is on its way still
+        quiet = time.monotonic()
         scene.rig.price(low)
         assert not scene.held(), "the venue has sold it"
         if outage is locked_sqlite:
             time.sleep(LOCKED_S - (time.monotonic() - began))
-        there = {order["client_order_id"] for order in scene.rig.ledger()["orders"]}
-        assert sent == len(scene.calls.since(began + 1.0, "POST", ORDERS)) == 0, "sent and not written"
+        assert not scene.calls.since(quiet, "POST", ORDERS), "sent and not written"
     back = time.monotonic()
-    written = set(Order.objects.filter(created_at__isnull=False).values_list("client_order_id", flat=True))
-    assert {name for name in there if name.startswith("tw")} <= written
     within(FOUND_S + 15.0, lambda: agree(scene.rig), holder)
     until(holder, lambda: not holds(holder), 30)
     until(trader, lambda: state_of(trader) == "RUNNING", 60)
