@@ -136,15 +136,14 @@ def _announced_at_source(calendar: str, first: date, last: date) -> dict[date, H
 
 def _told(calendar: str, first: date, last: date) -> dict[date, Hours]:
     """What the source says of these days. Raises SourceError."""
-    import requests
+    import httpx
 
     headers = {"APCA-API-KEY-ID": settings.ALPACA_API_KEY, "APCA-API-SECRET-KEY": settings.ALPACA_API_SECRET}
     query = {"start": first.isoformat(), "end": last.isoformat()}
     try:
-        answer = requests.get(
-            settings.CALENDAR_URL, params=query, headers=headers, timeout=(CONNECT_S, READ_S), allow_redirects=False
-        )
-    except requests.RequestException as error:
+        limits = httpx.Timeout(READ_S, connect=CONNECT_S)
+        answer = httpx.get(settings.CALENDAR_URL, params=query, headers=headers, timeout=limits)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise SourceError(f"It does not answer ({type(error).__name__}).") from None
     if answer.status_code != 200:
         raise SourceError(f"It does not answer as it should (HTTP {answer.status_code}).")
@@ -175,7 +174,8 @@ def _take(calendar: str, found: Mapping[date, Hours | None], looked_at: tuple[da
         after = {day: hours for day, hours in before.items() if not first <= day <= last} | dict(found)
         changed = sorted(day for day in {*before, *after} if before.get(day, ...) != after.get(day, ...))
         if changed:
-            ours, early = _of_library(calendar, changed[0], changed[-1])
+            week = timedelta(days=7)  # the library has no calendar of days that are all closed
+            ours, early = _of_library(calendar, changed[0] - week, changed[-1] + week)
             hours = _over(ours, after)
             ExchangeSession.objects.filter(calendar=calendar, date__in=changed).delete()
             for day in changed:
