@@ -52,7 +52,9 @@ def follow_hours(now: datetime) -> None:
     going = TradingSession.objects.filter(state__in=TradingSession.ACTIVE, bot__run=Bot.Run.WINDOW)
     for session in going.exclude(wanted=TradingSession.Wanted.STOP).select_related("bot"):
         bot, planned = session.bot, session.scheduled_end_time
-        if bot is None or planned is None or not (session.idempotency_key or "").startswith(f"window-{bot.pk}-"):
+        if bot is None or planned is None or planned <= now:
+            continue
+        if not (session.idempotency_key or "").startswith(f"window-{bot.pk}-"):
             continue
         if not _is_announced(_calendar(bot), session.created_at):
             continue

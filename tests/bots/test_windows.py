@@ -37,7 +37,7 @@ def bot(alice: User, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPat
     calendars.ensure_loaded()
     ts = market.regular_minutes(dt.date(2026, 3, 2), dt.date(2026, 3, 3))
     market.put("MADE-NYSE", market.walk(5, ts), calendar="XNYS")
-    options = {**market.replay(int(ts[0]), int(ts[-1])), "timeframe": "1m"}
+    options = {"source": "file", "start": "2026-03-02", "end": "2026-03-03"}
     with in_thread(Venue([])) as address:
         settings.CALENDAR_URL = f"http://{address}/v2/calendar"
         httpx.post(f"http://{address}/practice/accounts", json={"key": "CALENDARKEY", "secret": "calendar-secret"})
