@@ -71,7 +71,7 @@ def stock(rig: Rig, columns: BarColumns, *, speed: float, **changes: Any) -> Tra
     """A session that replays these minutes of SIM-ALPHA as a stock of New York; orders go to the venue of today."""
     market.put("SIM-ALPHA", columns, calendar="XNYS")
     begin, last = int(market.regular_minutes(DAY)[0]), int(columns.ts[-1]) + market.MINUTE
-    rig.price("100.00")
+    rig.price("99.70")
     fields = {"broker_account": rig.account, "symbols": ["SIM-ALPHA"], "mode": "LIVE", **changes}
     return market.session(rig.account.owner, feed_options=market.replay(begin, last, speed=speed), **fields)
 
@@ -191,7 +191,7 @@ def test_a_venue_that_closes_before_its_time_gets_one_order_and_fills_it_when_it
 @pytest.mark.fault(38)
 def test_a_fraction_is_shown_unprotected_overnight_and_covered_again_in_the_morning(alice: User, told: Rig) -> None:
     ts = market.regular_minutes(*days_before(DAY, 2), DAY)
-    flat = np.full(len(ts), 100.0)
+    flat = np.full(len(ts), 99.7)  # a hundred of them, and a fraction
     session = stock(
         told, BarColumns(ts, flat, flat + 0.01, flat - 0.01, flat, np.full(len(ts), 1_000.0)), speed=60,
         settings={"allow_fractional": True, "stop_loss_pct": 10.0}, **HOLD,
