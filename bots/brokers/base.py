@@ -25,7 +25,7 @@ OrderClass = Literal["simple", "bracket", "oco", "oto"]
 
 
 def wall_time() -> datetime.datetime:
-    """By our own clock, aware UTC. The one place of `bots.brokers` that reads it, but for libraries."""
+    """By our own clock, aware UTC. Only what compares it with a venue's reads it elsewhere."""
     return datetime.datetime.fromtimestamp(time.time(), datetime.UTC)
 
 

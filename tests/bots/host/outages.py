@@ -19,6 +19,8 @@ from django.db import Error, connection
 from tests.servers import wait_until
 from tradingsite.processes import spawn
 
+SERVERS: set[int] = set()
+"""Processes that were started again here, and go on after their test."""
 _QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 _HOLD = """
 import sqlite3, sys
@@ -146,6 +148,7 @@ def dead_postgres(least_s: float = 3.0) -> Iterator[None]:
     finally:
         user = owner if os.geteuid() == 0 else None
         again = spawn(argv, cwd=home, user=user, death_signal=signal.SIGQUIT, **_QUIET)  # type: ignore[arg-type]
+        SERVERS.add(again.pid)
         wait_until(_answers, "the server to be back", timeout_s=60)
         assert again.poll() is None
 
