@@ -23,6 +23,7 @@ from bench.faults import FAULTS
 
 ROOT = Path(__file__).resolve().parents[1]
 DATABASES = ("sqlite", "postgres")
+SLOWEST = 5
 
 
 def main() -> int:
@@ -104,6 +105,12 @@ def show(cases: list[dict], chosen: argparse.Namespace, wanted: list[int]) -> No
     for case in cases:
         if not case["held"]:
             sys.stdout.write(f"broken on {case['database']}: {case['test']}\n")
+    for database in chosen.databases:
+        ran = sorted((c for c in cases if c["database"] == database), key=lambda case: -case["seconds"])
+        took = sum(case["seconds"] for case in ran)
+        sys.stdout.write(f"{len(ran)} cases in {took / 60:.1f} min on {database}; the slowest:\n")
+        for case in ran[:SLOWEST]:
+            sys.stdout.write(f"  {case['seconds']:6.1f} s  {case['test']}\n")
     sys.stdout.write(f"seed {chosen.seed}\n")
 
 

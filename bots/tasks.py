@@ -70,8 +70,8 @@ def host() -> None:
 
 @shared_task(name="bots.tick", ignore_result=True)
 def tick() -> None:
-    """Every few seconds: start a host where one is missing, and the bots whose window is open; have accounts looked at
-    that no host looks at; once a day compare."""
+    """Every few seconds: start a host where one is missing, and the bots whose window is open, and end them when it
+    closes now; have accounts looked at that no host looks at; once a day compare."""
     from bots.live import visit
     from bots.models import HostSign
     from bots.services import windows
@@ -80,6 +80,7 @@ def tick() -> None:
     if not _enough_hosts():
         host.delay()
     windows.open_due(timezone.now())
+    windows.follow_hours(timezone.now())
     for account_id in visit.due():
         if cache.add(f"bots:visit:{account_id}", 1, VISITS_S):
             visit_account.delay(account_id)

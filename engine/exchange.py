@@ -8,10 +8,14 @@ Times are int64 nanoseconds UTC, days are int32 counts since 1970-01-01. A tradi
 exchange's zone, of the session's date (or from the session's open, if that is earlier: futures open on the evening
 before) to the start of the next one. So pre-market and post-market bars belong to the day on whose date they fall, and
 a bar on a weekend or a holiday belongs to the session before it.
+
+A library of calendars knows what was announced when it was made. What an exchange announces after that (an early close
+tomorrow, a day of mourning) is told by `announce`, for the whole process, and holds from the next look on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -25,6 +29,9 @@ from engine.errors import Fault, InputError
 from engine.types import NANOS_PER_DAY, TIMEFRAMES, Flags, Ints
 
 Int32 = npt.NDArray[np.int32]
+
+Announced = Mapping[int, tuple[int, int] | None]
+"""Days since 1970-01-01 → (open, close) in ns UTC of the regular session then; None: the exchange stays closed."""
 
 ROUND_THE_CLOCK = "24/7"
 SECOND_NS = 1_000_000_000
@@ -78,6 +85,28 @@ def sessions(calendar: str, first_ns: int, last_ns: int) -> Sessions:
     Raises InputError: unknown_choice for a calendar that does not exist, out_of_range for years it does not know.
     """
     return _sessions(calendar, _year(first_ns - _YEAR_MARGIN_NS), _year(last_ns + _YEAR_MARGIN_NS))
+
+
+def announce(calendar: str, days: Announced) -> None:
+    """Let these sessions stand over those that the library has; what was announced for the calendar before is gone.
+
+    Raises InputError (out_of_range) for a session that closes before it opens.
+    """
+    global _edition
+    for day, hours in sorted(days.items()):
+        if hours is not None and not hours[0] < hours[1] <= hours[0] + NANOS_PER_DAY:
+            raise InputError(
+                Fault("days", "out_of_range", f"the session of day {day} must open, then close within 24 h")
+            )
+    if days != _announced.get(calendar, {}):
+        _announced[calendar] = dict(days)
+        _edition += 1
+        _sessions.cache_clear()
+
+
+def edition() -> int:
+    """Another number after each announcement: whoever remembers a session compares it."""
+    return _edition
 
 
 def trading_days(ts: Ints, timeframe: str, calendar: str) -> Int32:
@@ -147,6 +176,10 @@ _ZONES = {
     "NYSE": "America/New_York",
     "NASDAQ": "America/New_York",
 }
+
+
+_announced: dict[str, Announced] = {}
+_edition = 0
 
 
 def _year(ns: int) -> int:
@@ -225,10 +258,25 @@ def _sessions(calendar: str, first_year: int, last_year: int) -> Sessions:
     day = loaded.sessions.as_unit("ns").asi8 // NANOS_PER_DAY
     opens = loaded.opens.astype("datetime64[ns, UTC]").array.asi8.copy()
     closes = loaded.closes.astype("datetime64[ns, UTC]").array.asi8.copy()
+    day, opens, closes = _with_announced(calendar, day, opens, closes)
     midnights = _utc_of_local_midnight(day, str(loaded.tz))
     starts = np.minimum(midnights, opens)
     starts[1:] = np.maximum(starts[1:], closes[:-1])
     return _frozen(day.astype(np.int32), starts, opens, closes, str(loaded.tz))
+
+
+def _with_announced(calendar: str, day: Ints, opens: Ints, closes: Ints) -> tuple[Ints, Ints, Ints]:
+    """The library's sessions with those of `announce` in their places, between the first and the last of them."""
+    told = {d: hours for d, hours in _announced.get(calendar, {}).items() if day[0] <= d <= day[-1]}
+    if not told:
+        return day, opens, closes
+    kept = ~np.isin(day, list(told))
+    new = sorted((d, *hours) for d, hours in told.items() if hours is not None)
+    rows = np.concatenate(
+        [np.stack((day[kept], opens[kept], closes[kept]), axis=1), np.array(new, dtype=np.int64).reshape(-1, 3)]
+    )
+    rows = rows[np.argsort(rows[:, 0])]
+    return rows[:, 0].copy(), rows[:, 1].copy(), rows[:, 2].copy()
 
 
 def _utc_of_local_midnight(day: Ints, zone_name: str) -> Ints:

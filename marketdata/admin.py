@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from marketdata.models import (
+    CalendarCopy,
     CorporateAction,
     Coverage,
     DataImport,
@@ -79,6 +80,11 @@ class ExchangeSessionAdmin(_Shown):
     list_display = ("calendar", "date", "open_at", "close_at", "early_close")
     list_filter = ("calendar", "early_close", "date")
     date_hierarchy = "date"
+
+
+@admin.register(CalendarCopy)
+class CalendarCopyAdmin(_Shown):
+    list_display = ("calendar", "good_at", "source", "problem", "announced")
 
 
 @admin.register(DataImport)

@@ -16,7 +16,15 @@ from marketdata.adjust import Action, adjusted, clean_adjustment
 from marketdata.bucket import Bucket
 from marketdata.columns import SECOND, TIMEFRAME_NS, BarColumns
 from marketdata.gaps import Sessions
-from marketdata.models import CorporateAction, Coverage, DataImport, ExchangeSession, Instrument, Watchlist
+from marketdata.models import (
+    CalendarCopy,
+    CorporateAction,
+    Coverage,
+    DataImport,
+    ExchangeSession,
+    Instrument,
+    Watchlist,
+)
 from marketdata.store import BarStore
 from marketdata.zones import ALWAYS_OPEN, calendar_zone, clean_calendar, from_ns, to_ns, trading_days
 from tradingsite.lib.errors import NotFound
@@ -260,6 +268,37 @@ class MarketStatus:
         """Whole seconds until the next open or close, rounded up."""
         change = self.next_change
         return None if change is None else -int((self.at - change).total_seconds() // 1)
+
+
+CALENDAR_GOOD_FOR = timedelta(hours=24)
+"""For so long a copy of an exchange's sessions counts that nobody could confirm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """When the source of a calendar last said that it is as we have it. problem: why it has not since."""
+
+    at: datetime
+    age: timedelta
+    problem: str
+
+    @property
+    def is_unsure(self) -> bool:
+        """Older than it gets while its source answers."""
+        return self.age > timedelta(hours=1)
+
+    @property
+    def is_old(self) -> bool:
+        """So old that no session may be started by it."""
+        return self.age > CALENDAR_GOOD_FOR
+
+
+def calendar_confirmed(calendar: str, now: datetime) -> Confirmed | None:
+    """How good our copy of an exchange's sessions is; None: there is none, or it does not reach to `now`."""
+    copy = CalendarCopy.objects.filter(calendar=calendar).first()
+    if copy is None or not ExchangeSession.objects.filter(calendar=calendar, close_at__gt=now).exists():
+        return None
+    return Confirmed(copy.good_at, max(now - copy.good_at, timedelta()), copy.problem)
 
 
 def market_status(calendar: str, at: datetime) -> MarketStatus:

@@ -37,6 +37,14 @@ def compare_sources() -> None:
     comparing.run()
 
 
+@shared_task(name="marketdata.refresh_calendars", ignore_result=True)
+def refresh_calendars() -> None:
+    """Every ten minutes: whether the exchanges' hours are still as we have them."""
+    from marketdata.services import calendars
+
+    calendars.refresh()
+
+
 @shared_task(name="marketdata.tidy", ignore_result=True)
 def tidy() -> None:
     """Every minute: imports and readings that a dead worker left, bar files that nothing names, uploads without a row;

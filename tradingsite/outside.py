@@ -53,6 +53,9 @@ BINANCE_BASE_URL = env.str("BINANCE_BASE_URL", default="https://api.binance.com"
 BINANCE_STREAM_URL = env.str("BINANCE_STREAM_URL", default="wss://stream.binance.com:9443")
 ALPHA_VANTAGE_BASE_URL = env.str("ALPHA_VANTAGE_BASE_URL", default="https://www.alphavantage.co")
 ALPHA_VANTAGE_API_KEY = env.str("ALPHA_VANTAGE_API_KEY", default="")
+# Where exchanges' hours are looked up besides the library of calendars: an address that answers as Alpaca's
+# /v2/calendar does, asked with the keys above. Empty: the library alone.
+CALENDAR_URL = env.str("CALENDAR_URL", default="")
 
 # Which source "auto" asks first. Empty: Polygon for live prices, Yahoo for backtests.
 DATA_PROVIDER = env.str("DATA_PROVIDER", default="")

@@ -147,6 +147,7 @@ CELERY_TASK_ROUTES = {
     "backtests.refresh_published": {"queue": "housekeeping"},
     "sweeps.reap": {"queue": "housekeeping"},
     "marketdata.tidy": {"queue": "housekeeping"},
+    "marketdata.refresh_calendars": {"queue": "housekeeping"},
     "strategies.tidy": {"queue": "housekeeping"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -168,6 +169,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "accounts-forget-expired": {"task": "accounts.forget_expired", "schedule": 3600.0, "options": {"expires": 600}},
     "accounts-deliver": {"task": "accounts.deliver_waiting", "schedule": 10.0, "options": {"expires": 10}},
     "marketdata-tidy": {"task": "marketdata.tidy", "schedule": 60.0, "options": {"expires": 60}},
+    "marketdata-calendars": {"task": "marketdata.refresh_calendars", "schedule": 600.0, "options": {"expires": 300}},
     "marketdata-compare": {"task": "marketdata.compare_sources", "schedule": 60.0, "options": {"expires": 60}},
     "strategies-tidy": {"task": "strategies.tidy", "schedule": 60.0, "options": {"expires": 60}},
     "bots-tick": {"task": "bots.tick", "schedule": 5.0, "options": {"expires": 10}},

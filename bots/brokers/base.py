@@ -9,6 +9,7 @@ because that decides what may be done next.
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 Side = Literal["BUY", "SELL"]
 OrderClass = Literal["simple", "bracket", "oco", "oto"]
+
+
+def wall_time() -> datetime.datetime:
+    """By our own clock, aware UTC. Only what compares it with a venue's reads it elsewhere."""
+    return datetime.datetime.fromtimestamp(time.time(), datetime.UTC)
 
 
 class VenueDown(Exception):
@@ -139,7 +145,8 @@ class BrokerPosition:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """The account in its own currency. buying_power: what new orders may cost."""
+    """The account in its own currency. buying_power: what new orders may cost. blocked_by: in the venue's words, where
+    it has any."""
 
     account_number: str
     currency: str
@@ -148,6 +155,7 @@ class Money:
     buying_power: Decimal
     is_blocked: bool = False
     may_short: bool = False
+    blocked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from bots.brokers.base import Broker, BrokerOrder, OrderRequest, RateLimited, Refused, Unauthorised, VenueDown
+from bots.brokers.base import (
+    Broker,
+    BrokerOrder,
+    OrderRequest,
+    RateLimited,
+    Refused,
+    Unauthorised,
+    VenueDown,
+    wall_time,
+)
 from bots.brokers.pace import urgent
 from bots.brokers.proof import FIRST_WAIT_S, LONGEST_WAIT_S, prove
 
@@ -119,7 +128,7 @@ class Executor:
         broker: Broker,
         *,
         workers: int = WORKERS,
-        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+        now: Callable[[], datetime.datetime] = wall_time,
         entry_patience_s: float = ENTRY_PATIENCE_S,
         exit_patience_s: float = EXIT_PATIENCE_S,
     ) -> None:

@@ -28,6 +28,7 @@ from bots.brokers.base import (
     Stream,
     Unauthorised,
     VenueDown,
+    wall_time,
 )
 from bots.orders import OrderState
 
@@ -72,7 +73,7 @@ class Link:
         flows_since: datetime.datetime | None = None,
         known_flows: Iterable[str] = (),
         wake: Callable[[], None] = lambda: None,
-        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+        now: Callable[[], datetime.datetime] = wall_time,
     ) -> None:
         self.broker, self._symbols, self._sweep_s, self._wake, self._now = broker, symbols, sweep_s, wake, now
         self._cursor = self._since = since

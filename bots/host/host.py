@@ -40,6 +40,7 @@ from bots.live.connections import Connections, NotNow, Ready
 from bots.live.runner import LiveRunner
 from bots.models import HostSign
 from marketdata.feeds import BarBatch, FeedHub, FeedState, Subscription, Tick, open_feed
+from marketdata.services import calendars
 from tradingsite.lib.errors import Conflict
 from tradingsite.lib.machine import Machine
 
@@ -188,6 +189,7 @@ class Host:
         lost = leases.renew(self.name, held) if held else set()
         if accounts := self.connections.renew():
             lost |= {lease.session_id for lease in held if lease.account and lease.account.account_id in accounts}
+        calendars.follow()  # an exchange that closes early today closes early for sessions that run
         stats = {
             "sessions": len(held),
             "dropped_news": self.newsroom.dropped,

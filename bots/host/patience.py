@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-DOWN = (OperationalError, InterfaceError)
+# The last is what PostgreSQL says while nobody may write: a standby, or a server that is set to read only.
+DOWN = (OperationalError, InterfaceError, InternalError)
 _RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 

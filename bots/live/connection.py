@@ -21,7 +21,16 @@ from django.db import connection as database
 
 from accounts.models import BrokerAccount
 from bots import ids
-from bots.brokers.base import BrokerEvent, BrokerOrder, InstrumentRules, RateLimited, Refused, Unauthorised, VenueDown
+from bots.brokers.base import (
+    BrokerEvent,
+    BrokerOrder,
+    InstrumentRules,
+    RateLimited,
+    Refused,
+    Unauthorised,
+    VenueDown,
+    wall_time,
+)
 from bots.brokers.executor import Executor, Outcome
 from bots.brokers.link import OVERLAP, Link
 from bots.brokers.registry import open_broker
@@ -171,7 +180,7 @@ class Connection:
             if found is None and broker_id:  # a leg of a group has a name of the venue's own
                 found = self.broker.order(broker_id, symbol)
             if found is not None:
-                event = BrokerEvent("order", found.updated_at or _now(), found)
+                event = BrokerEvent("order", found.updated_at or wall_time(), found)
                 self._found.append(Piece(session_id, event, self))
 
         self._read(find)
@@ -192,6 +201,9 @@ class Connection:
                 truth = reconcile.look(self.broker)  # type: ignore[arg-type]
                 self.truth, self.looked_at = truth, began
                 self._looks.append(truth)
+                if truth.money.is_blocked:
+                    why = f" ({truth.money.blocked_by})" if truth.money.blocked_by else ""
+                    self._refusal = f"The venue has blocked this account{why}. Only its support can help."
             finally:
                 self._is_looking = False
                 database.close()
@@ -338,7 +350,3 @@ def _broker_id(event: BrokerEvent) -> str:
     if event.execution is not None:
         return event.execution.broker_order_id
     return event.order.broker_order_id if event.order is not None else ""
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

@@ -25,6 +25,7 @@ from bots.models import ParityReport, TradingSession
 from bots.parity.again import Again, run_again
 from engine.types import BUY, REASON_NAMES
 from marketdata import feeds as market_feeds
+from marketdata.services import calendars
 from strategies.base import ACTIONS
 
 MOST_SHOWN = 500
@@ -48,6 +49,7 @@ def make(session: TradingSession) -> ParityReport:
     tape = Tape.of(session)
     if not tape.cycles:
         raise ValueError("the session has worked through no bar yet")
+    calendars.follow()
     again = run_again(tape)
     fills = list(session.trades.order_by("pk"))
     orders = list(session.orders.order_by("seq"))

@@ -13,6 +13,8 @@ POST /practice/rejections       {"client_order_id", "reason"}: rejected after it
 POST /practice/executions       {"key", "client_order_id", "qty", "px"}: of an order that has ended; known late
 POST /practice/corrections      {"symbol", "at": ISO start of a minute that is over, "high": number, …}: late trades
 POST /practice/halts            {"symbol", "halted": true | false}: orders rest meanwhile, and the data stream says so
+POST /practice/hours            {"date", "open": "09:30", "close": "13:00"} | {"date", "closed": true}: announced for a
+                                day, on New York's clock
 POST /practice/shutdowns        {}: Binance's streams say that their server goes down
 """
 
@@ -43,7 +45,7 @@ class Control:
         routes.add("GET", "/practice/ledger", self.ledger)
         routes.add("DELETE", "/practice/faults", self.clear_faults)
         for name in ("accounts", "faults", "clock", "prices", "splits", "dividends", "transfers", "orders",
-                     "rejections", "executions", "corrections", "halts", "shutdowns"):  # fmt: skip
+                     "rejections", "executions", "corrections", "halts", "hours", "shutdowns"):  # fmt: skip
             routes.add("POST", f"/practice/{name}", _guarded(getattr(self, name)))
 
     def ledger(self, request: Request) -> Answer:
@@ -69,6 +71,15 @@ class Control:
             self.venue.clock.go_to(datetime.datetime.fromisoformat(body["go_to"]))
             self.venue.tick()
         return {"now": self.venue.clock.now().isoformat()}
+
+    def hours(self, body: dict[str, Any]) -> Any:
+        day, hours = datetime.date.fromisoformat(body["date"]), None
+        if body.get("closed") is not True:
+            hours = datetime.time.fromisoformat(body["open"]), datetime.time.fromisoformat(body["close"])
+            if not hours[0] < hours[1]:
+                raise ValueError("it must open before it closes")
+        self.venue.announce(day, hours)
+        return {"days": self.venue.schedule.days(day, day)}
 
     def prices(self, body: dict[str, Any]) -> Any:
         px = {name: Decimal(str(body[name])) for name in ("bid", "ask", "last")}

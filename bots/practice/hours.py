@@ -16,26 +16,50 @@ STOCKS = "XNYS"
 class Schedule:
     """`Hours` of the exchange, and what Alpaca's clock and calendar say of them.
 
-    always_open: stocks trade round the clock, too (rehearsals at night).
+    always_open: stocks trade round the clock, too (rehearsals at night). What is announced for a day (`announce`) holds
+    for stocks even then.
     """
 
     def __init__(self, *, always_open: bool = False) -> None:
         self.always_open = always_open
+        self._announced: dict[datetime.date, tuple[datetime.time, datetime.time] | None] = {}
+
+    def announce(self, day: datetime.date, hours: tuple[datetime.time, datetime.time] | None) -> None:
+        """Other hours than the exchange's usual ones, on New York's clock; None: it stays closed."""
+        self._announced[day] = hours
 
     def is_open(self, instrument: Instrument, at: datetime.datetime) -> bool:
-        return self.always_open or instrument.calendar == ROUND_THE_CLOCK or _is_open(at)
+        return instrument.calendar == ROUND_THE_CLOCK or self._is_open(at)
 
     def closes_at(self, instrument: Instrument, at: datetime.datetime) -> datetime.datetime | None:
-        if self.always_open or instrument.calendar == ROUND_THE_CLOCK:
+        if instrument.calendar == ROUND_THE_CLOCK:
             return None
-        return _calendar().next_close(at).to_pydatetime()
+        told = self._told(at)
+        if told is not None and at < told[1]:
+            return told[1]
+        return None if self.always_open else _calendar().next_close(at).to_pydatetime()
+
+    def _is_open(self, at: datetime.datetime) -> bool:
+        if at.astimezone(NEW_YORK).date() not in self._announced:
+            return self.always_open or _is_open(at)
+        told = self._told(at)
+        return told is not None and told[0] <= at < told[1]
+
+    def _told(self, at: datetime.datetime) -> tuple[datetime.datetime, datetime.datetime] | None:
+        """Open and close that were announced for the day of `at`; None: nothing was, or it stays closed."""
+        day = at.astimezone(NEW_YORK).date()
+        hours = self._announced.get(day)
+        if hours is None:
+            return None
+        begins, ends = (datetime.datetime.combine(day, time, NEW_YORK) for time in hours)
+        return begins, ends
 
     def clock(self, at: datetime.datetime) -> dict[str, Any]:
         """Alpaca's /v2/clock."""
         calendar = _calendar()
         return {
             "timestamp": at.astimezone(NEW_YORK).isoformat(),
-            "is_open": self.always_open or _is_open(at),
+            "is_open": self._is_open(at),
             "next_open": _in_new_york(calendar.next_open(at)),
             "next_close": _in_new_york(calendar.next_close(at)),
         }
@@ -46,20 +70,23 @@ class Schedule:
         low, high = calendar.first_session.date(), calendar.last_session.date()
         if max(first, low) > min(last, high):
             return []
-        rows = []
+        hours: dict[datetime.date, tuple[datetime.time, datetime.time] | None] = {}
         for session in calendar.sessions_in_range(str(max(first, low)), str(min(last, high))):
             begins, ends = (moment.tz_convert(NEW_YORK) for moment in calendar.session_open_close(session))
-            rows.append(
-                {
-                    "date": str(session.date()),
-                    "open": f"{begins:%H:%M}",
-                    "close": f"{ends:%H:%M}",
-                    "session_open": "0400",
-                    "session_close": "2000",
-                    "settlement_date": str(session.date()),
-                }
-            )
-        return rows
+            hours[session.date()] = begins.time(), ends.time()
+        hours |= {day: told for day, told in self._announced.items() if first <= day <= last}
+        return [
+            {
+                "date": str(day),
+                "open": f"{told[0]:%H:%M}",
+                "close": f"{told[1]:%H:%M}",
+                "session_open": "0400",
+                "session_close": "2000",
+                "settlement_date": str(day),
+            }
+            for day, told in sorted(hours.items())
+            if told is not None
+        ]
 
 
 def _in_new_york(moment: Any) -> str:

@@ -117,6 +117,16 @@ class Venue:
         self._keep(thorough=True)
         return account
 
+    def announce(self, day: datetime.date, hours: tuple[datetime.time, datetime.time] | None) -> None:
+        """Stocks trade at these hours of New York that day (None: not at all), also where that ends a session now."""
+        self.schedule.announce(day, hours)
+        now = self.clock.now()
+        for symbol, instrument in self.exchange.instruments.items():
+            ends = self._session_ends.get(symbol)
+            is_cut = not self.schedule.is_open(instrument, now) and (ends is None or ends > now)
+            self._session_ends[symbol] = now if is_cut else self.schedule.closes_at(instrument, now)
+        self.tick()
+
     def tick(self) -> None:
         """Let happen what has happened since the last tick: trades, fills, bars, the end of a session."""
         self.market.go_on(self.now_ns())

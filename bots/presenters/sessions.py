@@ -16,6 +16,9 @@ from bots.models import TradingSession
 from bots.selectors import pages
 from bots.selectors.pages import Left
 from bots.states import OVER, SessionState
+from marketdata.feeds.live import places
+from marketdata.selectors import Confirmed, calendar_confirmed
+from marketdata.zones import ALWAYS_OPEN
 from strategies import catalogue
 
 _S = SessionState
@@ -23,6 +26,7 @@ SECONDS = {"1s": 1, "1m": 60, "5m": 300, "15m": 900, "1h": 3_600, "4h": 14_400, 
 LATE_BARS, LATE_SECONDS = 2, 10
 CLOCKED = (_S.RUNNING, _S.DEGRADED, _S.PAUSED)
 MOST_SYMBOLS = 4
+LIVE = ("alpaca", "polygon", "binance")  # feeds of vendors
 # below so many seconds → (seconds in one, word)
 AGES = ((90, (1, "s")), (5_400, (60, "min")), (172_800, (3_600, "h")), (math.inf, (86_400, "d")))
 SPARK_WIDTH, SPARK_HEIGHT = 120.0, 36.0
@@ -59,6 +63,15 @@ class SessionHead:
     def symbols(self) -> str:
         """Its symbols, the first few by name."""
         return symbols_text(self.session.symbols)
+
+    @property
+    def hours(self) -> Confirmed | None:
+        """How sure the exchange's hours are by which it runs; None where it runs by none, or is over."""
+        session = self.session
+        if self.is_over or session.feed not in LIVE:
+            return None
+        found = {places.calendar_of(symbol, session.feed) for symbol in session.symbols} - {ALWAYS_OPEN}
+        return calendar_confirmed(found.pop(), timezone.now()) if found else None
 
     @property
     def stop_words(self) -> str:

@@ -25,10 +25,10 @@ from marketdata.columns import TIMEFRAME_NS
 from marketdata.feeds.live import places
 from marketdata.models import Coverage
 from marketdata.models.instrument import Source
-from marketdata.selectors import visible_instruments
+from marketdata.selectors import calendar_confirmed, visible_instruments
 from marketdata.zones import ALWAYS_OPEN
 from strategies import readers
-from tradingsite.lib.errors import NotFound
+from tradingsite.lib.errors import NotFound, Unavailable
 
 SYNTHETIC, REPLAY = "synthetic", "replay"
 ALPACA, POLYGON, BINANCE = LIVE = ("alpaca", "polygon", "binance")
@@ -96,6 +96,23 @@ def clean_options(
     if reader.faults:
         raise InputError(reader.faults).under("feed_options")
     return cleaned if feed == SYNTHETIC else _stored(user, cleaned, symbols, timeframe)
+
+
+def refuse_unknown_hours(calendar: str, feed: str) -> None:
+    """Raises Unavailable where a session would run by an exchange's hours that nobody knows, or has confirmed for a
+    day. A replay runs by those of its past."""
+    if feed not in LIVE or calendar == ALWAYS_OPEN:
+        return
+    known = calendar_confirmed(calendar, timezone.now())
+    if known is None:
+        text = f"The hours of {calendar} are not known here, so no session starts by them. An operator loads them."
+        raise Unavailable(text, code="calendar_unknown")
+    if known.is_old:
+        raise Unavailable(
+            f"The hours of {calendar} were last confirmed {known.at:%Y-%m-%d %H:%M} UTC, which is more than a day ago:"
+            f" no session starts by them until they are confirmed again. {known.problem}".rstrip(),
+            code="calendar_too_old",
+        )
 
 
 def sealed(user: User, feed: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from bots.models import Bot, Mode
 from bots.services import at_broker, feeds
 from engine.errors import Fault, InputError
 from marketdata.columns import SECOND, TIMEFRAME_NS
+from marketdata.zones import ALWAYS_OPEN
 from strategies import catalogue, readers, reading, session_settings, timeframes
 from strategies import selectors as strategy_selectors
 from strategies.models import CustomStrategy, UserStrategy
@@ -45,7 +46,7 @@ class SessionRequest:
 
     scheduled_end_time: aware, None: until somebody stops it. cautions: what is unusual; confirmed: run it all the same.
     account: whose orders a LIVE session sends; None on paper. passport_override: why it may trade real money without a
-    passing passport; "" where nothing was said.
+    passing passport; "" where nothing was said. calendar: whose hours it runs by.
     """
 
     initial_cash: Decimal
@@ -67,6 +68,7 @@ class SessionRequest:
     mode: str = Mode.PAPER
     account: BrokerAccount | None = None
     passport_override: str = ""
+    calendar: str = ALWAYS_OPEN
 
 
 def clean(user: User, payload: Any) -> SessionRequest:
@@ -205,6 +207,7 @@ def _read(
         cautions=(*cautions, *gate.unusual(strategy, parameters, values, custom)),
         confirmed=confirmed,
         passport_override=override,
+        calendar=calendar,
     )
 
 

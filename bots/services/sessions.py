@@ -41,7 +41,8 @@ def start(user: User, payload: Any, idempotency_key: str | None = None) -> tuple
     the active sessions), NotAllowed (403, the tier), NotFound, Conflict (409: the key was used for another request, the
     broker account is not in use). LIVE besides: Unprocessable for symbols that the venue does not trade, for more
     cash than is free on the account and, with real money, for a choice without a passing passport
-    (`strategies.proving`), Unavailable (503) where the venue does not answer. Whether the password must be
+    (`strategies.proving`), Unavailable (503) where the venue does not answer. On an exchange's live
+    prices: Unavailable where its hours are not known, or were not confirmed for a day. Whether the password must be
     given once more is the caller's to ask (`accounts.services.stepup`).
     """
     key = readers.idempotency_key(idempotency_key)
@@ -74,6 +75,7 @@ def create(user: User, request: SessionRequest, key: str | None = None) -> tuple
                 return running, False
         _refuse_where_stopped(user, len(active := selectors.active_ids(user)))
         quotas.check_session(locked, active)
+        feeds.refuse_unknown_hours(request.calendar, request.feed)
         if request.account is not None:
             _refuse_unproven(user, request)
             reserve.refuse_beyond(request.account, request.initial_cash)

@@ -10,8 +10,8 @@ from bots.schedule import NoCalendar, Window, window_at
 from bots.services import sessions
 from engine.errors import InputError
 from engine.types import TIMEFRAMES
-from marketdata.models import Instrument
-from marketdata.zones import ALWAYS_OPEN
+from marketdata.models import CalendarCopy, Instrument
+from marketdata.zones import ALWAYS_OPEN, calendar_zone
 from strategies import session_settings
 from tradingsite.lib.errors import ApiError
 
@@ -44,6 +44,34 @@ def open_due(now: datetime) -> list[TradingSession]:
     return started
 
 
+def follow_hours(now: datetime) -> None:
+    """Where an exchange has announced another close since a bot's session was started in its window, the session ends
+    in time for that one."""
+    if not CalendarCopy.objects.exclude(announced={}).exists():
+        return
+    going = TradingSession.objects.filter(state__in=TradingSession.ACTIVE, bot__run=Bot.Run.WINDOW)
+    for session in going.exclude(wanted=TradingSession.Wanted.STOP).select_related("bot"):
+        bot, planned = session.bot, session.scheduled_end_time
+        if bot is None or planned is None or planned <= now:
+            continue
+        if not (session.idempotency_key or "").startswith(f"window-{bot.pk}-"):
+            continue
+        if not _is_announced(_calendar(bot), session.created_at):
+            continue
+        try:
+            window = _window(bot, session.created_at)
+        except (InputError, NoCalendar) as fault:
+            log.warning("session %s: whether its window still ends at %s is not known: %s", session.pk, planned, fault)
+            continue
+        end = now if window is None else _end(bot, window)
+        if end == planned:
+            continue
+        if TradingSession.objects.filter(pk=session.pk, scheduled_end_time=planned).update(scheduled_end_time=end):
+            text = f"Its exchange has changed the hours of today: it ends at {end:%H:%M} UTC, not at {planned:%H:%M}."
+            sessions.log(session, "state", text)
+            sessions.nudge(session.pk)
+
+
 def _window(bot: Bot, now: datetime) -> Window | None:
     return window_at(session_settings.clean(bot.settings), _calendar(bot), now)
 
@@ -53,6 +81,12 @@ def _end(bot: Bot, window: Window) -> datetime:
         return window.closes
     bar_s = TIMEFRAMES[bot.match_timeframe or bot.timeframe] / 1e9
     return max(window.opens, window.closes - timedelta(seconds=BARS_TO_FLATTEN * bar_s))
+
+
+def _is_announced(calendar: str, at: datetime) -> bool:
+    """Whether that day's hours are others than they were known to be."""
+    day = at.astimezone(calendar_zone(calendar)).date().isoformat()
+    return CalendarCopy.objects.filter(calendar=calendar, announced__has_key=day).exists()
 
 
 def _calendar(bot: Bot) -> str:

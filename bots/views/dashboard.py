@@ -46,6 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
         shown["chart_modes"] = CHART_MODES
         shown["watched"] = market.watched(request.user)
         shown["market"] = market.market_status(EXCHANGE, timezone.now())
+        shown["hours"] = market.calendar_confirmed(EXCHANGE, timezone.now())
         shown["show_welcome"] = not request.user.welcome_done
         shown["any_session"] = bool(live) or TradingSession.objects.filter(owner=request.user).exists()
         answer = render(request, "bots/dashboard.html", shown)

@@ -29,14 +29,17 @@ class Columns:
     def __init__(self) -> None:
         self.n = 0
         self.day: _TradingDay | None = None
+        self._edition = exchange.edition()
         self.columns = {name: _unset(name, FIRST_CAPACITY) for name in ROW.names or ()}
 
     def session(self, ts: int, market: Bars) -> tuple[int, int]:
-        """Trading day and session flags of a bar that comes next. The day is remembered: most bars lie in the same."""
+        """Trading day and session flags of a bar that comes next. The day is remembered, until its hours change: most
+        bars lie in the same."""
         if market.timeframe == "1d":
             day = exchange.trading_days(np.array([ts], dtype=np.int64), "1d", market.calendar)[0]
             return int(day), SESSION_FIRST | SESSION_LAST | SESSION_OVER
-        if self.day is None or not self.day.start <= ts < self.day.end:
+        if self.day is None or not self.day.start <= ts < self.day.end or self._edition != exchange.edition():
+            self._edition = exchange.edition()
             self.day = _TradingDay.at(ts, market.calendar)
         before = int(self.columns["ts"][self.n - 1]) if self.n else int(_UNSET["ts"])
         return self.day.number, self.day.flags(before, ts, market)

@@ -39,7 +39,7 @@ class Spans:
     def __init__(self, calendar: str) -> None:
         self.calendar = calendar
         self._always = calendar == ROUND_THE_CLOCK
-        self._day = _Day(0, 0, 0, 0, 0)
+        self._day, self._edition = _Day(0, 0, 0, 0, 0), exchange.edition()
         if not self._always:
             exchange.zone(calendar)
 
@@ -49,9 +49,7 @@ class Spans:
         if self._always:
             start = ts - ts % length
             return Span(start, start + length, start, start + length)
-        day = self._day
-        if not day.starts <= ts < day.ends:
-            day = self._day = _day_of(self.calendar, ts)
+        day = self._at(ts)
         if timeframe == "1d":
             if not day.opens <= ts < day.closes:
                 return None
@@ -83,10 +81,16 @@ class Spans:
         """Whether the regular session is on at `ts`: the open belongs to it, the close does not."""
         if self._always:
             return True
-        day = self._day
-        if not day.starts <= ts < day.ends:
-            day = self._day = _day_of(self.calendar, ts)
+        day = self._at(ts)
         return day.opens <= ts < day.closes
+
+    def _at(self, ts: int) -> _Day:
+        """The trading day that holds `ts`, remembered until another one is asked for, or hours have changed."""
+        day, edition = self._day, exchange.edition()
+        if self._edition != edition or not day.starts <= ts < day.ends:
+            day = self._day = _day_of(self.calendar, ts)
+            self._edition = edition
+        return day
 
 
 @lru_cache(maxsize=256)

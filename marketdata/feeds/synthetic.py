@@ -17,7 +17,7 @@ from engine.errors import Fault, InputError
 from engine.types import NANOS_PER_DAY, TIMEFRAMES
 from marketdata.columns import SECOND, BarColumns
 from marketdata.feeds import noise
-from marketdata.feeds.base import Feed, Sink
+from marketdata.feeds.base import Feed, FeedError, Sink
 from marketdata.feeds.clock import Clock, WallClock
 from marketdata.feeds.types import Tick
 
@@ -25,6 +25,7 @@ NAMED = ("SIM-ALPHA", "SIM-BETA", "SIM-GAMMA", "SIM-DELTA")
 DEFAULT_SEED = 20260101
 _SYMBOL = re.compile(r"SIM-[A-Z0-9]{1,12}")
 _STEP_NS = SECOND // 20
+_JUMP_NS = 5 * SECOND  # between two looks: what was traded meanwhile is a hole, and comes as one
 _AHEAD_S = 16
 _CHUNK_S = 6 * 3600
 
@@ -35,7 +36,7 @@ def symbols() -> list[str]:
 
 
 class SyntheticFeed(Feed):
-    """Made-up ticks. Not a network feed: it never fails, and backfill is a calculation.
+    """Made-up ticks. Not a network feed: only a clock that jumps ahead ends it, and backfill is a calculation.
 
     seed: which world. ticks_per_s: of each symbol. accelerate: market seconds per second of the clock; other than 1,
     the market is at `anchor_ns` when the clock is there, and runs away from it at that pace.
@@ -91,6 +92,8 @@ class SyntheticFeed(Feed):
         while True:
             wall = self._clock.now_ns()
             await self._clock.sleep((_STEP_NS - wall % _STEP_NS) / SECOND)
+            if self._clock.now_ns() - wall > _JUMP_NS:
+                raise FeedError("The clock has jumped ahead, or this machine has slept.", retryable=True)
             now = self.now()
             while self._pushed < now:
                 until = min(now, self._pushed - self._pushed % SECOND + SECOND)

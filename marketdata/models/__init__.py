@@ -1,6 +1,6 @@
 """What is traded, on which exchange hours, which bars of it we hold, who brought them, how good they are, the news."""
 
-from marketdata.models.calendar import ExchangeSession
+from marketdata.models.calendar import CalendarCopy, ExchangeSession
 from marketdata.models.coverage import Coverage
 from marketdata.models.data_import import DataImport
 from marketdata.models.health import Refetch, Revision, SourceComparison
@@ -10,6 +10,7 @@ from marketdata.models.usage import ProviderUsage, SourceChoice, SourceRule
 from marketdata.models.watchlist import Watchlist
 
 __all__ = [
+    "CalendarCopy",
     "CorporateAction",
     "Coverage",
     "DataImport",

@@ -16,6 +16,7 @@ from bots.brokers.alpaca import activities, answers, shapes
 from bots.brokers.base import Banned, RateLimited, Refused, Unauthorised, VenueDown
 from bots.brokers.registry import open_broker
 from bots.orders import OrderState
+from bots.practice.faults import RequestFault
 from tests.brokers.rigs import COIN, COIN_RIG, D, Heard, Rig, alpaca, until
 
 pytestmark = pytest.mark.row("I11")
@@ -41,7 +42,7 @@ def answered(status: int, body: Any, **headers: str) -> Any:
         (403, 40310000, {"existing_order_id": "x"}, "words that may change", "wash_trade"),
         (403, 40310000, {}, "account is not allowed to short", "no_short"),
         (403, 40310000, {}, "asset X is not fractionable", "not_fractionable"),
-        (403, 40310000, {}, "new orders are rejected by user request: account is restricted", "account_blocked"),
+        (403, 40310000, {}, "new orders are rejected by user request: account is restricted", "invalid"),
         (403, 40310000, {}, "something new", "invalid"),
         (404, 40410000, {}, "order not found for 1", "no_order"),
         (404, 40410000, {}, "asset not found for NOPE", "no_asset"),
@@ -62,6 +63,32 @@ def test_codes_and_figures_decide_what_a_refusal_means(
         answered(status, {"code": code, "message": message, **extra})
     assert (error.value.code, error.value.message) == (word, message)
     assert error.value.facts == extra
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({}, []),
+        ({"transfers_blocked": True}, []),
+        ({"account_blocked": True, "transfers_blocked": True}, ["account_blocked", "transfers_blocked"]),
+        ({"trading_blocked": True}, ["trading_blocked"]),
+        ({"trade_suspended_by_user": True}, ["trade_suspended_by_user"]),
+        ({"status": "ACCOUNT_CLOSED"}, ["status ACCOUNT_CLOSED"]),
+        ({"trading_blocked": "true"}, []),
+    ],
+)
+def test_the_accounts_own_fields_say_whether_it_is_blocked(rig: Rig, fields: dict[str, Any], names: list[str]) -> None:
+    """The venue's words are the same each time, and might be any."""
+    assert rig.venue is not None
+    whole = {"status": "ACTIVE", **fields}
+    refusal = {"code": 40310000, "message": "new orders are restricted for this account"}
+    for method, path, status, body in (("POST", "/v2/orders", 403, refusal), ("GET", "/v2/account", 200, whole)):
+        rig.venue.faults.requests.append(RequestFault(method=method, path=path, status=status, body=json.dumps(body)))
+    with pytest.raises(Refused) as error:
+        rig.broker.submit(rig.request("1"))
+    assert error.value.code == ("account_blocked" if names else "invalid")
+    assert all(name in error.value.message for name in names)
+    assert refusal["message"] in error.value.message
 
 
 @pytest.mark.parametrize(

@@ -189,3 +189,31 @@ def test_daily_bars_and_round_the_clock_markets_load_no_calendar_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_what_an_exchange_announces_stands_over_the_library():
+    """An early close, a day of mourning, a session on a Saturday; nothing is left of it when it is taken back."""
+    first, last = ns("2026-03-02T15:00"), ns("2026-03-10T15:00")
+    before = exchange.sessions("XNYS", first, last)
+    number, edition = day_number("2026-03-03"), exchange.edition()
+    opens, closes = ns("2026-03-03T14:30"), ns("2026-03-03T17:00")
+    saturday = (ns("2026-03-07T15:00"), ns("2026-03-07T17:00"))
+    told = {number: (opens, closes), number + 2: None, number + 4: saturday}
+    try:
+        exchange.announce("XNYS", told)
+        assert exchange.edition() == edition + 1
+        exchange.announce("XNYS", dict(told))
+        assert exchange.edition() == edition + 1, "it is no news"
+        after = exchange.sessions("XNYS", first, last)
+        days = [int(day) - number for day in after.day if -1 <= int(day) - number <= 6]
+        assert days == [-1, 0, 1, 3, 4, 6]
+        row = int(np.searchsorted(after.day, number))
+        assert (int(after.opens[row]), int(after.closes[row])) == (opens, closes)
+        at = np.array([ns("2026-03-05T15:00"), ns("2026-03-07T16:00")], dtype=np.int64)
+        assert list(exchange.trading_days(at, "1m", "XNYS") - number) == [1, 4]
+        assert len(exchange.sessions("XLON", first, last).day) > 0, "another exchange is not touched"
+        with pytest.raises(InputError, match="must open"):
+            exchange.announce("XNYS", {number: (closes, opens)})
+    finally:
+        exchange.announce("XNYS", {})
+    assert np.array_equal(exchange.sessions("XNYS", first, last).closes, before.closes)

@@ -189,7 +189,9 @@ def test_a_clock_that_is_set_back_or_forward_gives_no_bar_twice_and_loses_none()
         assert_in_order(listener)
         made = listener.values("1s")
         assert made == rows(synthetic.history("SIM-ALPHA", "1s", made[0][0], clock.now_ns()))
-        assert listener.statuses == ["connecting", "live", "silent", "live"]
+        assert listener.statuses == ["connecting", "live", "silent", "live", "connecting", "live"]
+        late = [bar for bar in listener.bars("1s", "SIM-ALPHA") if bar.backfilled]
+        assert len(late) >= 290, "what was jumped over comes late, and says so"
 
     asyncio.run(scene())
 

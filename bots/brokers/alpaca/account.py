@@ -6,10 +6,12 @@ import datetime
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 from bots.brokers.alpaca import activities, shapes
+from bots.brokers.alpaca.answers import Forbidden
 from bots.brokers.alpaca.client import Client
 from bots.brokers.alpaca.stream import UpdatesStream
 from bots.brokers.base import (
@@ -23,6 +25,7 @@ from bots.brokers.base import (
     KeyFacts,
     Money,
     OrderRequest,
+    RateLimited,
     Refused,
     Unauthorised,
     VenueDown,
@@ -36,6 +39,8 @@ COIN_FEE = Decimal("0.0025")  # of the lowest tier, as taker; the account's own 
 INSTANT = datetime.timedelta(microseconds=1)
 # A late request is dropped by Alpaca's own gateway after a minute; nobody waits for longer to call it absent.
 PROOF_WINDOW_S = 60.0
+
+_BLOCKS = ("account_blocked", "trading_blocked", "trade_suspended_by_user")
 
 CAPABILITIES = Capabilities(
     ids_stay_used=True,
@@ -84,7 +89,7 @@ class AlpacaBroker:
             account_number=number,
             currency=shapes.text(raw, "currency") or "USD",
             is_real_money=self.environment == "LIVE",
-            may_trade=not _is_blocked(raw),
+            may_trade=not blocks(raw),
             may_withdraw=None,
             may_short=raw.get("shorting_enabled") is True,
         )
@@ -97,8 +102,9 @@ class AlpacaBroker:
             cash=shapes.figure(raw, "cash"),
             equity=shapes.figure(raw, "equity"),
             buying_power=shapes.figure(raw, "buying_power"),
-            is_blocked=_is_blocked(raw),
+            is_blocked=bool(blocks(raw)),
             may_short=raw.get("shorting_enabled") is True,
+            blocked_by=", ".join(blocks(raw)),
         )
 
     def positions(self) -> list[BrokerPosition]:
@@ -125,7 +131,8 @@ class AlpacaBroker:
     # --- orders -----------------------------------------------------------------------------------------------------
 
     def submit(self, request: OrderRequest) -> BrokerOrder:
-        return self._order_of(self._client.ask("POST", "/orders", shapes.body(request)))
+        with self._explained():
+            return self._order_of(self._client.ask("POST", "/orders", shapes.body(request)))
 
     def cancel(self, order: BrokerOrder) -> None:
         try:
@@ -147,7 +154,8 @@ class AlpacaBroker:
         changes = {"qty": qty, "limit_price": limit_px, "stop_price": stop_px}
         body = {name: shapes.plain(value) for name, value in changes.items() if value is not None}
         path = f"/orders/{self._id_of(order)}"
-        return self._order_of(self._client.ask("PATCH", path, {"client_order_id": client_order_id, **body}))
+        with self._explained():
+            return self._order_of(self._client.ask("PATCH", path, {"client_order_id": client_order_id, **body}))
 
     def find(self, client_order_id: str, symbol: str) -> BrokerOrder | None:
         """As in the contract. An order with legs is asked for twice: by our id Alpaca tells of none."""
@@ -242,6 +250,21 @@ class AlpacaBroker:
         if self.environment == "PAPER" and is_real:
             raise Unauthorised("These keys belong to a live account of Alpaca; a paper account has keys of its own.")
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A refusal that says nothing of the order may be of the account, which is asked. It stands either way."""
+        try:
+            yield
+        except Forbidden as error:
+            try:
+                names = blocks(shapes.row(self._client.ask("GET", "/account")))
+            except (VenueDown, RateLimited, Refused):
+                names = []
+            if not names:
+                raise
+            told = f"{error.message} ({', '.join(names)})"
+            raise Refused("account_blocked", told, **error.facts) from None
+
     def _order_of(self, raw: Any) -> BrokerOrder:
         return shapes.order(shapes.row(raw))
 
@@ -304,6 +327,11 @@ class AlpacaBroker:
         return min(found)[1] if found else None
 
 
-def _is_blocked(raw: shapes.Raw) -> bool:
-    names = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
-    return any(raw.get(name) is True for name in names) or shapes.text(raw, "status") not in ("", "ACTIVE")
+def blocks(raw: shapes.Raw) -> list[str]:
+    """What keeps an account from trading, in its own fields' words; empty: nothing. An account whose transfers are
+    blocked (transfers_blocked) trades on, and that is told only beside what stops it."""
+    names = [name for name in _BLOCKS if raw.get(name) is True]
+    status = shapes.text(raw, "status")
+    if status not in ("", "ACTIVE"):
+        names.append(f"status {status[:40]}")
+    return [*names, "transfers_blocked"] if names and raw.get("transfers_blocked") is True else names

@@ -6,7 +6,6 @@ something in between (a proxy, a gateway) and proves nothing: VenueDown.
 
 from __future__ import annotations
 
-import datetime
 import json
 import time
 from collections.abc import Mapping
@@ -34,8 +33,7 @@ _BY_WORD: dict[int, tuple[tuple[str, str], ...]] = {
         ("wash trade", "wash_trade"), ("opposite side", "wash_trade"), ("insufficient qty", "insufficient_qty"),
         ("insufficient balance", "insufficient_qty"), ("buying power", "buying_power"), ("day trading", "buying_power"),
         ("short", "no_short"), ("fraction", "not_fractionable"), ("not tradable", "not_tradable"),
-        ("not active", "not_tradable"), ("max", "max_orders"), ("account", "account_blocked"),
-        ("restricted", "account_blocked"), ("blocked", "account_blocked"),
+        ("not active", "not_tradable"), ("max", "max_orders"),
     ),
     BAD_PARAMETER: (
         ("client_order_id must be unique", "duplicate_client_id"), ("client_order_id already", "duplicate_client_id"),
@@ -50,6 +48,10 @@ _BY_WORD: dict[int, tuple[tuple[str, str], ...]] = {
         ("market is closed", "market_closed"),
     ),
 }  # fmt: skip
+
+
+class Forbidden(Refused):
+    """A 403 that neither figures nor words explain. Whether the account as a whole is blocked, its own fields say."""
 
 
 def read(status: int, headers: Mapping[str, str], body: bytes) -> Any:
@@ -82,7 +84,7 @@ def wait_s(headers: Mapping[str, str], default: float = WAIT_S) -> float:
         if after.strip().replace(".", "", 1).isdigit():
             return float(after)
         if after:
-            return max((parsedate_to_datetime(after) - datetime.datetime.now(datetime.UTC)).total_seconds(), 0.0)
+            return max(parsedate_to_datetime(after).timestamp() - _now(headers), 0.0)
         if reset:
             return min(max(float(reset) - _now(headers), 0.0), 120.0)
     except (ValueError, TypeError):
@@ -123,7 +125,9 @@ def _refused(status: int, told: Mapping[str, Any]) -> Refused | Unauthorised:
     if code == NOT_AUTHORISED:
         return Unauthorised("Alpaca does not accept these keys: they are wrong, revoked, or of another environment.")
     facts = {str(n): str(v)[:100] for n, v in told.items() if n not in ("code", "message") and isinstance(v, str | int)}
-    return Refused(_word(code, message.lower(), facts), message, **facts)
+    word = _word(code, message.lower(), facts)
+    kind = Forbidden if code == FORBIDDEN and word == "invalid" else Refused
+    return kind(word, message, **facts)
 
 
 def _word(code: int, message: str, facts: Mapping[str, str]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import json
 import logging
 import time
@@ -19,7 +18,7 @@ from typing import Any
 from alpaca.trading.stream import TradingStream
 
 from bots.brokers.alpaca import shapes
-from bots.brokers.base import BrokerEvent, Execution, VenueDown
+from bots.brokers.base import BrokerEvent, Execution, VenueDown, wall_time
 from bots.brokers.listening import Listening
 from bots.brokers.waiting import STEADY_S, SignInRefused, tell, wait_s
 
@@ -148,7 +147,7 @@ def read(data: Any, coin_fee: Decimal) -> BrokerEvent:
     """A trade update. Raises VenueDown for one that is none."""
     raw = shapes.row(data)
     order = shapes.order(shapes.row(raw.get("order")), shapes.text(raw, "reason"))
-    at = shapes.moment(raw.get("timestamp")) or order.updated_at or datetime.datetime.now(datetime.UTC)
+    at = shapes.moment(raw.get("timestamp")) or order.updated_at or wall_time()
     execution: Execution | None = None
     if raw.get("event") in FILLS:
         execution = shapes.execution(

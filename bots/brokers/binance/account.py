@@ -25,6 +25,7 @@ from bots.brokers.base import (
     Money,
     OrderRequest,
     Refused,
+    wall_time,
 )
 from bots.brokers.binance import activities, shapes, trades
 from bots.brokers.binance.client import WINDOW_MS, SpotClient
@@ -262,7 +263,7 @@ class BinanceBroker:
 
     def _now(self) -> datetime.datetime:
         """By the venue's clock, as far as it is known."""
-        return datetime.datetime.now(datetime.UTC) + datetime.timedelta(milliseconds=self._client.timestamp_offset)
+        return wall_time() + datetime.timedelta(milliseconds=self._client.timestamp_offset)
 
     def _account(self) -> shapes.Raw:
         return shapes.row(self._client.ask("GET", "/api/v3/account", {"omitZeroBalances": "true"}, cost=20))

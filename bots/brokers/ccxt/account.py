@@ -22,6 +22,7 @@ from bots.brokers.base import (
     OrderRequest,
     Refused,
     VenueDown,
+    wall_time,
 )
 from bots.brokers.ccxt import shapes
 from bots.brokers.ccxt.calls import Calls
@@ -221,7 +222,7 @@ class CcxtBroker:
     def now(self) -> datetime.datetime:
         """By the venue's clock, as far as it is known."""
         apart_ms = int((self._client.options or {}).get("timeDifference") or 0)
-        return datetime.datetime.now(datetime.UTC) - datetime.timedelta(milliseconds=apart_ms)
+        return wall_time() - datetime.timedelta(milliseconds=apart_ms)
 
     def close(self) -> None:
         self._client.session.close()

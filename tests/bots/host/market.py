@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -29,6 +31,13 @@ def walk(seed: int, ts: np.ndarray, *, step: float = 0.004) -> BarColumns:
     high = np.round(np.maximum(open_, close) * 1.002, 2)
     low = np.round(np.minimum(open_, close) * 0.998, 2)
     return BarColumns(ts, open_, high, low, close, np.round(source.uniform(1_000, 9_000, len(ts))))
+
+
+def regular_minutes(*days: dt.date) -> np.ndarray:
+    """Starts of the minutes from 09:30 to 16:00 in New York on these days."""
+    zone = ZoneInfo("America/New_York")
+    opens = [int(dt.datetime.combine(day, dt.time(9, 30), zone).timestamp()) * SECOND for day in days]
+    return np.concatenate([at + np.arange(390, dtype=np.int64) * MINUTE for at in opens])
 
 
 def store() -> None:

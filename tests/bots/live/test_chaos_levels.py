@@ -1,9 +1,8 @@
-"""Prices and units that jump under resting stops: gaps, splits, the end of the day for fractions, refused moves."""
+"""Prices and units that jump under resting stops: gaps, splits, refused moves."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 
 from accounts.models import Notification, User
 from bots.host.tape import Tape
-from bots.live import protecting, unexplained
+from bots.live import unexplained
 from bots.models import OrderRole, TradingSession
 from bots.parity.again import run_again
 from bots.services import sessions
@@ -257,33 +256,6 @@ def test_a_strategy_sees_no_crash_in_a_split(alice: User, rig: Rig) -> None:
     before, after = (tape.deciding["SIM-BETA"].close[part] for part in (0, -1))
     assert 8 < before / after < 12.5
     assert (split.symbol, split.ratio) == ("SIM-BETA", 10.0)
-
-
-# --- the end of the day (38) ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.row("I3")
-@pytest.mark.fault(38)
-def test_a_fraction_is_shown_unprotected_overnight_and_covered_again_in_the_morning(
-    alice: User, rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session = rig.session(settings={"allow_fractional": True, "stop_loss_pct": 10.0}, **HOLD)
-    with host():
-        until(session, lambda: len(working(rig, "stop")) == 2 and settled(session))
-        sessions.pause(alice, session.pk)
-        part, whole = sorted(working(rig, "stop"), key=lambda order: Decimal(order["qty"]))
-        assert Decimal(part["qty"]) < 1
-        assert (part["time_in_force"], whole["time_in_force"]) == ("day", "gtc")
-        # The exchange closes: for us by its hours, at the venue with the end of all DAY orders.
-        monkeypatch.setattr(protecting, "spans", SimpleNamespace(is_open=lambda *_: False))
-        rig.venue.exchange.session_ends("SIM-ALPHA")
-        until(session, lambda: session.orders.filter(state="EXPIRED", role=OrderRole.STOP).exists())
-        until(session, Notification.objects.filter(owner=alice, event="unprotected_overnight").exists)
-        monkeypatch.undo()
-        until(session, lambda: len(working(rig, "stop")) == 2 and settled(session))
-        assert sum(Decimal(order["qty"]) for order in working(rig, "stop")) == held(rig)
-        finish(alice, session)
-    check(rig, session)
 
 
 # --- moved stops (37) -----------------------------------------------------------------------------------------------

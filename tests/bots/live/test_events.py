@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,7 +15,7 @@ from bots.services import sessions
 from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.host.hosting import host
 from tests.bots.live.audit import check
-from tests.bots.live.rig import Rig, state_of, until
+from tests.bots.live.rig import Rig, in_time, state_of, until
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -41,6 +42,7 @@ def test_lost_doubled_and_swapped_news_change_nothing(alice: User, rig: Rig) -> 
 
 
 @pytest.mark.row("I8")
+@pytest.mark.fault(15)
 def test_a_lost_fill_is_booked_within_fifteen_seconds(alice: User, rig: Rig) -> None:
     """F15: heartbeats go on, and the one frame that tells of the fill never comes."""
     rig.fault(stream="trade_updates", kind="lose", times=3)
@@ -48,13 +50,14 @@ def test_a_lost_fill_is_booked_within_fifteen_seconds(alice: User, rig: Rig) -> 
     with host():
         until(session, lambda: rig.ledger()["executions"], 30)
         began = time.monotonic()
-        until(session, lambda: session.trades.exists(), 15)
-        assert time.monotonic() - began < 15
+        until(session, lambda: session.trades.exists(), 60)
+        in_time(time.monotonic() - began, 15.0)
         flatten(alice, session)
     check(rig, session)
 
 
 @pytest.mark.row("I8")
+@pytest.mark.fault(10)
 def test_a_stream_that_is_cut_stops_entries_and_comes_back(alice: User, rig: Rig) -> None:
     """F10: the session is degraded until the stream is signed in again and the gap is read by REST."""
     session = rig.session()
@@ -127,6 +130,9 @@ def test_revoked_keys_halt_their_sessions_and_nobody_elses(alice: User, bob: Use
         assert rig.account.name in session.state_reason
         trades = other.trades.count()
         until(other, lambda: other.trades.count() > trades and state_of(other) == "RUNNING", 60)
+    rig.venue.exchange.accounts[rig.key] = rig.venue.exchange.accounts.pop("GONE")
+    check(rig, session)
+    check(replace(rig, account=theirs, key="BOBSKEY"), other)
     theirs.refresh_from_db()
     assert theirs.state == "ACTIVE"
 

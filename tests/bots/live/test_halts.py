@@ -37,7 +37,7 @@ def halt(rig: Rig, running: Any, session: TradingSession, *, halted: bool) -> No
         last = session.events.filter(kind="halt").order_by("pk").last()
         return last is not None and words in last.text
 
-    until(session, told, 5)
+    until(session, told)
 
 
 def covered(rig: Rig, session: TradingSession) -> bool:

@@ -17,7 +17,7 @@ from bots.models import Discrepancy, TradingSession
 from bots.services import inbox, sessions
 from tests.bots.host.hosting import host
 from tests.bots.live.audit import check
-from tests.bots.live.rig import KEY, SECRET, Rig, state_of, until
+from tests.bots.live.rig import KEY, SECRET, Rig, in_time, state_of, until
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 D = Decimal
@@ -62,7 +62,7 @@ def test_a_trade_by_hand_is_in_the_inbox_in_time_and_adopted(alice: User, rig: R
         began = time.monotonic()
         by_hand(rig, OrderSide.BUY, 5)
         row = found(rig, session)
-        assert time.monotonic() - began < 15
+        in_time(time.monotonic() - began, 15.0)
         assert (row.ours, row.theirs, row.detail["breaks"]) == (0, 5, [])
         assert Notification.objects.filter(owner=alice, event="reconciliation").count() == 1
         execution = rig.account.executions.get()
@@ -137,8 +137,8 @@ def test_units_sold_from_under_a_session_halt_it_and_no_other(alice: User, rig: 
         until(session, lambda: settled(session, "adopt"))
         began = time.monotonic()
         by_hand(rig, OrderSide.SELL, 2)
-        until(session, lambda: state_of(session) == "HALTED", 15)
-        assert time.monotonic() - began < 15
+        until(session, lambda: state_of(session) == "HALTED", 60)
+        in_time(time.monotonic() - began, 15.0)
         session.refresh_from_db()
         assert "the account has 3, our books say 5" in session.state_reason
         row = rig.account.discrepancies.get(state="OPEN", kind="position")
@@ -146,6 +146,7 @@ def test_units_sold_from_under_a_session_halt_it_and_no_other(alice: User, rig: 
         assert Notification.objects.filter(owner=alice, event="reconciliation", level="critical").exists()
         time.sleep(2)
         assert state_of(other) == "PAUSED"
+    check(rig, session, other, external=True)
 
 
 @pytest.mark.row("W18")

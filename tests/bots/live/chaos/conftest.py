@@ -1,10 +1,8 @@
-"""Hosts in processes of their own, and their venue behind a line; what no test may leave behind."""
+"""Hosts in processes of their own, and their venue behind a line."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,7 @@ from bots.practice.server import Venue
 from bots.practice.serving import in_thread
 from tests.bots.host.processes import Zygote, zygote_with
 from tests.bots.live.chaos.scene import Calls, Scene
-from tests.bots.live.rig import KEY, SECRET, SEED, Rig, instruments, rig_of
+from tests.bots.live.rig import SEED, Rig, instruments, rig_of
 from tests.brokers.proxy import Proxy
 
 READ_TIMEOUT_S = 2.0  # what is waited for an answer; all else is as in production
@@ -46,28 +44,10 @@ def _live_zygote(
     django_db_setup: None, django_db_blocker: Any, tmp_path_factory: Any, venue_port: int
 ) -> Iterator[Zygote]:
     log = tmp_path_factory.mktemp("live-chaos") / "hosts.log"
-    address = f"http://127.0.0.1:{venue_port}"
-    with zygote_with(
-        django_db_blocker, log, PRACTICE_VENUE_URL=address, BROKER_READ_TIMEOUT=str(READ_TIMEOUT_S)
-    ) as zygote:
+    with zygote_with(django_db_blocker, log, **hosts_env(venue_port)) as zygote:
         yield zygote
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_left(rig: Rig, _live_zygote: Zygote) -> Iterator[None]:
-    """After each test, when its hosts are gone: no secret is in their log, and no process of theirs lives."""
-    read = _live_zygote.log.stat().st_size
-    yield
-    told = _live_zygote.log.read_bytes()[read:].decode()
-    for secret in (KEY, SECRET):
-        assert secret not in told, "a log says a secret"
-    assert not _children_of(_live_zygote.pid), "a host is left"
-
-
-def _children_of(pid: int) -> list[int]:
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            if int(status.read_text().rpartition(") ")[2].split()[1]) == pid:
-                found.append(int(status.parent.name))
-    return found
+def hosts_env(venue_port: int) -> dict[str, str]:
+    """What is particular to the environment of a scene's hosts."""
+    return {"PRACTICE_VENUE_URL": f"http://127.0.0.1:{venue_port}", "BROKER_READ_TIMEOUT": str(READ_TIMEOUT_S)}

@@ -12,7 +12,7 @@ from accounts.models import User
 from bots.models import BrokerExecution, TradingSession
 from bots.services import sessions
 from tests.bots.host.hosting import wait_for
-from tests.bots.live.rig import Rig, state_of, until
+from tests.bots.live.rig import Rig, in_time, state_of, until
 from tests.brokers.proxy import Proxy
 
 ORDERS = "/v2/orders"
@@ -153,10 +153,12 @@ def used_up(rig: Rig) -> bool:
 
 
 def within(seconds: float, what: Callable[[], Any], session: TradingSession) -> float:
-    """Seconds until it holds; at most so many."""
+    """Seconds until it holds; at most so many, but for `in_time`."""
     began = time.monotonic()
-    until(session, what, seconds)
-    return time.monotonic() - began
+    until(session, what, 4 * seconds)
+    took = time.monotonic() - began
+    in_time(took, seconds)
+    return took
 
 
 __all__ = [

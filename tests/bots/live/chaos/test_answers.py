@@ -20,7 +20,7 @@ from tests.bots.host.hosting import make, quick
 from tests.bots.host.processes import HostProcess
 from tests.bots.live.audit import check
 from tests.bots.live.chaos.conftest import READ_TIMEOUT_S
-from tests.bots.live.chaos.scene import ORDERS, Scene, flatten, holds, state_of, until, used_up
+from tests.bots.live.chaos.scene import ORDERS, Scene, flatten, holds, state_of, until, used_up, within
 from tests.bots.live.rig import KEY
 from tests.bots.live.test_faults import host_is_lost
 
@@ -222,7 +222,7 @@ def test_exits_go_first_where_requests_are_few(
     limited = time.monotonic()
     until(entering, lambda: scene.calls.since(limited), 30)  # its answer says how few there are
     sessions.stop(alice, leaving.pk, "flatten")
-    until(leaving, lambda: not scene.held(), 5)
+    within(5, lambda: not scene.held(), leaving)
     assert len(scene.calls.refused) <= 2, "what is left is known, and asked for by nobody but exits"
     sessions.stop(alice, entering.pk, "flatten")
     for session in (leaving, entering):
@@ -251,8 +251,8 @@ def test_a_ban_is_waited_out_in_silence(
     fault = coins.rig.venue.faults.requests[0]
     until(session, lambda: fault.times < 10_000, 30)
     banned = time.monotonic()
-    until(session, lambda: state_of(session) == "DEGRADED", 5)
-    until(session, lambda: "banned" in TradingSession.objects.get(pk=session.pk).state_reason, 5)
+    within(5, lambda: state_of(session) == "DEGRADED", session)
+    until(session, lambda: "banned" in TradingSession.objects.get(pk=session.pk).state_reason)
     trades = other.trades.count()
     if restarts:
         host.kill()

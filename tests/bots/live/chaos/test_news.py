@@ -179,7 +179,7 @@ def test_a_fill_comes_after_the_end(
     entry.refresh_from_db()
     assert (entry.state, entry.late_fill, entry.filled_qty) == (end, True, units + late)
     covers = session.orders.filter(role=OrderRole.STOP, state="ACCEPTED", qty=units + late)
-    until(session, covers.exists, 10)
+    until(session, covers.exists)
     assert Notification.objects.filter(owner=alice, event="late_fill", level="critical").exists()
     flatten(alice, session)
     check(scene.rig, session)
@@ -204,6 +204,6 @@ def test_a_fill_is_never_told(alice: User, moment: random.Random, scene: Scene, 
     took = within(FOUND_S, lambda: agree(scene.rig), session)
     sys.stdout.write(f"found after {took:.1f} s\n")
     assert not scene.calls.since(filled, "WS", "/stream"), "the socket was up all the time"
-    until(session, lambda: not holds(session), 5)
+    until(session, lambda: not holds(session))
     flatten(alice, session)
     check(scene.rig, session, external=True)
