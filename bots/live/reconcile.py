@@ -95,12 +95,15 @@ def ours_of(account: BrokerAccount, truth: Truth, moved: frozenset[str] = frozen
     return Ours(parts, external, paid, working, _settled(account, names), money, bookings.busy(account) | moved)
 
 
-def take_down(account: BrokerAccount, truth: Truth, doubts: Doubts | None = None, *, fence: int | None = None) -> Found:
+def take_down(
+    account: BrokerAccount, truth: Truth, doubts: Doubts | None = None, *, fence: int | None = None,
+    waits: frozenset[str] = frozenset(),
+) -> Found:  # fmt: skip
     """Write down what a look found, in one transaction, and tell the owner of what is new.
 
     doubts: holds back what was not seen before; None: everything counts. fence: of the lease under which this is done;
-    where the account has another one by now, nothing is written. The first look at an account makes all that is there
-    external, and its cash the opening balance.
+    where the account has another one by now, nothing is written. waits: symbols of which a fill is here that is not
+    booked. The first look at an account makes all that is there external, and its cash the opening balance.
     """
     found = Found()
     with transaction.atomic():
@@ -108,7 +111,7 @@ def take_down(account: BrokerAccount, truth: Truth, doubts: Doubts | None = None
         if fence is not None and locked.fence != fence:
             return found
         bookings.tidy(locked, truth.read_at)
-        moved = _moved(locked, truth.read_at)
+        moved = _moved(locked, truth.read_at) | waits
         ours = ours_of(locked, truth, moved)
         if cash.open_with(locked, truth.money, truth.read_at):
             external = first_external(truth, ours)

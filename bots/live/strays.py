@@ -49,6 +49,8 @@ def compare(connection: Connection) -> dict[int, str]:
     """Take down what looks at the account have found; {session: why} of those whose book it breaks."""
     broken: dict[int, str] = {}
     for truth in connection.looks():
-        found = reconcile.take_down(connection.account, truth, connection.doubts, fence=connection.lease.fence)
+        found = reconcile.take_down(
+            connection.account, truth, connection.doubts, fence=connection.lease.fence, waits=connection.unnamed.symbols
+        )
         broken |= found.broken
     return broken
