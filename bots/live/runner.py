@@ -22,6 +22,7 @@ from bots.live import bookings, dust, grouping, posting
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
+from bots.live.giving import Giving
 from bots.live.halts import Halts
 from bots.live.hurry import refuse_hurry
 from bots.live.known import Known
@@ -31,6 +32,7 @@ from bots.models import BookingRequest, Order, OrderRole, TradingSession
 from bots.orders import OrderState
 from bots.states import SessionState
 from engine import InputError
+from engine.errors import Fault
 from marketdata.columns import TIMEFRAME_NS
 
 _O = OrderState
@@ -64,6 +66,7 @@ class LiveRunner(TellingRunner):
         self.account = LiveAccount.load(self.session)
         self.connection.neighbours.join(self.account)
         self.protector = Protector(self.account, self.connection.rules, self.connection.broker.capabilities)
+        self.giving = Giving(self.account, self.protector)
 
     def compare_orders(self, working: set[int]) -> None:
         unknown = working - set(self.account.orders)
@@ -88,7 +91,8 @@ class LiveRunner(TellingRunner):
             elif not self._goes_with_another(tracked.row):
                 yield self._absent(tracked)
         for request in bookings.waiting([self.session.pk]).get(self.session.pk, []):
-            yield self.post(request)
+            if (done := self.post(request)) is not None:
+                yield done
         self._compare_positions()
         done = self._let_go_of_unwanted()
         if done is not None:
@@ -302,9 +306,16 @@ class LiveRunner(TellingRunner):
             done.alarms.append(("late_fill", text))
         return done
 
-    def post(self, request: BookingRequest) -> Done:
-        """Book what is no trade of its own; what the engine refuses is not booked, and the request says why."""
+    def post(self, request: BookingRequest) -> Done | None:
+        """Book what is no trade of its own; what the engine refuses is not booked, and the request says why. None: what
+        is given back waits until the venue's orders are not for it any more."""
+        refusal = self.giving.judge(request)
+        if refusal is None:
+            return None
+        self.giving.done(request)
         try:
+            if refusal:
+                raise InputError(Fault("", "not_booked", refusal))
             posted = posting.post(self.account, self.desk.portfolio, request, self.version)
         except InputError as error:
             self.event("booking", f"{posting.words(request)}: it could not be booked: {error}", level="error")
