@@ -32,7 +32,7 @@ from bots.live.differences import (
     compare,
     first_external,
 )
-from bots.models import BrokerHolding, Discrepancy, Order, Position, Side, Trade
+from bots.models import BrokerHolding, Discrepancy, Order, Position, Side
 from bots.orders import WORKING
 from tradingsite.lib import realtime
 
@@ -111,6 +111,7 @@ def take_down(
         if fence is not None and locked.fence != fence:
             return found
         bookings.tidy(locked, truth.read_at)
+        cash.settle(locked, timezone.now())
         moved = _moved(locked, truth.read_at) | waits
         ours = ours_of(locked, truth, moved)
         if cash.open_with(locked, truth.money, truth.read_at):
@@ -137,8 +138,7 @@ def take_down(
 def _moved(account: BrokerAccount, since: datetime.datetime) -> frozenset[str]:
     """Symbols of which something was booked after the venue was asked: what it said then and our books now are of two
     moments, further apart the busier the host is."""
-    rows = Trade.objects.filter(session__broker_account=account, booked_at__gte=since - SKEW)
-    return frozenset(rows.values_list("symbol", flat=True))
+    return frozenset(cash.recent(account, since - SKEW).values_list("symbol", flat=True))
 
 
 def open_count(account: BrokerAccount) -> int:

@@ -57,7 +57,7 @@ class VendorFeed(Feed):
         self._wanted: set[str] = set()
         self._lent: set[str] = set()  # wanted by other processes, to which this one passes on what it hears
         self._relay: relay.Sender | None = None
-        self._halted: dict[str, str] = {}  # by the stream's name: why it does not trade
+        self.halted: dict[str, str] = {}  # by the stream's name: why it does not trade now
         self._named: dict[str, str] = {}  # by the stream's name
         self._changed = asyncio.Event()
         self._sink: Sink | None = None
@@ -158,7 +158,7 @@ class VendorFeed(Feed):
     def _others_changed(self) -> None:
         """Other processes want other symbols: newcomers are told what stands still."""
         self._changed.set()
-        for name, reason in self._halted.items():
+        for name, reason in self.halted.items():
             self._pass_to_others("halt", name, reason)
 
     async def backfill(self, symbol: str, timeframe: str, start_ns: int, end_ns: int) -> BarColumns:
@@ -281,9 +281,7 @@ class VendorFeed(Feed):
 
     def halt(self, name: str, reason: str) -> None:
         """The exchange does not trade it now; an empty reason: it trades again."""
-        self._halted = (
-            {**self._halted, name: reason} if reason else {n: r for n, r in self._halted.items() if n != name}
-        )
+        self.halted = {**self.halted, name: reason} if reason else {n: r for n, r in self.halted.items() if n != name}
         self._pass_to_others("halt", name, reason)
         self._pace.beat(self._clock.monotonic_ns())
         symbol = self._named.get(name)
