@@ -1,9 +1,9 @@
 """Sessions of one account that want opposite things: an entry is denied, or what can be is settled among them.
 
 BLOCK: an entry against what another session holds, or is about to enter, is not sent: at the venue the two would undo
-each other, and each would pay for it. NET: each has its own; of orders that are decided at the same instant on opposite sides,
-at the market or with a limit that the last price meets, the common part changes hands at that price without going to
-the venue, and the rest is sent.
+each other, and each would pay for it. NET: each has its own; of orders that are decided at the same instant on
+opposite sides, at the market or with a limit that the last price meets, the common part changes hands at that price
+without going to the venue, and the rest is sent.
 """
 
 from __future__ import annotations
@@ -137,6 +137,8 @@ def crossings(orders: Iterable[Order]) -> list[Crossing]:
 
 def _takes(order: Order, px: Decimal) -> bool:
     """Whether its limit allows this price."""
-    if order.kind == "market" or order.limit_px is None:
-        return order.kind == "market"
+    if order.kind == "market":
+        return True
+    if order.limit_px is None:
+        return False
     return px <= order.limit_px if order.side == Side.BUY else px >= order.limit_px
