@@ -138,7 +138,8 @@ def take_down(
 def _moved(account: BrokerAccount, since: datetime.datetime) -> frozenset[str]:
     """Symbols of which something was booked after the venue was asked: what it said then and our books now are of two
     moments, further apart the busier the host is."""
-    return frozenset(cash.recent(account, since - SKEW).values_list("symbol", flat=True))
+    booked = cash.recent(account, since - SKEW).filter(session__isnull=False)
+    return frozenset(booked.values_list("symbol", flat=True))
 
 
 def open_count(account: BrokerAccount) -> int:

@@ -152,6 +152,7 @@ def test_cash_follows_from_executions_and_flows(account: BrokerAccount, alice: U
     ]  # fmt: skip
     for row in made:
         row.save()
+    BrokerExecution.objects.update(seen_at=now - datetime.timedelta(seconds=9))  # before the venue was asked
     CashFlow(broker_account=account, ref="d1", kind="deposit", amount=D(500), at=now).save()
     hold(session, "AAPL", "6")
     expected = D(100_000) - 1005 + 440 - D("0.25") + 500
@@ -161,6 +162,7 @@ def test_cash_follows_from_executions_and_flows(account: BrokerAccount, alice: U
     # Against another money than the account's own nothing can be said of cash.
     made[0].pk, made[0].execution_id, made[0].symbol, made[0]._state.adding = None, "3", "ETH/BTC", True
     made[0].save()
+    BrokerExecution.objects.update(seen_at=now - datetime.timedelta(seconds=9))
     assert [row.key for row in take_down(account, truth({"AAPL": "6"}, cash="1")).ended] == ["cash"]
 
 
