@@ -90,7 +90,7 @@ def test_a_halt_is_told_to_those_who_listen_to_the_symbol(vendor: str, reason: s
         listener, subscription = made.listen(hub, (symbol,))
 
         async def scene() -> None:
-            await until(lambda: listener.statuses[-1] == "live", "the connection")
+            await until(lambda: listener.bars("1m"), "the vendor to have heard what is wanted")
             told = len(listener.states)
             made.control("halts", symbol=made.market(symbol), halted=True)
             await until(lambda: subscription.halts, "the halt")
