@@ -263,7 +263,7 @@ class RefetchesView(_Listed):
         request=RefetchRequestSerializer,
         responses={
             202: OpenApiResponse(RefetchSerializer, description="Queued; Location is its address"),
-            **errors_for(409, 429),
+            **errors_for(404, 409, 429),
         },
     )
     def post(self, request: Request) -> Response:

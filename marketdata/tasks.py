@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import shared_task
+from django.conf import settings
+
+
+def send(task: Any, pk: str) -> None:
+    """Hand a row to a worker at once, or raise: nobody waits on a page for a message broker that does not answer."""
+    task.apply_async(args=(pk,), queue=settings.CELERY_TASK_DEFAULT_QUEUE, retry=False)
 
 
 @shared_task(name="marketdata.run_import", acks_late=True, ignore_result=True)

@@ -18,10 +18,12 @@ import subprocess
 import tempfile
 import threading
 import time
+import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck
@@ -281,6 +283,14 @@ def _start_worker(env: dict[str, str], queues: str, concurrency: int, log: Path)
 
     servers.wait_until(ready, f"the worker to be ready; its log is {log}", timeout_s=60)
     return process
+
+
+@pytest.fixture
+def own_queue(settings: Any) -> str:
+    """The queue that this test's tasks are sent to in place of "backtests": a worker that other tests share, with other
+    addresses of the world in its environment, never takes them."""
+    settings.CELERY_TASK_DEFAULT_QUEUE = f"own-{uuid.uuid4().hex[:8]}"
+    return str(settings.CELERY_TASK_DEFAULT_QUEUE)
 
 
 @pytest.fixture

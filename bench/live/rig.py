@@ -44,6 +44,7 @@ class Rig:
             HOST="127.0.0.1", PORT=str(self.port), WEB_PROCESSES="1", LOG_LEVEL="WARNING",
             SECRETS_KEYS=urlsafe_b64encode(os.urandom(32)).decode("ascii"),
             PRACTICE_VENUE_URL=f"http://127.0.0.1:{self.venue_port}",
+            TEST_RIG="true",  # LIVE sessions on prices that run faster than the clock
         )  # fmt: skip
         os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / "var" / "numba"))
         self._processes: list[subprocess.Popen[bytes]] = []

@@ -47,6 +47,9 @@ class Hearing:
     def _guarded(self, runner: Runner, gone: set[int], do: Callable[[], T]) -> T | None:
         raise NotImplementedError
 
+    def settle_quiet(self, session_ids: Iterable[int] | None = None) -> set[int]:
+        raise NotImplementedError
+
     def _settle(self, pairs: list[tuple[Runner, Done]]) -> set[int]:
         raise NotImplementedError
 
@@ -58,7 +61,7 @@ class Hearing:
 
         runners: of this host, by session. The ids of sessions that this host has no more.
         """
-        gone: set[int] = set()
+        gone = self.settle_quiet(runners)
         for session_id in runners:
             for piece in account.held(session_id):
                 self._hear_one(account, piece, runners, gone)

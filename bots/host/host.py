@@ -32,6 +32,7 @@ from bots.host import lease as leases
 from bots.host import nudges, trading
 from bots.host.envelope import Envelopes
 from bots.host.instants import Instant
+from bots.host.interpreter import Interpreter
 from bots.host.news import Newsroom
 from bots.host.runner import Runner
 from bots.live.connection import Connection
@@ -81,6 +82,7 @@ class Host:
     async def run(self) -> None:
         """Host sessions until `stop`. Each part that fails is logged and goes on; nothing here gives up."""
         self.hub = FeedHub(open_feed)
+        self._interpreter = Interpreter()
         self._bars, self._look, self._told = asyncio.Event(), asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
         self.connections = Connections(self.name, lambda: _call_soon(loop, self._told.set))
@@ -102,6 +104,7 @@ class Host:
             self._trading.shutdown()
             self._keeping.shutdown()
             self._venues.shutdown()
+            self._interpreter.end()
             log.info("session host %s is down", self.name)
 
     # --- jobs -------------------------------------------------------------------------------------------------------
@@ -119,12 +122,19 @@ class Host:
     async def _trade(self) -> None:
         """Bars that wait, one instant of each session at a time, until none waits."""
         while True:
-            await self._bars.wait()
+            await _wait(self._bars, self.desk.quiet_due_in())
             self._bars.clear()
             while jobs := [(seat.runner, seat.waiting.popleft()) for seat in self.seats.values() if seat.waiting]:
                 gone = await self._in_trading(self.desk.work, jobs)
                 self._leave(gone)
                 self._let_in()
+                await self._settle_quiet()
+            await self._settle_quiet()
+            self._interpreter.when_idle()
+
+    async def _settle_quiet(self) -> None:
+        if self.desk.quiet_due_in() == 0:
+            self._leave(await self._in_trading(self.desk.settle_quiet))
 
     def _let_in(self) -> None:
         for seat in list(self.seats.values()):
@@ -301,6 +311,8 @@ class Host:
         with contextlib.suppress(DatabaseError):
             for account in accounts:
                 await self._in_trading(self.desk.hear, account, self._runners_at(account))
+        with contextlib.suppress(DatabaseError):
+            await self._in_trading(self.desk.settle_quiet)
         self._leave(list(self.seats))
         with contextlib.suppress(DatabaseError):
             await self._in_trading(self._release, held)
@@ -332,9 +344,9 @@ def _end_when_frozen(connection: Any, **_: Any) -> None:
             cursor.execute("SET idle_in_transaction_session_timeout = '10s'")
 
 
-async def _wait(event: asyncio.Event, most_s: float) -> None:
-    """Until it is set, or for so long. No `wait_for`: that one loses a cancellation which comes with the event, and the
-    host would never end."""
+async def _wait(event: asyncio.Event, most_s: float | None) -> None:
+    """Until it is set, or for so long; None: however long. No `wait_for`: that one loses a cancellation which comes
+    with the event, and the host would never end."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(most_s):
             await event.wait()

@@ -1,8 +1,8 @@
 """Everything that a host writes of its sessions, in one transaction for all that closed a bar together.
 
-Each session's part begins with an UPDATE of its row that names fence and cursor. It changes nothing where the lease
-was lost or the bar was worked through already; then nothing of that session is written. So a host that was asleep, or a
-bar that comes twice, leaves no trace.
+It begins with locking the rows of these sessions, with fence and cursor named. Where the lease was lost or the bar was
+worked through already, nothing of that session is written. So a host that was asleep, or a bar that comes twice, leaves
+no trace.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts.models import BrokerAccount
 from bots.host.lease import Lease, LostLease
 from bots.live import reserve
 from bots.models import (
@@ -103,8 +103,9 @@ def commit(writes: Sequence[SessionWrite]) -> set[int]:
     try:
         with transaction.atomic():
             # In one order, as leases are renewed (`lease.renew`): else two who lock many rows may wait for each other.
-            held = [write for write in sorted(writes, key=lambda write: write.lease.session_id) if _advance(write)]
+            held = _held(writes)
             if held:
+                _advance(held)
                 _insert(held)
     except BaseException:
         for row in new:
@@ -171,22 +172,40 @@ def _level(before: str, after: str) -> str:
     return SessionEvent.Level.WARNING if fell else SessionEvent.Level.INFO
 
 
-def _advance(write: SessionWrite) -> bool:
-    columns = [name for name in _SESSION if name in write.values]
-    assigned = "".join(f"{name} = %s, " for name in columns)
-    values = [_adapted(name, write.values[name]) for name in columns]
-    sql = (
-        f"UPDATE trading_sessions SET {assigned}cursor_ns = %s"  # noqa: S608  # nosec B608  (names of ours only)
-        f" WHERE id = %s AND fence = %s AND cursor_ns = %s AND lease_expires_at > {_now()}"
+def _held(writes: Sequence[SessionWrite]) -> list[SessionWrite]:
+    """Those whose session, still ours and where we think it is, and whose account are locked for this transaction.
+
+    On SQLite the transaction has the whole database to itself already.
+    """
+    found = (
+        TradingSession.objects.select_for_update(of=("self",))
+        .filter(pk__in=[write.lease.session_id for write in writes], lease_expires_at__gt=Now())
+        .order_by("pk")
     )
-    named = [*values, write.cursor_ns, write.lease.session_id, write.lease.fence, write.cursor_before]
-    if (account := write.lease.account) is not None:
-        table = BrokerAccount._meta.db_table
-        sql += f" AND EXISTS (SELECT 1 FROM {table} WHERE id = %s AND fence = %s AND lease_expires_at > {_now()})"  # noqa: S608  # nosec B608
-        named += [account.account_id, account.fence]
+    is_ours = Q(broker_account__isnull=True) | Q(broker_account__lease_expires_at__gt=Now())
+    rows = found.filter(is_ours).values_list("pk", "fence", "cursor_ns", "broker_account_id", "broker_account__fence")
+    there = {pk: tuple(rest) for pk, *rest in rows}
+    return [write for write in writes if there.get(write.lease.session_id) == _expected(write)]
+
+
+def _expected(write: SessionWrite) -> tuple[int, int, int | None, int | None]:
+    account = write.lease.account
+    of_account = (None, None) if account is None else (account.account_id, account.fence)
+    return (write.lease.fence, write.cursor_before, *of_account)
+
+
+def _advance(writes: Sequence[SessionWrite]) -> None:
+    """Bring the locked sessions' rows to what they have now."""
+    by_columns: dict[tuple[str, ...], list[list[Any]]] = {}
+    for write in writes:
+        columns = tuple(name for name in _SESSION if name in write.values)
+        values = [_adapted(name, write.values[name]) for name in columns]
+        by_columns.setdefault(columns, []).append([*values, write.cursor_ns, write.lease.session_id])
     with connection.cursor() as cursor:
-        cursor.execute(sql, named)
-        return cursor.rowcount == 1
+        for columns, rows in by_columns.items():
+            assigned = "".join(f"{name} = %s, " for name in columns)
+            sql = f"UPDATE trading_sessions SET {assigned}cursor_ns = %s WHERE id = %s"  # noqa: S608  # nosec B608
+            cursor.executemany(sql, rows)
 
 
 def _insert(writes: list[SessionWrite]) -> None:
@@ -262,11 +281,6 @@ def _update(model: Any, columns: Sequence[str], rows: Sequence[Any]) -> None:
 
 def _adapted(name: str, value: Any) -> Any:
     return TradingSession._meta.get_field(name).get_db_prep_save(value, connection)
-
-
-def _now() -> str:
-    """The database's own clock, in the form in which Django stores times in it."""
-    return "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW')" if connection.vendor == "sqlite" else "STATEMENT_TIMESTAMP()"
 
 
 def remember_history(lease: Lease, history: bytes, *, first_ns: int) -> None:

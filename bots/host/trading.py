@@ -10,16 +10,15 @@ import functools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connection
-from django.utils import timezone
 
 from accounts.services.notifications import notify
 from bots import failpoints, mapping
 from bots.book import CrossingFill
-from bots.host import ending, ledger, own_chat, sending
+from bots.host import ending, ledger, own_chat, sending, wishes
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
 from bots.host.hearing import Hearing
@@ -46,6 +45,9 @@ log = logging.getLogger(__name__)
 
 # What means that a session's own account is wrong: it must not go on by itself.
 WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
+# How long the rows of a bar that led to nothing wait for others to be written with: a transaction costs as much as the
+# rows of a dozen sessions, and an order of another session may have to wait for its end.
+QUIET_S = 0.05
 
 T = TypeVar("T")
 
@@ -59,6 +61,9 @@ class TradingDesk(Hearing):
         self.measures = newsroom.measures
         self._targets = WeeklyTargets()
         self._latencies: deque[float] = deque(maxlen=1_000)
+        # Decided, and nobody waits for what came of it: written together with others', a moment later.
+        self._quiet: dict[int, tuple[Runner, Decided]] = {}
+        self._quiet_since = 0.0
 
     # --- open -------------------------------------------------------------------------------------------------------
 
@@ -67,6 +72,7 @@ class TradingDesk(Hearing):
 
         ready: for a session at a broker, the account's connection and what the venue says of the session's orders.
         """
+        self._quiet.pop(lease.session_id, None)  # of a lease that we had before, and lost
         session = TradingSession.objects.select_related("memory", "owner").get(pk=lease.session_id)
         runner: Runner
         if ready is None:
@@ -107,10 +113,16 @@ class TradingDesk(Hearing):
     # --- bars -------------------------------------------------------------------------------------------------------
 
     def work(self, jobs: Sequence[tuple[Runner, Instant]]) -> set[int]:
-        """Decide these, at most one instant a session; write, send and tell what came of it."""
-        gone: set[int] = set()
-        decided: list[tuple[Runner, Decided]] = []
+        """Decide these, at most one instant a session; write, send and tell what came of it.
+
+        Intents first: nothing that only keeps the books up to date may delay an order, not even its rows being built.
+        What led to no order and no fill is left for `settle_quiet`.
+        """
+        gone = self.settle_quiet(runner.session.pk for runner, _ in jobs)
+        urgent: list[tuple[Runner, Decided]] = []
         for runner, instant in jobs:
+            if runner.session.pk in gone:
+                continue
             caps = self.envelopes.caps(runner.session.owner_id)
             runner.kill_switch = caps.blocked
             runner.outside = self.envelopes.outside(runner.session.owner_id, runner.session.pk)
@@ -120,19 +132,33 @@ class TradingDesk(Hearing):
                 if runner.session.pk in gone:
                     continue
             one = self._guarded(runner, gone, lambda r=runner, i=instant: r.decide(i))
-            if one is not None:
-                decided.append((runner, one))
-                if caps.watched:
-                    self._note(runner)
-        # Intents first: nothing that only keeps the books up to date may delay an order, not even its rows being built.
-        for has_orders in (True, False):
-            pairs = []
-            for runner, one in decided:
-                if one.has_orders == has_orders:
-                    done = self._guarded(runner, gone, lambda r=runner, d=one: r.put_down(d))
-                    pairs += [(runner, done)] if done is not None else []
-            gone |= self._settle(pairs)
-        return gone
+            if one is None:
+                continue
+            if caps.watched:
+                self._note(runner)
+            if one.has_orders:
+                urgent.append((runner, one))
+            else:
+                self._quiet_since = self._quiet_since if self._quiet else time.monotonic()
+                self._quiet[runner.session.pk] = (runner, one)
+        return gone | self._put_down(urgent, gone)
+
+    def settle_quiet(self, session_ids: Iterable[int] | None = None) -> set[int]:
+        """Write what `work` has left, of these sessions or of all; ids as there. It must come before anything else is
+        done with such a session: its rows are behind its account until then."""
+        ids = list(self._quiet) if session_ids is None else [pk for pk in session_ids if pk in self._quiet]
+        return self._put_down([self._quiet.pop(pk) for pk in ids], set())
+
+    def quiet_due_in(self) -> float | None:
+        """Seconds until `settle_quiet` should come; None: nothing waits for it."""
+        return max(self._quiet_since + QUIET_S - time.monotonic(), 0.0) if self._quiet else None
+
+    def _put_down(self, decided: Sequence[tuple[Runner, Decided]], gone: set[int]) -> set[int]:
+        pairs = []
+        for runner, one in decided:
+            done = self._guarded(runner, gone, lambda r=runner, d=one: r.put_down(d))
+            pairs += [(runner, done)] if done is not None else []
+        return gone | self._settle(pairs)
 
     def _note(self, runner: Runner) -> None:
         portfolio = runner.desk.portfolio
@@ -257,9 +283,9 @@ class TradingDesk(Hearing):
 
     def look(self, runners: Sequence[Runner], idle: set[int]) -> set[int]:
         """See what owners want of these sessions, and do it. idle: those for which no bar waits."""
-        by_id = {runner.session.pk: runner for runner in runners}
-        gone: set[int] = set()
-        self._read_wishes(by_id)
+        gone = self.settle_quiet()
+        by_id = {runner.session.pk: runner for runner in runners if runner.session.pk not in gone}
+        wishes.read(by_id)
         self.envelopes.refresh({runner.session.owner_id for runner in runners}, by_id)
         self._watch_groups(runners)
         newest = {
@@ -311,19 +337,6 @@ class TradingDesk(Hearing):
                 text = f"It holds {held:,.2f}; its limit is {cap:,.2f}."
                 key = f"limit_breached:{name}"
                 notify(owner, "limit_breached", level="warning", title=title, text=text, link="/risk/", dedup=key)
-
-    def _read_wishes(self, runners: dict[int, Runner]) -> None:
-        now = timezone.now()
-        rows = TradingSession.objects.filter(pk__in=runners)
-        for row in rows.only("pk", "wanted", "stop_policy", "stop_reason", "scheduled_end_time"):
-            runner = runners[row.pk]
-            due = row.scheduled_end_time is not None and row.scheduled_end_time <= now
-            if row.wanted != "STOP" and (due or runner.drained):
-                reason = "scheduled_end" if due else "feed_ended"
-                asked = TradingSession.objects.filter(pk=row.pk).exclude(wanted="STOP")
-                if asked.update(wanted="STOP", stop_reason=reason):
-                    row.wanted, row.stop_reason = "STOP", reason
-            runner.wanted, runner.policy, runner.stop_reason = row.wanted, row.stop_policy, row.stop_reason
 
     def _heed(self, runner: Runner) -> None:
         before = runner.state

@@ -85,7 +85,7 @@ def submit(
             row.save(force_insert=True)
             # After the commit, so that no worker looks for a row that is not there yet. If Redis is down, the row stays
             # queued and the next tick of `marketdata.tidy` sends it.
-            transaction.on_commit(lambda: tasks.run_import.delay(str(row.pk)), robust=True)
+            transaction.on_commit(lambda: tasks.send(tasks.run_import, str(row.pk)), robust=True)
     except BaseException:
         row.path.unlink(missing_ok=True)
         raise
@@ -204,7 +204,7 @@ def revive_stuck(*, now: Any = None) -> int:
     waiting = DataImport.objects.filter(state=DataImport.State.QUEUED, created_at__lt=now - timedelta(minutes=1))
     waiting_ids = [str(pk) for pk in waiting.values_list("pk", flat=True)[:100]]
     for pk in waiting_ids:
-        tasks.run_import.delay(pk)
+        tasks.send(tasks.run_import, pk)
     return len(waiting_ids)
 
 

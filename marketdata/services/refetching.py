@@ -58,7 +58,7 @@ def submit(user: Any, instrument_id: int, timeframe: str) -> Refetch:
         with transaction.atomic():
             asked = Refetch.objects.create(instrument=row, timeframe=timeframe, asked_by=user)
             # As with imports: if Redis is down the row stays queued, and the next tick of `tidy` sends it.
-            transaction.on_commit(lambda: tasks.refetch.delay(str(asked.pk)), robust=True)
+            transaction.on_commit(lambda: tasks.send(tasks.refetch, str(asked.pk)), robust=True)
     except IntegrityError:
         raise Conflict("This series is being read anew already.") from None
     return asked
@@ -93,7 +93,7 @@ def revive_stuck() -> int:
     waiting = Refetch.objects.filter(state=_S.QUEUED, created_at__lt=now - timedelta(minutes=1))
     ids = [str(pk) for pk in waiting.values_list("pk", flat=True)[:100]]
     for pk in ids:
-        tasks.refetch.delay(pk)
+        tasks.send(tasks.refetch, pk)
     return len(ids)
 
 

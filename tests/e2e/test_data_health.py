@@ -101,6 +101,7 @@ def test_a_series_is_read_anew_after_a_confirmation(
     alice: User,
     klines: type[Klines],
     settings: Any,
+    own_queue: str,
     start_worker: Callable[..., subprocess.Popen[bytes]],
 ) -> None:
     load_bars(["BTCUSDT"], "1d", date(2024, 1, 2), date(2024, 1, 31), source="binance")
@@ -114,6 +115,6 @@ def test_a_series_is_read_anew_after_a_confirmation(
     page.get_by_role("button", name="Read anew BTCUSDT 1d").click()
     dialog.get_by_role("button", name="Read it anew").click()
     expect(page.locator("#series")).to_contain_text("A worker reads it anew")
-    start_worker(env={"BINANCE_BASE_URL": settings.BINANCE_BASE_URL, "BARS_DIR": settings.BARS_DIR})
+    start_worker(queues=own_queue, env={"BINANCE_BASE_URL": settings.BINANCE_BASE_URL, "BARS_DIR": settings.BARS_DIR})
     expect(page.locator("#series")).to_contain_text("1 had other values and were replaced", timeout=60_000)
     expect(page.locator("#series")).to_contain_text("Revised lately")

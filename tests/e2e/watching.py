@@ -39,6 +39,10 @@ class Watcher:
         # The browser writes a line of its own for each such answer; `_response` has judged it already.
         if message.text.startswith("Failed to load resource: the server responded with a status of"):
             return
+        # Leaving the page aborts what it was asking for: no fault here as little as in `_failed`. Other ends of a
+        # request have a word of their own beside `afterRequest`.
+        if message.text.startswith(("htmx:sendAbort", "htmx:afterRequest")):
+            return
         self.faults.append(f"console {message.type}: {message.text}")
 
     def _response(self, response: Response) -> None:

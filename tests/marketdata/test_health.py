@@ -252,13 +252,19 @@ def test_stale_prices_of_a_session_block_entries_and_the_page_says_so(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.row("W11")
 def test_by_page_and_by_api_a_real_worker_reads_it(
-    klines: Any, client: Any, alice: User, bob: User, api: Any, start_worker: Callable[..., subprocess.Popen[bytes]]
+    klines: Any,
+    client: Any,
+    alice: User,
+    bob: User,
+    api: Any,
+    own_queue: str,
+    start_worker: Callable[..., subprocess.Popen[bytes]],
 ) -> None:
     load_bars(["BTCUSDT"], "1d", FIRST, LAST, source="binance")
     pair = Instrument.objects.get(symbol="BTCUSDT")
     from django.conf import settings as site
 
-    start_worker(env={"BINANCE_BASE_URL": site.BINANCE_BASE_URL, "BARS_DIR": str(site.BARS_DIR)})
+    start_worker(queues=own_queue, env={"BINANCE_BASE_URL": site.BINANCE_BASE_URL, "BARS_DIR": str(site.BARS_DIR)})
     klines.other = {number(date(2024, 1, 9)): 140.0}
     answer = api(alice).post("/api/data/refetches", {"instrument": pair.pk, "timeframe": "1d"}, format="json")
     assert answer.status_code == 202, answer.content
@@ -269,7 +275,7 @@ def test_by_page_and_by_api_a_real_worker_reads_it(
 
     servers.wait_until(lambda: state() in ("DONE", "FAILED"), "the series to be read", timeout_s=60)
     told = api(alice).get(where).json()
-    assert (told["state"], told["changed"], told["symbol"]) == ("DONE", 1, "BTCUSDT")
+    assert (told["state"], told["changed"], told["symbol"]) == ("DONE", 1, "BTCUSDT"), told["message"]
     assert api(bob).get(where).status_code == 404
     assert api(alice).get("/api/data/revisions").json()["results"][0]["kind"] == "refetch"
     again = api(alice).post("/api/data/refetches", {"instrument": pair.pk, "timeframe": "1d"}, format="json")

@@ -19,7 +19,7 @@ from tests.bots.host import market
 from tests.bots.host.hosting import host
 from tests.bots.live.audit import check
 from tests.bots.live.rig import Rig, state_of, until
-from tests.bots.live.test_coins import coin  # noqa: F401 - a fixture
+from tests.bots.live.test_coins import COINS, coin  # noqa: F401 - a fixture
 from tests.bots.live.test_protecting import HOLD, PROTECTED, held, working
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -82,7 +82,7 @@ def test_a_stop_limit_that_is_left_behind_raises_an_alarm(alice: User, coin: tup
     )  # fmt: skip
     with host():
         until(session, lambda: working(rig, "stop_limit"))
-        rig.price("85.00", symbol)
+        rig.price("85.00", COINS["alpaca"][0])
         assert working(rig, "stop_limit"), "it woke up, and nobody buys at its limit"
         until(session, lambda: session.positions.filter(is_open=False).exists(), 40)
         until(session, lambda: Notification.objects.filter(owner=alice, event="stop_left_behind").exists())
