@@ -19,6 +19,7 @@ from bots.models import (
     BotTemplate,
     BrokerExecution,
     BrokerHolding,
+    CashCheckpoint,
     CashFlow,
     Cycle,
     DailyStats,
@@ -291,6 +292,16 @@ class BrokerHoldingAdmin(_History):
     list_display = ("broker_account", "symbol", "qty", "external", "avg_px", "mark", "seen_at")
     list_filter = ("broker_account__kind", "broker_account__environment", "seen_at")
     search_fields = ("symbol", "broker_account__name", "broker_account__owner__username")
+    list_select_related = ("broker_account",)
+
+
+@admin.register(CashCheckpoint)
+class CashCheckpointAdmin(_History):
+    """What old executions and flows of accounts come to."""
+
+    list_display = ("broker_account", "total", "currency", "execution", "flow", "made_at")
+    list_filter = ("currency", "made_at")
+    search_fields = ("broker_account__name", "broker_account__owner__username")
     list_select_related = ("broker_account",)
 
 

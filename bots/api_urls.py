@@ -32,6 +32,7 @@ urlpatterns: list[URLPattern] = [
     path("trading/sessions/<int:session_id>/events", sessions.SessionEvents.as_view(), name="session-events"),
     path("trading/sessions/<int:session_id>/parity", sessions.SessionParity.as_view(), name="session-parity"),
     path("trading/sessions/<int:session_id>/cash", inbox.MoveCash.as_view(), name="session-cash"),
+    path("trading/sessions/<int:session_id>/give-back", inbox.GiveBack.as_view(), name="session-give-back"),
     path("broker-accounts/<int:account_id>/inbox", inbox.Inbox.as_view(), name="inbox"),
     path(
         "broker-accounts/<int:account_id>/inbox/<int:discrepancy_id>", inbox.OneDiscrepancy.as_view(), name="inbox-one"

@@ -21,6 +21,7 @@ urlpatterns = [
     path("sessions/<int:session_id>/pause/", actions.pause, name="pause"),
     path("sessions/<int:session_id>/resume/", actions.resume, name="resume"),
     path("sessions/<int:session_id>/stop/", actions.stop, name="stop"),
+    path("sessions/<int:session_id>/give-back/<str:symbol>/", actions.give_back, name="give-back"),
     path("sessions/<int:session_id>/close/<str:symbol>/", actions.close_position, name="close-position"),
     path("sessions/<int:session_id>/settings/", settings.change, name="settings"),
     path("sessions/<int:session_id>/settings/<int:version>/rollback/", settings.rollback, name="rollback"),

@@ -15,5 +15,6 @@ urlpatterns = [
     path("<int:account_id>/check/", brokers.check, name="check"),
     path("<int:account_id>/move-cash/", inbox.move_cash, name="move-cash"),
     path("<int:account_id>/hand-over/", inbox.hand_over, name="hand-over"),
+    path("<int:account_id>/give-back/", inbox.give_back, name="give-back"),
     path("<int:account_id>/close/", brokers.close, name="close"),
 ]

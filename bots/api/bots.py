@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.urls import reverse
@@ -165,9 +166,11 @@ class StartBot(APIView):
         responses={200: TradingSessionSerializer, 201: TradingSessionSerializer, **errors_for(409, 422)},
     )
     def post(self, request: Request, bot_id: int) -> Response:
-        """A session with all of the bot's configuration, what is sent over it. 200 with the active one, if there is."""
+        """A session with all of the bot's configuration, where it trades, what is sent over it. 200 with the active
+        one, if there is. Real money asks for `password`."""
         key = request.headers.get("Idempotency-Key")
-        payload = real_money.ask_password(request, request.data)
+        sent = {**request.data, "bot_id": bot_id} if isinstance(request.data, Mapping) else request.data
+        payload = real_money.ask_password(request, sent)
         return started(*services.bots.start(request.user, bot_id, payload, key))
 
 

@@ -119,6 +119,21 @@ class HandOver(APIView):
         return Response(shapes.BookingSerializer(made).data, status=status.HTTP_202_ACCEPTED)
 
 
+class GiveBack(APIView):
+    @extend_schema(
+        tags=_TAGS,
+        operation_id="session_give_back",
+        request=shapes.GiveBackSerializer,
+        responses={202: shapes.BookingSerializer, **errors_for(409)},
+    )
+    def post(self, request: Request, session_id: int) -> Response:
+        """Have a session at a broker leave units to you: its orders at the venue let go of them first, then they are
+        external, and their value leaves the session as no result of trading."""
+        sent = body(shapes.GiveBackSerializer, request)
+        made = inbox.give_back(request.user, session_id, sent["symbol"], sent.get("qty"))
+        return Response(shapes.BookingSerializer(made).data, status=status.HTTP_202_ACCEPTED)
+
+
 class Executions(Listing):
     """Executions of an account."""
 

@@ -9,27 +9,28 @@ from django.http import QueryDict
 
 from accounts.models import User
 from bots import selectors
-from bots.forms.market import MarketForm
-from bots.models import Bot
+from bots.forms.accounts import AccountForm
+from bots.models import Bot, Mode
 from bots.services import bot_requests, feeds
-from engine.errors import Fault
+from engine.errors import Fault, InputError
 from strategies import session_settings
 from strategies.run_form import MOST_DIGITS, PARAMETERS, as_text
 from strategies.selectors import MAX_ID
 from strategies.services.gate import CONDITIONS
+from tradingsite.lib.errors import Conflict
 
 STOP_CHOICES = (("flatten", "Close every position"), ("keep", "Keep positions"))
 
 
-class BotForm(MarketForm):
+class BotForm(AccountForm):
     """What stands in the form of a bot."""
 
     PLAIN = (
         "name", "description", "timeframe", "match_timeframe", "capital", "trading_frequency", "preset", "feed", "run",
-        "stop_policy", *MarketForm.OPTION_NAMES,
+        "stop_policy", "broker_account_id", *AccountForm.OPTION_NAMES,
     )  # fmt: skip
     DEFAULTS = {
-        **MarketForm.DEFAULTS,
+        **AccountForm.DEFAULTS,
         "capital": "100000",
         "trading_frequency": "60",
         "run": Bot.Run.MANUAL.value,
@@ -48,12 +49,17 @@ class BotForm(MarketForm):
             form.bot = selectors.bots(user).filter(pk=min(int(named), MAX_ID)).first()
         return form
 
+    @property
+    def is_live(self) -> bool:
+        return bool(self.values.get("broker_account_id"))
+
     @classmethod
     def from_bot(cls, user: User, bot: Bot) -> BotForm:
         """Filled in with what the bot is."""
         settings = session_settings.as_json(session_settings.clean(bot.settings))
         plain = {name: as_text(getattr(bot, name)) for name in ("name", "description", "trading_frequency", "run")}
         plain |= {"stop_policy": bot.stop_policy, "capital": as_text(float(bot.capital))}
+        plain["broker_account_id"] = as_text(bot.broker_account_id or "")
         return cls(user, {**cls.market_values(bot), **cls.setting_values(settings), **plain})
 
     def payload(self) -> tuple[dict[str, Any], list[Fault]]:
@@ -64,6 +70,12 @@ class BotForm(MarketForm):
             for name in ("strategy", PARAMETERS):
                 body.pop(name)
             body["indicators"] = rules
+        named = body.pop("broker_account_id", None)
+        if named and self.account is None:
+            hint = "Choose another, or paper"
+            faults.append(Fault("broker_account_id", "unknown_choice", "This account is not in use.", hint))
+        mode = Mode.PAPER if self.account is None else Mode.LIVE
+        body |= {"mode": mode.value, "broker_account_id": None if self.account is None else self.account.pk}
         preset = body.pop("preset", None)
         if preset in session_settings.PRESETS:
             base = session_settings.as_json(session_settings.preset(preset))
@@ -72,6 +84,9 @@ class BotForm(MarketForm):
 
     def examine(self, body: Mapping[str, Any]) -> list[Fault]:
         """As `bots.services.bot_requests.clean`; its cautions are those of a session that it would start."""
-        columns = bot_requests.clean(self.user, body)
+        try:
+            columns = bot_requests.clean(self.user, body)
+        except Conflict as refusal:  # the account was closed, or its keys were refused, since the form was drawn
+            raise InputError(Fault("broker_account_id", refusal.code, refusal.message)) from None
         calendar = feeds.calendar(self.user, columns["feed"], columns["feed_options"], columns["symbols"])
         return session_settings.cautions(session_settings.clean(columns["settings"]), calendar=calendar)

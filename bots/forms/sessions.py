@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any, Self
 
 from django.http import QueryDict
 from django.utils import timezone
 
-from accounts.models import BrokerAccount, User
-from bots.forms.market import MarketForm
+from accounts.models import User
+from bots.forms.accounts import AccountForm
 from bots.models import Mode, TradingSession
-from bots.selectors.brokers import AccountLine, account_lines
 from bots.services import requests
 from bots.settings_columns import from_columns
 from engine.errors import Fault, InputError
@@ -22,14 +20,14 @@ from strategies.run_form import as_text
 from tradingsite.lib.errors import Conflict
 
 
-class SessionForm(MarketForm):
+class SessionForm(AccountForm):
     """What stands in the form of a session."""
 
     PLAIN = (
         "name", "mode", "broker_account_id", "timeframe", "match_timeframe", "initial_cash", "preset", "feed",
-        "scheduled_end_time", *MarketForm.OPTION_NAMES,
+        "scheduled_end_time", *AccountForm.OPTION_NAMES,
     )  # fmt: skip
-    DEFAULTS = {**MarketForm.DEFAULTS, "initial_cash": "100000", "mode": Mode.PAPER.value}
+    DEFAULTS = {**AccountForm.DEFAULTS, "initial_cash": "100000", "mode": Mode.PAPER.value}
 
     @classmethod
     def from_request(cls, user: User, sent: QueryDict) -> Self:
@@ -42,28 +40,6 @@ class SessionForm(MarketForm):
     @property
     def is_live(self) -> bool:
         return self.values["mode"] == Mode.LIVE
-
-    @cached_property
-    def _lines(self) -> list[AccountLine]:
-        return [line for line in account_lines(self.user) if line.account.state == BrokerAccount.State.ACTIVE]
-
-    @property
-    def account_groups(self) -> list[tuple[str, list[AccountLine]]]:
-        """The accounts that a session can trade on, by what money they are."""
-        labels = BrokerAccount.Environment.choices
-        groups = [(label, [line for line in self._lines if line.account.environment == key]) for key, label in labels]
-        return [(str(label), lines) for label, lines in groups if lines]
-
-    @property
-    def account_line(self) -> AccountLine | None:
-        """The account that is chosen, with what is free there."""
-        chosen = self.values.get("broker_account_id")
-        return next((line for line in self._lines if self.is_live and str(line.account.pk) == chosen), None)
-
-    @property
-    def account(self) -> BrokerAccount | None:
-        """The account that is chosen."""
-        return self.account_line.account if self.account_line else None
 
     @classmethod
     def from_session(cls, user: User, session: TradingSession) -> SessionForm:

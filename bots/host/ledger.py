@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from bots.host.lease import Lease, LostLease
+from bots.live import reserve
 from bots.models import (
     Adjustment,
     BookingRequest,
@@ -250,6 +251,9 @@ def _insert(writes: list[SessionWrite]) -> None:
             SessionCommand.objects.filter(pk=pk, done_at__isnull=True).update(done_at=Now(), outcome=outcome[:200])
         for pk, refused in write.done_bookings.items():
             BookingRequest.objects.filter(pk=pk, done_at__isnull=True).update(done_at=Now(), refused=refused[:200])
+    booked = [pk for write in writes for pk, refused in write.done_bookings.items() if not refused]
+    if booked:
+        reserve.keep_outside(booked)
     rows = [(write.checkpoint, write.lease.session_id) for write in writes if write.checkpoint]
     if rows:
         with connection.cursor() as cursor:

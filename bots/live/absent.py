@@ -15,6 +15,7 @@ from bots.host import ledger
 from bots.host.account import Absorbed
 from bots.host.feeds import wall_time
 from bots.host.lease import Lease
+from bots.live import grouping
 from bots.live.account import LiveAccount, execution_row
 from bots.live.asks import Answer
 from bots.live.lease import AccountLease
@@ -40,7 +41,11 @@ def book(lease: AccountLease, session: TradingSession, event: BrokerEvent) -> No
         if event.order is not None:
             tracked = account.find(event.order.client_order_id, event.order.broker_order_id)
             if tracked is not None:
-                account.told(tracked, event.order, event.order.updated_at or wall_time(), absorbed)
+                at = event.order.updated_at or wall_time()
+                account.told(tracked, event.order, at, absorbed)
+                legs = grouping.pairs(tracked.row, event.order, [each.row for each in account.orders.values()])
+                for leg, told in legs:
+                    account.told(account.orders[leg.seq], told, at, absorbed)
                 _write(lease, session, account, absorbed, [])
     except (IllegalMove, CrossingFill) as error:
         log.warning("session %s: what the venue told cannot be booked: %s", session.pk, error)

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings as site
@@ -40,6 +40,7 @@ from bots.live.lease import AccountLease, Permit
 from bots.live.leased import Leased
 from bots.live.opposite import Neighbours
 from bots.live.unexplained import Unexplained
+from bots.live.unnamed import Heard, Unnamed
 from bots.models import Order, TradingSession
 
 log = logging.getLogger(__name__)
@@ -91,9 +92,10 @@ class Connection:
         self.truth: reconcile.Truth | None = None
         self.doubts = reconcile.Doubts()
         self.neighbours = Neighbours(account.pk)
+        self.unnamed = Unnamed(account, self.ask_about)
         self._refusal = ""
         self._found: deque[Piece] = deque()  # from any thread
-        self._events: list[BrokerEvent] = []  # taken, and not known yet whose they are
+        self._events: list[Heard] = []  # taken, and not known yet whose they are
         self._pieces: deque[Piece] = deque()  # taken, and not booked yet
         self._looks: deque[reconcile.Truth] = deque()
         self._held: dict[int, list[Piece]] = {}  # for sessions that are being opened
@@ -228,6 +230,8 @@ class Connection:
     def look_when_due(self) -> None:
         """Have it looked at about as often as orders and executions are swept, sooner while something is in doubt."""
         self.explain()
+        if self._events:
+            self._wake()
         every_s = min(SOON_S, site.BROKER_SWEEP_SECONDS) if self.doubts.waits else site.BROKER_SWEEP_SECONDS
         if self.link.state.is_up and time.monotonic() - self.looked_at > every_s:
             self.look()
@@ -276,18 +280,23 @@ class Connection:
         """What is to be booked, in order. Each piece stays until it is `done`: whatever goes wrong, none is lost."""
         while self._found:
             self._pieces.append(self._found.popleft())
-        self._events += self.link.take()
-        nameless = any(_session_of(event) is None for event in self._events)
-        owners = self._owners(self._events) if nameless else {}
-        for event in self._events:
-            session_id = _session_of(event) or owners.get(_broker_id(event), 0)
-            self._pieces.append(Piece(session_id, event, self))
-        self._events = []
+        now = time.monotonic()
+        self._events += [Heard(event, now) for event in self.link.take()]
+        nameless = any(_session_of(each.event) is None for each in self._events)
+        owners = self._owners(each.event for each in self._events) if nameless else {}
+        heard = [
+            replace(each, session_id=_session_of(each.event) or owners.get(_broker_id(each.event), 0))
+            for each in self._events
+        ]
+        goes_on, self._events = self.unnamed.part(heard)
+        self._pieces.extend(Piece(each.session_id, each.event, self) for each in goes_on)
         return list(self._pieces)
 
     def done(self) -> None:
-        """The first piece that was taken is booked."""
+        """The first piece that was taken is booked. It may have told the name that something waits for."""
         self._pieces.popleft()
+        if self._events:
+            self._wake()
 
     def again(self, session_id: int, news: BrokerEvent) -> None:
         """Have it heard once more, by a session that could not book it when it came."""

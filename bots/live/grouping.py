@@ -26,7 +26,7 @@ def leg_id(first: str, role: str) -> str:
     return f"{first}{SUFFIXES[role]}"
 
 
-def members(first: Order, rows: Iterable[Order]) -> list[Order]:
+def members(first: Order | BrokerOrder, rows: Iterable[Order]) -> list[Order]:
     """Those that were sent with it, among these."""
     names = {leg_id(first.client_order_id, role) for role in SUFFIXES}
     return [row for row in rows if row.client_order_id in names]
@@ -56,7 +56,7 @@ def as_leg(member: Order, told: BrokerOrder) -> BrokerOrder | None:
     return next((leg for leg in told.legs if leg.kind in kinds), None)
 
 
-def pairs(first: Order, told: BrokerOrder, rows: Iterable[Order]) -> list[tuple[Order, BrokerOrder]]:
+def pairs(first: Order | BrokerOrder, told: BrokerOrder, rows: Iterable[Order]) -> list[tuple[Order, BrokerOrder]]:
     """Each member with what the venue says of it."""
     found = [(member, as_leg(member, told)) for member in members(first, rows)]
     return [(member, leg) for member, leg in found if leg is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 from bots import ids
 from bots.brokers.base import BrokerOrder, Execution
 from bots.brokers.link import OVERLAP
-from bots.live import flows, reconcile
+from bots.live import flows, grouping, reconcile
 from bots.live.connection import Connection
 from bots.models import Order, TradingSession
 from bots.orders import WORKING
@@ -23,7 +24,8 @@ TRIES = 4  # to read positions and executions of one moment
 
 @dataclass(slots=True)
 class Known:
-    """orders: by client id, of each of the session's orders that is not over; None: the venue has none with that id.
+    """orders: by client id, of each of the session's orders that is not over, and of those that a leg was sent with
+    whose name at the venue is not known; None: the venue has none with that id.
 
     executions: of the session's orders, oldest first, without those that are booked. positions: of the account, signed
     units.
@@ -55,9 +57,16 @@ def ask(connection: Connection, session: TradingSession) -> Known:
         before, executions = len(executions), broker.executions(since - OVERLAP, session.symbols)
         if len(executions) == before:
             break  # nothing was traded between the two: they tell of the same moment
-    known.executions = _named(connection, session, executions)
-    for row in rows:
+    firsts = {row.sent_with for row in rows if not row.broker_order_id} - {row.client_order_id for row in rows}
+    for row in [*rows, *session.orders.filter(client_order_id__in=firsts)]:
         known.orders[row.client_order_id] = _find(connection, row)
+    legs = {
+        told.broker_order_id: leg.client_order_id
+        for first in known.orders.values()
+        if first is not None
+        for leg, told in grouping.pairs(first, first, rows)
+    }
+    known.executions = _named(connection, session, executions, legs)
     return known
 
 
@@ -76,15 +85,17 @@ def _find(connection: Connection, row: Order) -> BrokerOrder | None:
         time.sleep(min(left_s, ASK_EVERY_S))
 
 
-def _named(connection: Connection, session: TradingSession, executions: list[Execution]) -> list[Execution]:
-    """Those of the session's orders."""
+def _named(
+    connection: Connection, session: TradingSession, executions: list[Execution], legs: Mapping[str, str]
+) -> list[Execution]:
+    """Those of the session's orders. legs: our ids by the venue's, of those that it names itself."""
     booked = set(session.broker_executions.values_list("execution_id", flat=True))
     mine = dict(Order.objects.filter(session=session).exclude(broker_order_id="").values_list("broker_order_id", "seq"))
     found = []
     for execution in executions:
         if execution.execution_id in booked:
             continue
-        name = execution.client_order_id
+        name = legs.get(execution.broker_order_id, execution.client_order_id)
         if not name and execution.broker_order_id not in mine:
             # An order whose answer never reached us is known by our id only, which executions do not always name.
             order = connection.broker.order(execution.broker_order_id, execution.symbol)

@@ -1,8 +1,9 @@
 """Sessions of one account that want opposite things: an entry is denied, or what can be is settled among them.
 
 BLOCK: an entry against what another session holds, or is about to enter, is not sent: at the venue the two would undo
-each other, and each would pay for it. NET: each has its own; of market orders that are decided at the same instant on
-opposite sides, the common part changes hands at the last price without going to the venue, and the rest is sent.
+each other, and each would pay for it. NET: each has its own; of orders that are decided at the same instant on
+opposite sides, at the market or with a limit that the last price meets, the common part changes hands at that price
+without going to the venue, and the rest is sent.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from bots.orders import OrderState
 
 NET = BrokerAccount.Opposite.NET
 REASON = "opposite_order"
+NOW = ("day", "gtc", "ioc")  # an auction's order is for its moment, and one that is filled whole or not at all is whole
 _ZERO = Decimal(0)
 
 
@@ -110,12 +112,12 @@ class Crossing:
 
 def crossings(orders: Iterable[Order]) -> list[Crossing]:
     """What of these orders can be settled among their sessions, in the order in which they stand: committed, not sent,
-    at the market. The price is the middle of what both were decided at. Pure."""
+    at the market, or with a limit that the price meets. The price is the middle of what both were decided at. Pure."""
     left: dict[int, Decimal] = {}
     sides: dict[tuple[str, str], list[Order]] = {}
     for order in orders:
         is_new = order.state == OrderState.INTENT and order.role == OrderRole.PLAIN and not order.filled_qty
-        if is_new and order.kind == "market" and order.decision_px:
+        if is_new and order.kind in ("market", "limit") and order.time_in_force in NOW and order.decision_px:
             left[id(order)] = order.qty
             sides.setdefault((order.symbol, order.side), []).append(order)
     found = []
@@ -125,9 +127,18 @@ def crossings(orders: Iterable[Order]) -> list[Crossing]:
         for buy in buys:
             for sell in sides.get((symbol, Side.SELL), []):
                 qty = min(left[id(buy)], left[id(sell)])
-                if qty > 0 and buy.session_id != sell.session_id:
+                px = mapping.price(((buy.decision_px or _ZERO) + (sell.decision_px or _ZERO)) / 2)
+                if qty > 0 and buy.session_id != sell.session_id and _takes(buy, px) and _takes(sell, px):
                     left[id(buy)] -= qty
                     left[id(sell)] -= qty
-                    px = mapping.price(((buy.decision_px or _ZERO) + (sell.decision_px or _ZERO)) / 2)
                     found.append(Crossing(buy, sell, qty, px))
     return found
+
+
+def _takes(order: Order, px: Decimal) -> bool:
+    """Whether its limit allows this price."""
+    if order.kind == "market":
+        return True
+    if order.limit_px is None:
+        return False
+    return px <= order.limit_px if order.side == Side.BUY else px >= order.limit_px

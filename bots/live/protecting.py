@@ -94,8 +94,8 @@ class ProtectedRunner(Runner):
 
     def must_wait(self, order: Order) -> bool:
         """Whether an exit would be refused now, or meet any price: others hold its shares, it could meet an entry of
-        ours, nothing trades, or its units are in doubt."""
-        if order.symbol in self.halts or order.symbol in self.splits:
+        ours, or nothing trades; or whether its units are in doubt, or some of them about to be given back."""
+        if order.symbol in self.halts or order.symbol in self.splits or order.symbol in self.protector.given:
             return True
         position = next((p for p in self.desk.portfolio.positions() if p.symbol == order.symbol), None)
         now = self.protector.situation(order.symbol, position, is_open=True)

@@ -71,6 +71,7 @@ class Protector:
     ) -> None:
         self.account, self.rules, self.capabilities, self._clock = account, rules, capabilities, clock
         self.watches: dict[str, Watch] = {}
+        self.given: dict[str, Decimal] = {}  # units that are about to be given back: no exit is for them
         own = account.session.orders.filter(seq__gte=ids.PROTECTIVE_FROM)
         newest = own.order_by("-seq").values_list("seq", flat=True).first()
         self._next_seq = ids.PROTECTIVE_FROM if newest is None else newest + 1
@@ -134,7 +135,7 @@ class Protector:
         ]
         # What waits for the end of a halt leaves its stop at rest until then.
         exits = [row for row in plain if not row.is_entry and not (is_halted and row.state == _O.INTENT)]
-        leaving = sum((self._left(row) for row in exits), Decimal(0))
+        leaving = sum((self._left(row) for row in exits), self.given.get(symbol, Decimal(0)))
         entries = tuple(row.client_order_id for row in plain if row.is_entry and row.state != _O.INTENT)
         held = Decimal(0) if holding is None else holding.qty * holding.sign
         return Situation(

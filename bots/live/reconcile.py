@@ -33,7 +33,7 @@ from bots.live.differences import (
     compare,
     first_external,
 )
-from bots.models import BrokerHolding, Discrepancy, Order, Position, Side, Trade
+from bots.models import BrokerHolding, Discrepancy, Order, Position, Side
 from bots.orders import WORKING
 
 __all__ = [
@@ -106,9 +106,9 @@ def take_down(
     """Write down what a look found, in one transaction, and tell the owner of what is new.
 
     doubts: holds back what was not seen before; None: everything counts. fence: of the lease under which this is done;
-    where the account has another one by now, nothing is written. unsure: symbols whose units nothing can be said of, as
-    long as what the venue has changed by itself is not explained. The first look at an account makes all that is there
-    external, and its cash the opening balance.
+    where the account has another one by now, nothing is written. unsure: symbols whose units nothing can be said of:
+    what the venue has changed by itself is not explained, or a fill is here that is not booked. The first look at an
+    account makes all that is there external, and its cash the opening balance.
     """
     found = Found()
     with transaction.atomic():
@@ -116,6 +116,7 @@ def take_down(
         if fence is not None and locked.fence != fence:
             return found
         bookings.tidy(locked, truth.read_at)
+        cash.settle(locked, timezone.now())
         moved = _moved(locked, truth.read_at) | unsure
         ours = ours_of(locked, truth, moved)
         if cash.open_with(locked, truth.money, truth.read_at):
@@ -142,8 +143,8 @@ def take_down(
 def _moved(account: BrokerAccount, since: datetime.datetime) -> frozenset[str]:
     """Symbols of which something was booked after the venue was asked: what it said then and our books now are of two
     moments, further apart the busier the host is."""
-    rows = Trade.objects.filter(session__broker_account=account, booked_at__gte=since - SKEW)
-    return frozenset(rows.values_list("symbol", flat=True))
+    booked = cash.recent(account, since - SKEW).filter(session__isnull=False)
+    return frozenset(booked.values_list("symbol", flat=True))
 
 
 def _hold(account: BrokerAccount, truth: Truth, external: dict[str, Decimal]) -> None:

@@ -6,6 +6,7 @@ The rest of the account's cash is free, the rest of its units external; together
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,10 +16,11 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import BrokerAccount
 from bots.live import cash
-from bots.models import BookingRequest, Position, Side, TradingSession
+from bots.models import BookingRequest, BrokerHolding, Position, Side, TradingSession
 from engine.errors import Fault
 from tradingsite.lib.errors import Conflict, Unprocessable
 
+BY_HAND, VALUE = "back-", "-value"  # refs of units that are given back by their owner's wish, and of their value
 _ZERO = Decimal(0)
 
 
@@ -120,6 +122,21 @@ def free_cash(account: BrokerAccount) -> Decimal | None:
     reserved = active.aggregate(total=Sum(Coalesce("cash", "initial_cash")))["total"] or _ZERO
     coming = BookingRequest.objects.filter(session__in=active, done_at__isnull=True, is_flow=True, amount__gt=0)
     return there - reserved - (coming.aggregate(total=Sum("amount"))["total"] or _ZERO)
+
+
+def keep_outside(booked: Iterable[int]) -> None:
+    """Units that sessions have given back, by hand or because no order is so small, are external from now on.
+
+    booked: ids of requests, in the transaction that notes that they are done.
+    """
+    given = BookingRequest.objects.filter(pk__in=list(booked), kind=BookingRequest.Kind.RELEASE)
+    for row in given.filter(discrepancy__isnull=True, cash_flow__isnull=True).select_related("session"):
+        account = BrokerAccount.objects.select_for_update().get(pk=row.session.broker_account_id)
+        holding, _ = BrokerHolding.objects.get_or_create(
+            broker_account=account, symbol=row.symbol, defaults={"qty": row.qty, "seen_at": row.at}
+        )
+        holding.external += row.qty or _ZERO
+        holding.save(update_fields=["external"])
 
 
 def refuse_beyond(account: BrokerAccount, wanted: Decimal) -> None:

@@ -22,10 +22,12 @@ from bots.live import bookings, dust, grouping
 from bots.live.account import LiveAccount
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection
+from bots.live.giving import Giving
 from bots.live.halts import Halts
 from bots.live.hurry import refuse_hurry
 from bots.live.known import Known
 from bots.live.protector import Protector
+from bots.live.reserve import BY_HAND
 from bots.live.splitting import Splits
 from bots.live.telling import TellingRunner
 from bots.models import Order, OrderRole, TradingSession
@@ -65,6 +67,7 @@ class LiveRunner(TellingRunner):
         self.connection.neighbours.join(self.account)
         self.protector = Protector(self.account, self.connection.rules, self.connection.broker.capabilities)
         self.splits = Splits(self)
+        self.giving = Giving(self.account, self.protector)
 
     def compare_orders(self, working: set[int]) -> None:
         unknown = working - set(self.account.orders)
@@ -76,15 +79,19 @@ class LiveRunner(TellingRunner):
 
         Raises LedgerMismatch where the venue does not know what it had accepted, or has less than the session holds.
         """
-        booked = bookings.waiting([self.session.pk]).get(self.session.pk, [])
+        requests = bookings.waiting([self.session.pk]).get(self.session.pk, [])
+        by_hand = [request for request in requests if request.ref.startswith(BY_HAND)]  # once orders are known
+        booked = [request for request in requests if request not in by_hand]
         for execution in self.known.executions:
             while booked and booked[0].at <= execution.at:  # what a split came before is in its units
-                yield self.post(booked.pop(0))
+                if (done := self.post(booked.pop(0))) is not None:
+                    yield done
             done = self.heard(BrokerEvent("fill", execution.at, execution=execution))
             if done is not None:
                 yield done
         for request in booked:
-            yield self.post(request)
+            if (done := self.post(request)) is not None:
+                yield done
         for tracked in list(self.account.orders.values()):
             if tracked.row.client_order_id not in self.known.orders or tracked.view.state.is_over:
                 continue  # it was decided since, or has ended with the one that it goes with
@@ -94,6 +101,9 @@ class LiveRunner(TellingRunner):
                     yield done
             elif not self._goes_with_another(tracked.row):
                 yield self._absent(tracked)
+        for request in by_hand:
+            if (done := self.post(request)) is not None:
+                yield done
         self._compare_positions()
         done = self._let_go_of_unwanted()
         if done is not None:

@@ -51,7 +51,7 @@ def compare(connection: Connection) -> dict[int, str]:
     for truth in connection.looks():
         found = reconcile.take_down(
             connection.account, truth, connection.doubts, fence=connection.lease.fence,
-            unsure=connection.unexplained.held(),
+            unsure=connection.unexplained.held() | connection.unnamed.symbols,
         )  # fmt: skip
         broken |= found.broken
     return broken

@@ -19,10 +19,12 @@ from bots.host.instants import Done
 from bots.host.ledger import SessionWrite
 from bots.host.positions import LedgerMismatch
 from bots.live import asks, grouping, posting
+from bots.live.giving import Giving
 from bots.live.protecting import ProtectedRunner
 from bots.models import BookingRequest, Order, OrderRole, Trade
 from bots.orders import OrderState
 from engine import InputError
+from engine.errors import Fault
 from engine.portfolio import StepLog
 from engine.types import BUY, REQUEST_REASONS, SELL, STATUS_NAMES
 
@@ -34,6 +36,7 @@ AGAIN_S = (1.0, 2.0, 5.0, 15.0, 60.0)  # an exit that the venue refuses is tried
 class TellingRunner(ProtectedRunner):
     """See `bots.live.runner.LiveRunner`."""
 
+    giving: Giving
     _again: dict[str, tuple[str, int, float]]  # symbol → reason, tries, when an exit is due again
     _asked: dict[int, float]  # order → when its end was asked for last
     _built_at: float  # monotonic, of the last rows
@@ -125,9 +128,16 @@ class TellingRunner(ProtectedRunner):
             self.account.goes_on(old, at, absorbed)
             self.connection.ask_about(old.row)
 
-    def post(self, request: BookingRequest) -> Done:
-        """Book what is no trade of its own; what the engine refuses is not booked, and the request says why."""
+    def post(self, request: BookingRequest) -> Done | None:
+        """Book what is no trade of its own; what the engine refuses is not booked, and the request says why. None: what
+        is given back waits until the venue's orders are not for it any more."""
+        refusal = self.giving.judge(request)
+        if refusal is None:
+            return None
+        self.giving.done(request)
         try:
+            if refusal:
+                raise InputError(Fault("", "not_booked", refusal))
             posted = posting.post(self.account, self.desk.portfolio, request, self.version)
         except InputError as error:
             self.event("booking", f"{posting.words(request)}: it could not be booked: {error}", level="error")

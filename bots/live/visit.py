@@ -108,7 +108,8 @@ def _fetch_executions(account: BrokerAccount, broker: Broker, lease: leases.Acco
     symbols = set(account.holdings.values_list("symbol", flat=True))
     symbols |= {position.symbol for position in broker.positions()}
     found = broker.executions(account.seen_at - flows.OVERLAP, symbols)
-    known = set(account.executions.values_list("execution_id", flat=True))
+    told = [execution.execution_id for execution in found]
+    known = set(account.executions.filter(execution_id__in=told).values_list("execution_id", flat=True))
     for execution in found:
         if execution.execution_id in known:
             continue

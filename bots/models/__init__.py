@@ -13,7 +13,7 @@ from bots.models.records import (
 )
 from bots.models.secrets import BotSecrets
 from bots.models.session import HostSign, SessionCommand, SessionMemory, SessionSettings, TradingSession
-from bots.models.subaccounts import BookingRequest, BrokerHolding
+from bots.models.subaccounts import BookingRequest, BrokerHolding, CashCheckpoint
 from bots.models.template import BotTemplate
 from bots.models.trading import Order, OrderRole, PaperOrder, Position, Trade
 
@@ -25,6 +25,7 @@ __all__ = [
     "BotTemplate",
     "BrokerExecution",
     "BrokerHolding",
+    "CashCheckpoint",
     "CashFlow",
     "Cycle",
     "DailyStats",

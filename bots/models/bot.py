@@ -9,7 +9,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from bots.models.columns import MONEY
+from bots.models.columns import MONEY, Mode
 from engine.types import TIMEFRAMES
 
 SECOND = 1_000_000_000  # timeframes are counted in nanoseconds
@@ -29,6 +29,11 @@ class Bot(models.Model):
     owner = models.ForeignKey(site.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="bots")
     name = models.CharField(max_length=80)
     description = models.CharField(max_length=500, blank=True)
+    # Where its sessions trade; LIVE names an account of the owner's.
+    mode = models.CharField(max_length=5, choices=Mode, default=Mode.PAPER)
+    broker_account = models.ForeignKey(
+        "accounts.BrokerAccount", null=True, blank=True, on_delete=models.RESTRICT, related_name="bots"
+    )
     capital = models.DecimalField(**MONEY, validators=[MinValueValidator(Decimal("0.01"))])
     symbols = models.JSONField(default=list)
     timeframe = models.CharField(max_length=4, default="1m")
@@ -62,6 +67,10 @@ class Bot(models.Model):
             models.UniqueConstraint(fields=("owner", "name"), name="bot_name_once"),
             models.CheckConstraint(condition=Q(capital__gt=0), name="bot_has_capital"),
             models.CheckConstraint(condition=Q(trading_frequency__gte=1), name="bot_frequency_positive"),
+            models.CheckConstraint(
+                condition=Q(mode="PAPER", broker_account__isnull=True) | Q(mode="LIVE", broker_account__isnull=False),
+                name="bot_live_has_an_account",
+            ),
         ]
         indexes = [models.Index(fields=("run", "id"), name="bot_run")]
 

@@ -43,7 +43,10 @@ class BrokerExecution(AppendOnly):
             models.UniqueConstraint(fields=("broker_account", "execution_id"), name="broker_execution_once"),
             models.CheckConstraint(condition=Q(qty__gt=0, px__gt=0), name="broker_execution_positive"),
         ]
-        indexes = [models.Index(fields=("broker_account", "symbol"), name="broker_execution_symbol")]
+        indexes = [
+            models.Index(fields=("broker_account", "symbol"), name="broker_execution_symbol"),
+            models.Index(fields=("broker_account", "id"), name="broker_execution_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.side} {self.qty.normalize():f} {self.symbol} at {self.px.normalize():f}"

@@ -38,6 +38,25 @@ class BrokerHolding(models.Model):
         return f"{self.qty.normalize():f} {self.symbol}"
 
 
+class CashCheckpoint(models.Model):
+    """What an account's executions and flows up to these ids come to, in its own money, so that nobody sums up a year's
+    again. total: exact, as text, because a database may keep fewer digits; empty: not known, for it traded against
+    another money."""
+
+    broker_account = models.OneToOneField(BrokerAccount, on_delete=models.CASCADE, related_name="cash_checkpoint")
+    currency = models.CharField(max_length=12)
+    execution = models.PositiveBigIntegerField()
+    flow = models.PositiveBigIntegerField()
+    total = models.CharField(max_length=64, blank=True)
+    made_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "cash_checkpoints"
+
+    def __str__(self) -> str:
+        return f"{self.total or 'not known'} {self.currency}"
+
+
 class BookingRequest(models.Model):
     """An adjustment that a session's host is to book: it writes the `Adjustment`, moves the engine's account with it,
     and notes that it is done. Columns as `Adjustment` has them."""

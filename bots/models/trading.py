@@ -90,6 +90,8 @@ class Order(models.Model):
             models.Index(fields=("session", "state"), name="order_session_state"),
             models.Index(fields=("session", "-decided_at"), name="order_session_decided"),
             models.Index(fields=("symbol", "-decided_at"), name="order_symbol_decided"),
+            models.Index(fields=("broker_account", "state"), name="order_account_state"),
+            models.Index(fields=("broker_account", "broker_order_id"), name="order_account_venue_id"),
         ]
 
     def __str__(self) -> str:

@@ -130,6 +130,7 @@ class Control:
         halted = bool(body["halted"])
         self.venue.exchange.instrument(body["symbol"])
         self.venue.stream.status(body["symbol"], halted=halted, at=self.venue.clock.now())
+        self.venue.polygon.status(body["symbol"], halted=halted, at_ms=nanoseconds(self.venue.clock.now()) // 1_000_000)
         self.venue.exchange.halt(body["symbol"], halted)
         return {"symbol": body["symbol"]}
 

@@ -1,4 +1,4 @@
-"""Polygon's stream of stocks: minute and second aggregates, trades, quotes. One connection for each key is let in."""
+"""Polygon's stream of stocks: minute aggregates, trades, quotes, halts. One connection for each key is let in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bots.practice.minutes import Minute, Minutes
 from bots.practice.streams import Connection
 
 MILLISECOND = 1_000_000
-CHANNELS = ("AM", "T", "Q")
+CHANNELS = ("AM", "T", "Q", "LULD")
 
 
 class PolygonStream:
@@ -68,24 +68,29 @@ class PolygonStream:
                 topics.discard(topic)
                 await connection.answer(_status("success", f"unsubscribed to: {topic}"))
 
+    def status(self, symbol: str, *, halted: bool, at_ms: int) -> None:
+        """Trading is halted, or goes on: an indicator of the price band says so."""
+        band = {"T": symbol, "h": 0.0, "l": 0.0, "i": [17 if halted else 18], "z": 3, "t": at_ms, "q": at_ms}
+        self._send("LULD", symbol, {"ev": "LULD", **band})
+
     def _traded(self, trade: Trade) -> None:
         at = trade.ts // MILLISECOND
         common = {"sym": trade.symbol, "t": at, "q": trade.id, "z": 3}
         px = {"x": 4, "i": str(trade.id), "p": float(trade.px), "s": trade.size, "c": [0]}
-        self._send("T", {"ev": "T", **px, **common})
+        self._send("T", trade.symbol, {"ev": "T", **px, **common})
         quote = {"bx": 4, "bp": float(trade.bid), "bs": 1, "ax": 4, "ap": float(trade.ask), "as": 1, "c": 0}
-        self._send("Q", {"ev": "Q", **quote, **common})
+        self._send("Q", trade.symbol, {"ev": "Q", **quote, **common})
 
     def _minute(self, minute: Minute) -> None:
         o, h, low, c, v = minute[2:7]
         span = {"s": minute.ts // MILLISECOND, "e": (minute.ts + MINUTE) // MILLISECOND}
         bar = {"v": v, "av": v, "op": o, "vw": round((h + low + c) / 3, 4), "o": o, "c": c, "h": h, "l": low, "z": 1}
-        self._send("AM", {"ev": "AM", "sym": minute.symbol, **bar, "a": bar["vw"], **span})
+        self._send("AM", minute.symbol, {"ev": "AM", "sym": minute.symbol, **bar, "a": bar["vw"], **span})
 
-    def _send(self, channel: str, message: dict[str, Any]) -> None:
+    def _send(self, channel: str, symbol: str, message: dict[str, Any]) -> None:
         text = ""
         for connection, (_, topics) in self.clients.items():
-            if f"{channel}.{message['sym']}" in topics or f"{channel}.*" in topics:
+            if f"{channel}.{symbol}" in topics or f"{channel}.*" in topics:
                 text = text or json.dumps([message], separators=(",", ":"))
                 connection.say(text)
 

@@ -24,6 +24,10 @@ def parts(account: BrokerAccount, asked: QueryDict) -> dict[str, Any]:
         "sums": found,
         "active": active,
         "takers": {row.symbol: [s for s in active if row.symbol in s.symbols] for row in found.symbols if row.external},
+        "givers": {
+            row.symbol: [share for share in found.shares if share.session in active and row.symbol in share.units]
+            for row in found.symbols
+        },
         "returns": returns.of_account(account),
     }
 

@@ -39,6 +39,7 @@ def _overview(session: TradingSession, query: QueryDict) -> dict[str, Any]:
     return {
         "positions": _held(session),
         "closing": closing(session),
+        "leaving": leaving(session),
         "trades": session.trades.select_related("order").order_by("-executed_at", "-pk")[:LATEST],
         "returns": returns.of_session(session) if session.mode == Mode.LIVE else None,
     }
@@ -46,7 +47,8 @@ def _overview(session: TradingSession, query: QueryDict) -> dict[str, Any]:
 
 def _positions(session: TradingSession, query: QueryDict) -> dict[str, Any]:
     closed = session.positions.filter(is_open=False).order_by("-closed_at", "-pk")
-    return {"positions": _held(session), "closing": closing(session), "page": _page(closed, query)}
+    shown = {"positions": _held(session), "closing": closing(session), "leaving": leaving(session)}
+    return {**shown, "page": _page(closed, query)}
 
 
 def _held(session: TradingSession) -> QuerySet[Position]:
@@ -57,6 +59,12 @@ def closing(session: TradingSession) -> set[str]:
     """Symbols whose close is asked for and not done yet; the empty one stands for all."""
     waiting = session.commands.filter(kind=SessionCommand.Kind.CLOSE_POSITION, done_at__isnull=True)
     return set(waiting.values_list("symbol", flat=True))
+
+
+def leaving(session: TradingSession) -> set[str]:
+    """Symbols of which units are to be taken over or given back, and are not booked yet."""
+    waiting = session.booking_requests.filter(kind__in=("adopt", "release"), done_at__isnull=True)
+    return set(waiting.values_list("symbol", flat=True)) if session.mode == Mode.LIVE else set()
 
 
 def _orders(session: TradingSession, query: QueryDict) -> dict[str, Any]:

@@ -124,12 +124,13 @@ def bots(user: User, *, search: str = "") -> QuerySet[Bot]:
     )
     for word in search.split():
         rows = rows.filter(Q(name__icontains=word) | Q(strategy__icontains=word) | Q(symbols__icontains=word))
-    return rows.order_by("name", "pk")
+    return rows.prefetch_related("broker_account").order_by("name", "pk")
 
 
 def bot(user: User, bot_id: int) -> Bot:
     """One of the user's bots. Raises NotFound for any other."""
-    rows = Bot.objects.filter(owner=user, pk=bot_id).select_related("saved_strategy", "custom_strategy")
+    related = ("saved_strategy", "custom_strategy", "broker_account")
+    rows = Bot.objects.filter(owner=user, pk=bot_id).select_related(*related)
     found = rows.first() if 0 < bot_id <= MAX_ID else None
     if found is None:
         raise NotFound("There is no such bot.")

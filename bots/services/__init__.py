@@ -3,6 +3,6 @@
 Every function takes the acting user and touches only that user's rows; other ids raise `NotFound`.
 """
 
-from bots.services import bots, emergency, parity, secrets, sessions, settings, templates
+from bots.services import bots, emergency, inbox, parity, secrets, sessions, settings, templates
 
-__all__ = ["bots", "emergency", "parity", "secrets", "sessions", "settings", "templates"]
+__all__ = ["bots", "emergency", "inbox", "parity", "secrets", "sessions", "settings", "templates"]

@@ -14,7 +14,7 @@ from accounts.services import brokers
 from bots.brokers.base import Broker, InstrumentRules, RateLimited, Refused, Unauthorised, VenueDown
 from bots.brokers.naming import pair_of
 from bots.live import bans
-from bots.models import Mode
+from bots.models import Bot, Mode
 from bots.services.feeds import REPLAY
 from engine.errors import Fault, InputError
 from strategies import readers
@@ -60,6 +60,14 @@ def read_mode(user: User, raw: Mapping[str, Any]) -> tuple[str, BrokerAccount | 
         hint = "Its operator switches it on (LIVE_TRADING). Practice and paper accounts need no switch"
         raise Unprocessable(text, code="live_trading_off", faults=[Fault("mode", "live_trading_off", text, hint)])
     return mode, account
+
+
+def at_place_of(bot: Bot, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A request for a session of this bot, with the bot's mode and account where nothing else is said."""
+    said = {name: raw[name] for name in ("mode", "broker_account_id") if raw.get(name) is not None}
+    if bot.broker_account_id is None or said.get("mode") == Mode.PAPER:
+        return dict(raw)
+    return {**raw, "mode": bot.mode, "broker_account_id": bot.broker_account_id, **said}
 
 
 def refuse_what_needs_matching(feed: str, strategy: str, settings: Mapping[str, Any]) -> None:

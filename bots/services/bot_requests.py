@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from accounts.models import User
-from bots.models import Bot
-from bots.services import requests
+from bots.live.hurry import refuse_hurry
+from bots.models import Bot, Mode
+from bots.services import at_broker, requests
 from engine.errors import Fault, InputError
 from strategies import catalogue, conditions, readers, reading, session_settings, timeframes
 from strategies import selectors as strategy_selectors
@@ -19,7 +20,7 @@ FIELDS = (
     "name", "description", "capital", "symbols", "timeframe", "match_timeframe", "trading_frequency", "strategy",
     "strategy_parameters", "saved_strategy_id", "custom_strategy_id", "indicators", "settings",
     "risk_management", "start_hour", "start_minute", "end_hour", "end_minute", "trading_days", "feed", "feed_options",
-    "run", "stop_policy",
+    "run", "stop_policy", "mode", "broker_account_id",
 )  # fmt: skip
 # The words of the short form, and the setting that each stands for.
 RISK = {
@@ -38,10 +39,12 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
     """The columns of `Bot` for a request; what is left out has its default.
 
     Indicator rules become the equivalent trees of conditions, for every tier. Raises InputError with every fault,
-    NotFound for a strategy that is not the user's, NotAllowed for other conditions on a tier without them,
-    Unprocessable for a custom strategy that may not run.
+    NotFound for a strategy or a broker account that is not the user's, NotAllowed for other conditions on a tier
+    without them, Conflict for an account that is not in use, Unprocessable for a custom strategy that may not run, and
+    for real money where it is off.
     """
     raw = dict(readers.strict(readers.mapping, "", payload))
+    mode, account = at_broker.read_mode(user, raw)
     saved = custom = None
     indicators = raw.get("indicators") or {}
     if indicators:
@@ -62,7 +65,7 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
     timeframe, match_timeframe = requests.read_timeframes(reader)
     if strategy and parameters:
         reader.attempt(None, timeframes.refuse, catalogue.get(strategy), parameters, timeframe)
-    feed, options = requests.read_feed(user, reader, symbols, match_timeframe or timeframe)
+    feed, options = requests.read_feed(user, reader, symbols, match_timeframe or timeframe, account)
     columns = {
         "name": reader.read("name", "", readers.text, max_length=MAX_NAME, required=True),
         "description": reader.read("description", "", readers.text, max_length=MAX_DESCRIPTION),
@@ -83,7 +86,12 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
         "feed_options": options,
         "run": reader.read("run", Bot.Run.MANUAL, readers.choice, choices=Bot.Run.values),
         "stop_policy": reader.read("stop_policy", "flatten", readers.choice, choices=("keep", "flatten")),
+        "mode": mode,
+        "broker_account": account,
     }
+    if account is not None and account.is_real_money and columns["run"] == Bot.Run.WINDOW:
+        text = "A bot that trades real money is started by hand: each start asks for the password"
+        reader.fault("run", "conflict", text, "Send run: manual, or a practice or paper account")
     if strategy:
         declared = catalogue.get(strategy)
         if symbols:
@@ -92,6 +100,9 @@ def clean(user: User, payload: Any) -> dict[str, Any]:
                 reader.attempt(None, reading.refuse_together, declared, parameters, symbols)
         settings = session_settings.as_json(session_settings.preset()) | columns["settings"]
         reader.attempt(None, reading.refuse_settings, declared, parameters, settings)
+        if account is not None:
+            reader.attempt(None, at_broker.refuse_what_needs_matching, feed, strategy, settings)
+            reader.attempt(None, refuse_hurry, feed, options)
     reader.finish()
     if not indicators:
         gate.check_tier(user, strategy, parameters)
@@ -108,7 +119,7 @@ def _with_indicators(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config(bot: Bot) -> dict[str, Any]:
-    """The bot as a request: sent through `clean` it gives the same bot. JSON-ready; also what is exported."""
+    """The bot as a request: sent through `clean` it gives the same bot, on paper. JSON-ready; also what is exported."""
     chosen = {"indicators": bot.indicators} if bot.indicators else _named(bot)
     return {
         "name": bot.name,
@@ -125,6 +136,11 @@ def config(bot: Bot) -> dict[str, Any]:
         "run": bot.run,
         "stop_policy": bot.stop_policy,
     }
+
+
+def place(bot: Bot) -> dict[str, Any]:
+    """Where it trades, as fields of a request. No part of what is exported: others do not have the account."""
+    return {"mode": bot.mode, "broker_account_id": bot.broker_account_id}
 
 
 def _named(bot: Bot) -> dict[str, Any]:
@@ -193,7 +209,9 @@ def changed_choices(changes: Mapping[str, Any]) -> set[str]:
 
 def merged(bot: Bot, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The bot's configuration with `changes` over it; settings and parameters are laid over each other by name."""
-    kept = config(bot)
+    kept = {**config(bot), **place(bot)}
+    if changes.get("mode") == Mode.PAPER:
+        kept["broker_account_id"] = None
     named = changed_choices(changes)
     if named & {"custom_strategy_id", "indicators"}:
         kept = {name: value for name, value in kept.items() if name not in _CHOICES}

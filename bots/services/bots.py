@@ -75,7 +75,7 @@ def clone(user: User, bot_id: int, name: str | None = None) -> Bot:
     """A copy under `name`, or under the next free name like the original's. Raises NotFound, InputError, Conflict."""
     bot = selectors.bot(user, bot_id)
     chosen = _free_name(user, bot.name) if name is None else name
-    columns = bot_requests.clean(user, {**bot_requests.config(bot), "name": chosen})
+    columns = bot_requests.clean(user, {**bot_requests.config(bot), **bot_requests.place(bot), "name": chosen})
     return _add(user, {**columns, "saved_strategy": bot.saved_strategy, "custom_strategy": bot.custom_strategy})
 
 

@@ -16,9 +16,9 @@ from django.utils import timezone
 from accounts import selectors as account_selectors
 from accounts.models import BrokerAccount, User
 from accounts.services import audit
-from bots import ids, inbox_news, selectors
+from bots import ids, inbox_news, mapping, selectors
 from bots.live.differences import plain
-from bots.live.reserve import free_cash
+from bots.live.reserve import BY_HAND, VALUE, free_cash
 from bots.models import BookingRequest, BrokerHolding, CashFlow, Discrepancy, Mode, TradingSession
 from bots.selectors import inbox
 from bots.services.sessions import log, nudge
@@ -126,6 +126,48 @@ def hand_over(user: User, account: BrokerAccount, symbol: str, qty: Decimal, ses
         request.save()
         _audited(user, account, "inbox.handed_over", {"symbol": symbol, "qty": plain(qty), "session": session.pk})
         log(session, "command", f"Take {plain(qty)} {symbol} over asked for", by=user)
+        nudge(session.pk)
+    return request
+
+
+def give_back(user: User, session_id: int, symbol: str, qty: Decimal | None = None) -> BookingRequest:
+    """Have a session let its owner have units of a position: they are external from now on, and their value leaves the
+    session with them, as no result of trading. Its orders at the venue let go of them first; then its host books it.
+
+    qty: signed, of the position's sign and no more than it holds; None: all of it. Raises NotFound, Conflict (over, no
+    session at a broker, nothing is held, something of it is under way), InputError.
+    """
+    session = selectors.session(user, session_id)
+    if session.mode != Mode.LIVE or session.broker_account is None:
+        raise Conflict("Only a session at a broker has units to give back.", code="not_live")
+    with transaction.atomic():
+        account = BrokerAccount.objects.select_for_update().get(pk=session.broker_account_id)
+        _refuse_over(session)
+        position = session.positions.filter(symbol=symbol, is_open=True).first()
+        if position is None:
+            raise Conflict(f"There is no open position in {symbol}.", code="not_open")
+        waiting = session.booking_requests.filter(symbol=symbol, done_at__isnull=True)
+        if waiting.exists() or session.commands.filter(symbol__in=(symbol, ""), done_at__isnull=True).exists():
+            raise Conflict(f"Something of {symbol} is under way already. Look again in a moment.", code="under_way")
+        held = _held(session, symbol)
+        qty = held if qty is None else qty
+        if not qty.is_finite() or qty * held <= 0 or abs(qty) > abs(held):
+            text = f"The session holds {plain(held)} {symbol}"
+            raise InputError(Fault("qty", "out_of_range", text, "Ask for these or fewer, with their sign"))
+        px = position.current_px or position.entry_px
+        ref = f"{BY_HAND}{session.booking_requests.count() + 1}"
+        columns: dict[str, Any] = {"session": session, "at": timezone.now(), "requested_by": user, "symbol": symbol}
+        text = f"Given back to {account.name}"[:200]
+        request = BookingRequest.objects.create(
+            kind=BookingRequest.Kind.RELEASE, ref=ref, qty=qty, px=px, text=text, **columns
+        )
+        BookingRequest.objects.create(
+            kind=BookingRequest.Kind.CASH, ref=f"{ref}{VALUE}", amount=mapping.money(-qty * px), is_flow=True,
+            text="Value of units that were given back", **columns,
+        )  # fmt: skip
+        detail = {"symbol": symbol, "qty": plain(qty), "session": session.pk}
+        _audited(user, account, "inbox.given_back", detail)
+        log(session, "command", f"Give {plain(qty)} {symbol} back asked for", by=user)
         nudge(session.pk)
     return request
 

@@ -10,7 +10,8 @@ from rest_framework.request import Request
 
 from accounts.models import BrokerAccount, User
 from accounts.services import stepup
-from bots.models import Mode
+from bots.models import Bot, Mode
+from bots.services import at_broker
 from engine.errors import Fault, InputError
 
 MAX_ID = 2**63 - 1
@@ -18,13 +19,26 @@ MAX_ID = 2**63 - 1
 
 def account_of(user: User, payload: Any) -> BrokerAccount | None:
     """The account of real money on which this request would start a session; None: it reaches no real money."""
-    if not isinstance(payload, Mapping) or payload.get("mode") != Mode.LIVE:
+    if not isinstance(payload, Mapping):
+        return None
+    bot = _bot_of(user, payload.get("bot_id"))
+    if bot is not None:
+        payload = at_broker.at_place_of(bot, payload)
+    if payload.get("mode") != Mode.LIVE:
         return None
     named = payload.get("broker_account_id")
-    if isinstance(named, bool) or not isinstance(named, int) or not 0 < named <= MAX_ID:
+    if not _is_id(named):
         return None
     live = BrokerAccount.Environment.LIVE
     return BrokerAccount.objects.filter(owner=user, pk=named, environment=live).first()
+
+
+def _bot_of(user: User, named: Any) -> Bot | None:
+    return Bot.objects.filter(owner=user, pk=named).first() if _is_id(named) else None
+
+
+def _is_id(named: Any) -> bool:
+    return not isinstance(named, bool) and isinstance(named, int) and 0 < named <= MAX_ID
 
 
 def ask_password(request: Request, payload: Any) -> Any:

@@ -72,7 +72,8 @@ class SessionRequest:
 
 
 def clean(user: User, payload: Any) -> SessionRequest:
-    """The request with its defaults, a bot's or a saved strategy's values under what was sent; nothing is written.
+    """The request with its defaults, a bot's or a saved strategy's values under what was sent; nothing is written. A
+    bot's session trades where the bot does, unless the request says otherwise.
 
     The trees of a custom strategy are copied. Raises InputError with every fault, NotFound for a bot, strategy
     or broker account that is not the user's, NotAllowed for conditions on a tier without them (a bot's own indicator
@@ -82,8 +83,10 @@ def clean(user: User, payload: Any) -> SessionRequest:
     """
     raw = dict(readers.strict(readers.mapping, "", payload))
     refuse_unavailable(raw)
-    mode, account = at_broker.read_mode(user, raw)
     bot, saved = _bot(user, raw), _saved(user, raw)
+    if bot is not None:
+        raw = at_broker.at_place_of(bot, raw)
+    mode, account = at_broker.read_mode(user, raw)
     as_bot = bot is not None and all(raw.get(name) is None for name in _CHOICES)
     custom = None
     if raw.get(gate.FIELD) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from accounts.models import BrokerAccount
 from bots.models import Bot, TradingSession
 from bots.schedule import NoCalendar, Window, window_at
 from bots.services import sessions
@@ -28,7 +29,8 @@ def open_due(now: datetime) -> list[TradingSession]:
     again at the next tick.
     """
     started = []
-    for bot in Bot.objects.filter(run=Bot.Run.WINDOW).select_related("owner"):
+    real = BrokerAccount.Environment.LIVE  # somebody has to give the password
+    for bot in Bot.objects.filter(run=Bot.Run.WINDOW).exclude(broker_account__environment=real).select_related("owner"):
         try:
             window = _window(bot, now)
             if window is None or bot.sessions.filter(created_at__gte=window.opens).exists():

@@ -51,6 +51,13 @@ def close_position(request: HttpRequest, session_id: int, symbol: str) -> HttpRe
 
 @login_required
 @require_POST
+def give_back(request: HttpRequest, session_id: int, symbol: str) -> HttpResponse:
+    """Leave one position to its owner."""
+    return _done(request, session_id, lambda: services.inbox.give_back(request.user, session_id, symbol))
+
+
+@login_required
+@require_POST
 def compare(request: HttpRequest, session_id: int) -> HttpResponse:
     """Compare it with the backtester: a worker makes the report, and the page shows it when it is there."""
     try:

@@ -11,8 +11,10 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.services import stepup
 from bots import selectors, services
 from bots.forms import BotForm
 from bots.forms.secrets import SecretsForm
@@ -20,6 +22,7 @@ from bots.models import Bot, TradingSession
 from bots.presenters import cards, heads
 from bots.presenters.bots import BotCard, bot_cards
 from bots.selectors import pages
+from bots.services import real_money
 from engine.errors import InputError
 from strategies.run_form import CUSTOM, SAVED
 from tradingsite.lib.errors import ApiError, NotFound, QuotaExceeded, Unprocessable
@@ -142,13 +145,39 @@ def delete(request: HttpRequest, bot_id: int) -> HttpResponse:
     return redirect("bots:list")
 
 
+@sensitive_post_parameters("password")
 @login_required
-@require_POST
+@require_http_methods(["GET", "POST"])
 def start(request: HttpRequest, bot_id: int) -> HttpResponse:
-    """A session of this bot; the one it has, where one is active. Cautions were confirmed when the bot was saved."""
+    """A session of this bot; the one it has, where one is active. Cautions were confirmed when the bot was saved. GET:
+    asks what real money asks for."""
+    bot = selectors.bot(request.user, bot_id)
     key = request.POST.get("key", "")[:64] or uuid.uuid4().hex
     begin = {"confirm_cautions": True}
+    if bot.broker_account is not None and bot.broker_account.is_real_money:
+        return _start_real(request, bot, key, begin)
+    if request.method == "GET":
+        return redirect("bots:bot", bot_id=bot_id)
     return _act(request, bot_id, lambda: services.bots.start(request.user, bot_id, begin, f"bot-{bot_id}-{key}")[0])
+
+
+def _start_real(request: HttpRequest, bot: Bot, key: str, begin: dict[str, Any]) -> HttpResponse:
+    """The page that asks for the account's name and the password, and what comes of it."""
+    override = request.POST.get("passport_override", "")
+    shown = {"bot": bot, "account": bot.broker_account, "key": key, "override": override}
+    status, refusal = 200, ""
+    if request.method == "POST":
+        try:
+            real_money.confirm_on_page(request, {"bot_id": bot.pk})
+            sent = {**begin, "passport_override": override or None}
+            session, _ = services.bots.start(request.user, bot.pk, sent, f"bot-{bot.pk}-{key}")
+            return redirect("bots:session", session_id=session.pk)
+        except InputError as error:
+            status, refusal = 400, error.faults[0].message
+        except ApiError as error:
+            status, refusal = error.status, error.message
+    shown |= {"fresh": stepup.is_fresh(request), "refusal": refusal}
+    return render(request, "bots/start_real.html", shown, status=status)
 
 
 def _act(request: HttpRequest, bot_id: int, act: Callable[[], Any], then: str = "") -> HttpResponse:

@@ -163,6 +163,20 @@ def hand_over(request: HttpRequest, account_id: int) -> HttpResponse:
     return _moved(account, request, act, "They are being handed over; the session’s host books it within a moment.")
 
 
+@login_required
+@require_POST
+def give_back(request: HttpRequest, account_id: int) -> HttpResponse:
+    """A session leaves units to the account's owner."""
+    account = account_selectors.broker_account(request.user, account_id)
+
+    def act() -> None:
+        symbol = request.POST.get("symbol", "")[:24]
+        inbox.give_back(request.user, _session(request), symbol, _number(request, "qty"))
+
+    done = "Its orders at the venue let go of them first; then the session’s host books it, within a moment."
+    return _moved(account, request, act, done)
+
+
 def _moved(account: BrokerAccount, request: HttpRequest, act: Callable[[], None], done: str) -> HttpResponse:
     try:
         act()

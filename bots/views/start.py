@@ -187,7 +187,7 @@ def first(request: HttpRequest) -> HttpResponse:
     try:
         made = selectors.bots(request.user).filter(name=FIRST["name"]).first()
         bot = made or services.bots.create(request.user, FIRST)
-        session, _ = services.bots.start(request.user, bot.pk, {"confirm_cautions": True})
+        session, _ = services.bots.start(request.user, bot.pk, {"mode": Mode.PAPER, "confirm_cautions": True})
     except ApiError as refusal:
         messages.error(request, refusal.message)
         return redirect("bots:sessions")

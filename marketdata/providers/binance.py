@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from marketdata.budget import Purpose
@@ -16,7 +17,8 @@ from marketdata.providers.meter import Meter
 NAME = "Binance"
 MILLISECOND = 1_000_000
 PAGE = 1_000
-WEIGHT = 2  # what a request of klines counts for
+WEIGHT, INFO_WEIGHT = 2, 20  # what requests of klines and of the pairs' rules count for
+TRADING = "TRADING"
 _INTERVALS = {"1s": "1s", "1m": "1m", "5m": "5m", "15m": "15m", "1h": "1h", "4h": "4h", "1d": "1d"}
 _PAIR = re.compile(r"[A-Z0-9]{5,20}")
 
@@ -59,6 +61,16 @@ class BinanceProvider(Provider):
                 break
             at = page[-1][0] + 1
         return of_rows(NAME, rows).between(start_ns, end_ns)
+
+    def statuses(self, pairs: Collection[str]) -> dict[str, str]:
+        """Whether each of these trades now, in Binance's words (TRADING, HALT, BREAK, …). Raises ProviderError."""
+        asked = {"symbols": json.dumps(sorted(pairs), separators=(",", ":"))}
+        url = f"{self._base_url}/api/v3/exchangeInfo"
+        body = get_json(self._meter, url, asked, what="these pairs", weight=INFO_WEIGHT)
+        try:
+            return {str(row["symbol"]): str(row["status"]) for row in body["symbols"]}
+        except (TypeError, KeyError) as error:
+            raise ProviderError("Binance's answer on what trades was not understood", retryable=True) from error
 
     def _page(
         self, symbol: str, timeframe: str, start_ns: int, end_ns: int

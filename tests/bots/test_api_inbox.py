@@ -87,7 +87,7 @@ def test_what_is_anothers_is_not_there(api: Client, alice: User, bob: User, acco
 
 @pytest.mark.row("W9", "W18")
 def test_an_account_as_the_sum_of_its_parts(
-    api: Client, alice: User, account: BrokerAccount, session: TradingSession
+    api: Client, alice: User, bob: User, account: BrokerAccount, session: TradingSession
 ) -> None:
     flows.keep(account, CashActivity("d-1", "deposit", D(500), "USD", timezone.now()))
     take_down(account, truth({"AAPL": "5", "MSFT": "4"}, cash="100500"))
@@ -107,6 +107,12 @@ def test_an_account_as_the_sum_of_its_parts(
     assert (made.status_code, made.json()["kind"], made.json()["done_at"]) == (202, "adopt", None)
     too_many = api(alice).post(f"/api/broker-accounts/{account.pk}/hand-over", handed | {"qty": "-1"}, format="json")
     assert too_many.status_code == 409  # it is under way
+    address = f"/api/trading/sessions/{session.pk}/give-back"
+    given = api(alice).post(address, {"symbol": "AAPL", "qty": "2"}, format="json")
+    assert (given.status_code, given.json()["kind"], given.json()["qty"]) == (202, "release", "2")
+    for body, status in (({"symbol": "AAPL"}, 409), ({"symbol": "?"}, 400), ({"symbol": "AAPL", "qty": "many"}, 400)):
+        assert api(alice).post(address, body, format="json").status_code == status
+    assert api(bob).post(address, {"symbol": "AAPL"}, format="json").status_code == 404
 
 
 @pytest.mark.row("W18")

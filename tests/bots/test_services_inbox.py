@@ -10,12 +10,13 @@ from accounts.models import AuditEvent, BrokerAccount, User
 from bots import ids
 from bots.live.differences import Doubts
 from bots.live.reconcile import take_down
-from bots.live.reserve import sums
+from bots.live.reserve import keep_outside, sums
 from bots.models import BookingRequest, BrokerHolding, Discrepancy, SessionEvent, TradingSession
 from bots.services import inbox
 from bots.states import SessionState
 from engine.errors import InputError
 from tests.accounts.factories import BrokerAccountFactory
+from tests.bots.factories import make_session
 from tests.bots.live.made import hold, live_session, truth
 from tradingsite.lib.errors import Conflict, NotFound, Unprocessable
 
@@ -171,6 +172,48 @@ def test_external_units_are_handed_to_a_session(account: BrokerAccount, session:
     with pytest.raises(Conflict) as refused:
         inbox.hand_over(alice, account, "AAPL", D(5), session.pk)
     assert refused.value.code == "under_way"
+
+
+@pytest.mark.row("W9", "W3")
+def test_units_are_given_back_to_their_owner(account: BrokerAccount, session: TradingSession, alice: User) -> None:
+    hold(session, "AAPL", "10")
+    for qty in (D(0), D(11), D(-1), D("NaN")):
+        with pytest.raises(InputError):
+            inbox.give_back(alice, session.pk, "AAPL", qty)
+    request = inbox.give_back(alice, session.pk, "AAPL", D(4))
+    assert (request.kind, request.qty, request.px, request.requested_by) == ("release", 4, 100, alice)
+    value = BookingRequest.objects.get(kind="cash")
+    assert (value.amount, value.is_flow, value.ref) == (-400, True, f"{request.ref}-value")
+    event = AuditEvent.objects.get(action="inbox.given_back")
+    assert (event.target, event.detail["qty"]) == (f"broker account {account.pk}", "4")
+    with pytest.raises(Conflict) as refused:
+        inbox.give_back(alice, session.pk, "AAPL")
+    assert refused.value.code == "under_way"
+    with pytest.raises(Conflict) as refused:
+        inbox.give_back(alice, session.pk, "MSFT")
+    assert refused.value.code == "not_open"
+    # What was booked is external from then on, and adds up.
+    BookingRequest.objects.update(done_at=session.created_at)
+    keep_outside([request.pk, value.pk])
+    session.positions.update(qty=D(6))
+    assert take_down(account, truth({"AAPL": "10"}, cash=str(account.cash))).opened == []
+    assert account.holdings.get().external == 4
+    assert sums(account).agrees
+
+
+def test_only_a_session_that_runs_at_a_broker_gives_back(
+    account: BrokerAccount, session: TradingSession, alice: User, bob: User
+) -> None:
+    hold(session, "AAPL", "10")
+    with pytest.raises(NotFound):
+        inbox.give_back(bob, session.pk, "AAPL")
+    with pytest.raises(Conflict) as refused:
+        inbox.give_back(alice, make_session(alice).pk, "AAPL")
+    assert refused.value.code == "not_live"
+    TradingSession.objects.filter(pk=session.pk).update(state=SessionState.STOPPED)
+    with pytest.raises(Conflict) as refused:
+        inbox.give_back(alice, session.pk, "AAPL")
+    assert refused.value.code == "session_over"
 
 
 @pytest.mark.row("W18")

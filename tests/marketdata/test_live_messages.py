@@ -78,20 +78,25 @@ def _stored(row: Coverage) -> BarColumns:
     return stored_bars(row, 0, 1 << 61)
 
 
-@pytest.mark.row("G12", "W11")
-def test_a_halt_is_told_to_those_who_listen_to_the_symbol() -> None:
-    with live("alpaca") as made:
+@pytest.mark.row("G12", "W11", "F31")
+@pytest.mark.parametrize(
+    ("vendor", "reason"),
+    [("alpaca", "Volatility Trading Pause"), ("polygon", "Trading halt"), ("binance", "Binance says BREAK")],
+)
+def test_a_halt_is_told_to_those_who_listen_to_the_symbol(vendor: str, reason: str) -> None:
+    with live(vendor) as made:
         hub = made.hub()
-        listener, subscription = made.listen(hub, ("SIM-ALPHA",))
+        symbol = made.symbols[0]
+        listener, subscription = made.listen(hub, (symbol,))
 
         async def scene() -> None:
-            await until(lambda: listener.statuses[-1] == "live", "the connection")
+            await until(lambda: listener.bars("1m"), "the vendor to have heard what is wanted")
             told = len(listener.states)
-            made.control("halts", symbol="SIM-ALPHA", halted=True)
+            made.control("halts", symbol=made.market(symbol), halted=True)
             await until(lambda: subscription.halts, "the halt")
-            assert subscription.halts == {"SIM-ALPHA": "Volatility Trading Pause"}
+            assert subscription.halts == {symbol: reason}
             assert len(listener.states) > told
-            made.control("halts", symbol="SIM-ALPHA", halted=False)
+            made.control("halts", symbol=made.market(symbol), halted=False)
             await until(lambda: not subscription.halts, "the end of it")
 
         play(made, scene)

@@ -76,8 +76,9 @@ def test_no_page_and_no_api_request_loads_what_only_workers_need(alice: User, se
     assert heavy == []
     assert (answered["submit"], answered["rerun"], answered["save"], answered["start"]) == (202, 202, 201, 201)
     assert set(ROUTES) <= set(answered)
-    # A route that takes no GET answers 405; login sends on who is logged in, an old address to the new one.
+    # A route that takes no GET answers 405; login sends on who is logged in, an old address to the new one, the start
+    # of a bot without real money to the bot.
     unanswered = {name: code for name, code in answered.items() if code not in (200, 201, 202, 302, 405)}
     assert unanswered == {}
-    sent_on = {"accounts:login", "accounts:signup", "strategies:public"}
+    sent_on = {"accounts:login", "accounts:signup", "bots:start", "strategies:public"}
     assert {name for name, code in answered.items() if code == 302} <= sent_on

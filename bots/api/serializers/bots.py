@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from bots.api.serializers.fields import BIGGEST_ID, SYMBOL, DecimalText, ObjectField, SettingsField
-from bots.models import Bot, TradingSession
+from bots.models import Bot, Mode, TradingSession
 from bots.services import bot_requests, bots, feeds, requests
 from strategies.params import WEEKDAYS
 from strategies.serializers import SLUGS
@@ -97,6 +97,15 @@ class BotRequestSerializer(StrictSerializer):
     stop_policy = serializers.ChoiceField(
         choices=TradingSession.StopPolicy.choices, required=False, allow_null=True, help_text="Default flatten"
     )
+    mode = serializers.ChoiceField(
+        choices=Mode.choices,
+        required=False,
+        allow_null=True,
+        help_text="Default PAPER; LIVE: its sessions trade at a broker account",
+    )
+    broker_account_id = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=BIGGEST_ID, help_text="One of yours, with mode: LIVE"
+    )
 
 
 class BotSerializer(serializers.ModelSerializer):
@@ -124,7 +133,8 @@ class BotSerializer(serializers.ModelSerializer):
             "id", "name", "description", "capital", "symbols", "timeframe", "match_timeframe", "trading_frequency",
             "strategy", "strategy_parameters", "saved_strategy", "custom_strategy", "indicators", "conditions",
             "settings", "risk_management", "start_hour", "start_minute", "end_hour", "end_minute", "trading_days",
-            "feed", "feed_options", "run", "stop_policy", "is_demo", "created_at", "updated_at",
+            "feed", "feed_options", "run", "stop_policy", "mode", "broker_account", "is_demo", "created_at",
+            "updated_at",
         )  # fmt: skip
         read_only_fields = fields
 

@@ -89,15 +89,22 @@ class AdoptSerializer(DecisionSerializer):
     session_id = StrictIntegerField(min_value=1, help_text="Who takes the units over: one of `may_adopt`")
 
 
-class HandOverSerializer(StrictSerializer):
+class _OfSymbolSerializer(StrictSerializer):
     symbol = StrictCharField(max_length=24)
-    qty = DecimalBody(help_text="Signed units of those that are external")
-    session_id = StrictIntegerField(min_value=1)
 
     def validate_symbol(self, symbol: str) -> str:
         if not re.fullmatch(SYMBOL, symbol):
             raise serializers.ValidationError("This is no symbol.", code="bad_symbol")
         return symbol
+
+
+class HandOverSerializer(_OfSymbolSerializer):
+    qty = DecimalBody(help_text="Signed units of those that are external")
+    session_id = StrictIntegerField(min_value=1)
+
+
+class GiveBackSerializer(_OfSymbolSerializer):
+    qty = DecimalBody(required=False, help_text="Signed units of those that it holds; left out: all of them")
 
 
 class CashMoveSerializer(StrictSerializer):

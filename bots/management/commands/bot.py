@@ -59,6 +59,8 @@ def _act(bot: Bot, options: dict[str, Any]) -> TradingSession | None:
         return bots.pause(bot.owner, bot.pk)
     if options["resume"]:
         return bots.resume(bot.owner, bot.pk)
+    if bot.broker_account is not None and bot.broker_account.is_real_money:
+        raise CommandError("A bot that trades real money is started on its page, or through the API.", returncode=2)
     sent = {"symbols": options["symbol"]} if options["symbol"] else {}
     session, _ = bots.start(bot.owner, bot.pk, sent)
     return session

@@ -69,7 +69,7 @@ class Listing:
         up, down = plain(COLLAR_UP), plain(COLLAR_DOWN)
         return {
             "symbol": pair.name,
-            "status": "TRADING",
+            "status": "BREAK" if pair.symbol in self.exchange.halted else "TRADING",
             "baseAsset": pair.base,
             "baseAssetPrecision": 8,
             "quoteAsset": pair.quote,

@@ -164,7 +164,7 @@ class AlpacaFeed(VendorFeed):
 
     def _fault(self, message: ErrorMessage) -> None:
         if message["code"] == TOO_MANY:
-            refused = {symbol for symbol in self._wanted if self.wire(symbol) not in self._given}
+            refused = {symbol for symbol in self.asked_for() if self.wire(symbol) not in self._given}
             self.refuse(refused, "The plan of these keys allows no more symbols in one stream.")
             return
         raise _error(message["code"])

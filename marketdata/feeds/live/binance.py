@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -15,9 +17,13 @@ from marketdata.feeds.clock import Clock
 from marketdata.feeds.live.places import Place
 from marketdata.feeds.live.vendor import POLICY, VendorFeed, first_of
 from marketdata.feeds.types import Tick
-from marketdata.providers.base import Provider
+from marketdata.providers.base import Provider, ProviderError
+from marketdata.providers.binance import TRADING, BinanceProvider
+
+log = logging.getLogger(__name__)
 
 MILLISECOND = 1_000_000
+STATUS_S = 30.0  # halts are asked for so often
 LIFE_S = 23.5 * 3600  # the vendor cuts a connection after a day; it is made anew before that
 MOST_NAMES = 200  # in one message
 _PAIR = re.compile(r"[A-Z0-9]{5,20}", re.ASCII)
@@ -44,7 +50,6 @@ class BinanceFeed(VendorFeed):
         return self.wire(symbol)
 
     def provider_at(self, place: Place) -> Provider:
-        from marketdata.providers.binance import BinanceProvider
         from marketdata.zones import from_ns
 
         return BinanceProvider(place.rest_url, now=lambda: from_ns(self.now()), purpose="live")
@@ -63,7 +68,7 @@ class BinanceFeed(VendorFeed):
                 close_timeout=1,
             ) as socket:
                 self.connected()
-                await first_of(self._read(socket, began), self._subscribe(socket))
+                await first_of(self._read(socket, began), self._subscribe(socket), self._watch(place))
         except (WebSocketException, OSError, EOFError) as error:
             raise FeedError(f"The connection to Binance is lost ({type(error).__name__}).", retryable=True) from error
 
@@ -79,6 +84,22 @@ class BinanceFeed(VendorFeed):
                     await socket.send(json.dumps({"method": method, "params": part, "id": next(numbers)}))
                     await self._clock.sleep(0.25)  # it takes five messages a second
             known = (known | new) - gone
+
+    async def _watch(self, place: Place) -> None:
+        """Whether pairs trade is in no stream: it is asked for."""
+        provider = BinanceProvider(place.rest_url, purpose="live")
+        while True:
+            names = {self.wire(symbol) for symbol in self.asked_for()}
+            try:
+                told = await asyncio.to_thread(provider.statuses, names) if names else {}
+            except ProviderError as error:
+                log.info("Binance was asked in vain whether its pairs trade: %s", error.message)
+                told = {}
+            for name, status in told.items():
+                reason = "" if status == TRADING else f"Binance says {status}"
+                if reason != self.halted.get(name, ""):
+                    self.halt(name, reason)
+            await self._clock.sleep(STATUS_S)
 
     def _names(self, symbol: str) -> tuple[str, str]:
         name = self.wire(symbol).lower()

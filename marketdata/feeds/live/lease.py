@@ -12,6 +12,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from marketdata.feeds.base import FeedError
@@ -30,23 +31,40 @@ _RENEW = (
 _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
 
 
-@contextlib.asynccontextmanager
-async def held(stream: str, key: str) -> AsyncIterator[asyncio.Event]:
-    """The right to connect to `stream` with `key`, while the block runs; gives an event that says it was lost.
+class Taken(FeedError):
+    """Another process has the stream."""
 
-    An empty key needs none. Raises FeedError (retryable) where another process has it.
-    """
-    lost = asyncio.Event()
+    def __init__(self) -> None:
+        super().__init__(TAKEN, retryable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The right to connect. token: whose it is, and of no other time; empty where none is needed. lost: it is not
+    ours any more."""
+
+    token: str = ""
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def name_of(stream: str, key: str) -> str:
+    """What the lease of a stream is called in Redis; the key is in no name."""
+    return f"feed:{stream}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+
+
+@contextlib.asynccontextmanager
+async def held(stream: str, key: str) -> AsyncIterator[Held]:
+    """The right to connect to `stream` with `key`, while the block runs. An empty key needs none. Raises Taken."""
     if not key:
-        yield lost
+        yield Held()
         return
-    name = f"feed:{stream}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-    token = secrets.token_hex(8)
+    name, mine = name_of(stream, key), Held(secrets.token_hex(8))
+    token = mine.token
     if not await asyncio.to_thread(_take, name, token):
-        raise FeedError(TAKEN, retryable=True)
-    renewing = asyncio.create_task(_renew(name, token, lost))
+        raise Taken
+    renewing = asyncio.create_task(_renew(name, token, mine.lost))
     try:
-        yield lost
+        yield mine
     finally:
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Polygon's (Massive's) stream of stocks, by the client library of that name: minute aggregates and trades.
+"""Polygon's (Massive's) stream of stocks, by the client library of that name: minute aggregates, trades, halts.
 
 The library ends without a word when the server closes in good order, and knows one refusal only; both are told here.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
@@ -18,7 +19,11 @@ from marketdata.feeds.live.vendor import POLICY, VendorFeed, first_of
 from marketdata.feeds.types import Tick
 from marketdata.providers.base import Provider
 
+log = logging.getLogger(__name__)
+
 MILLISECOND = 1_000_000
+HALTED, RESUMED = 17, 18  # indicators of a price band; Polygon has them of what Nasdaq lists
+HALT_WORDS = "Trading halt"
 REFUSED = "Polygon refuses the key."
 TAKEN = "Polygon allows one connection for this key, and another program has it; it is tried again."
 
@@ -99,12 +104,24 @@ class PolygonFeed(VendorFeed):
         elif kind == "AM":
             o, h, low, c, v = (_number(item[name]) for name in ("o", "h", "l", "c", "v"))
             self.bar(str(item["sym"]), int(item["s"]) * MILLISECOND, (o, h, low, c, v))
+        elif kind == "LULD":
+            self._band(str(item["T"]), item["i"])
         elif kind == "status":
             self._status(str(item.get("status")), str(item.get("message", "")))
+
+    def _band(self, name: str, indicators: Any) -> None:
+        """Limits of the price, of which two indicators tell that nothing trades, and that it does again."""
+        told = set(indicators) if isinstance(indicators, list) else {indicators}
+        if told & {HALTED, RESUMED}:
+            self.halt(name, HALT_WORDS if HALTED in told else "")
+        else:
+            self.heard()
 
     def _status(self, status: str, message: str) -> None:
         if status == "max_connections":
             raise FeedError(TAKEN, retryable=True)
+        elif status == "error" and "luld" in message.lower():
+            log.warning("Polygon tells nothing of halts by this key: %s", message[:120])
         elif status == "error" and "not entitled" in message.lower():
             raise FeedError("The plan of this key does not include the stream of stocks.", retryable=False)
 
@@ -128,8 +145,8 @@ class _Wire:
         return answer
 
 
-def _topics(symbol: str) -> tuple[str, str]:
-    return f"AM.{symbol}", f"T.{symbol}"
+def _topics(symbol: str) -> tuple[str, str, str]:
+    return f"AM.{symbol}", f"T.{symbol}", f"LULD.{symbol}"
 
 
 def _number(value: Any) -> float:

@@ -16,7 +16,7 @@ from engine.types import TIMEFRAMES
 from marketdata.columns import SECOND, BarColumns
 from marketdata.feeds.base import Feed, FeedError, Sink
 from marketdata.feeds.clock import Clock, WallClock
-from marketdata.feeds.live import lease
+from marketdata.feeds.live import lease, relay
 from marketdata.feeds.live.history import History
 from marketdata.feeds.live.pace import Pace
 from marketdata.feeds.live.places import Place, calendar_of
@@ -55,6 +55,9 @@ class VendorFeed(Feed):
         self._clock = clock or WallClock()
         self._pace = Pace()
         self._wanted: set[str] = set()
+        self._lent: set[str] = set()  # wanted by other processes, to which this one passes on what it hears
+        self._relay: relay.Sender | None = None
+        self.halted: dict[str, str] = {}  # by the stream's name: why it does not trade now
         self._named: dict[str, str] = {}  # by the stream's name
         self._changed = asyncio.Event()
         self._sink: Sink | None = None
@@ -114,16 +117,49 @@ class VendorFeed(Feed):
 
     async def run(self, sink: Sink) -> None:
         place = await asyncio.to_thread(self._place, True)
-        async with lease.held(f"{self.provider}:{place.stream_url}", place.key) as lost:
-            self._sink, self._keeps = sink, not place.is_practice
-            self._pace.rest()
-            self._changed.set()
-            try:
-                await first_of(self.talk(place), self._hand_on(), _until(lost))
+        stream = f"{self.provider}:{place.stream_url}"
+        self._sink, self._keeps = sink, not place.is_practice
+        self._pace.rest()
+        self._changed.set()
+        try:
+            async with lease.held(stream, place.key) as mine:
+                parts = [self.talk(place), self._hand_on(), _until(mine.lost)]
+                if mine.token:
+                    self._relay = relay.Sender(lease.name_of(stream, place.key), mine.token)
+                    parts.append(self._relay.run(self._others_changed))
+                await first_of(*parts)
                 raise FeedError(f"{self.name} has hung up.", retryable=True)
-            finally:
-                self._sink = None
-                self._due.clear()
+        except lease.Taken:
+            self._keeps = False  # who has the stream keeps what it corrects
+            name = lease.name_of(stream, place.key)
+            await first_of(relay.follow(name, lambda: self._wanted, self._relayed, self.connected), self._hand_on())
+        finally:
+            self._sink = self._relay = None
+            self._due.clear()
+            self._lent.clear()
+
+    def _relayed(self, message: relay.Message) -> None:
+        """What the process that has the stream passed on."""
+        kind, *values = message
+        if kind == "heard":
+            self.heard()
+        elif kind == "price":
+            self.trade(Tick(*values))
+        elif kind == "bar":
+            self.bar(*values)
+        elif kind == "correct":
+            self.correct(*values)
+        elif kind == "halt":
+            self.halt(*values)
+        elif kind == "refused":
+            names, reason = set(map(self.wire, values[0])), values[1]
+            self.refuse({symbol for symbol in self._wanted if self.wire(symbol) in names}, reason)
+
+    def _others_changed(self) -> None:
+        """Other processes want other symbols: newcomers are told what stands still."""
+        self._changed.set()
+        for name, reason in self.halted.items():
+            self._pass_to_others("halt", name, reason)
 
     async def backfill(self, symbol: str, timeframe: str, start_ns: int, end_ns: int) -> BarColumns:
         step = TIMEFRAMES[self.timeframe]
@@ -162,24 +198,38 @@ class VendorFeed(Feed):
         while True:
             await self._changed.wait()
             self._changed.clear()
-            if self._wanted != known:
-                return self._wanted - known, known - self._wanted
+            now = self.asked_for()
+            if now != known:
+                return now - known, known - now
+
+    def asked_for(self) -> set[str]:
+        """Symbols that the vendor is to tell of: our own, and those that other processes want."""
+        if self._relay is not None:
+            ours = set(map(self.wire, self._wanted))
+            self._lent = {symbol for symbol in self._relay.wanted if self.wire(symbol) not in ours}
+        return self._wanted | self._lent
 
     def heard(self) -> None:
         """A message that is neither trade nor bar."""
         self._pace.beat(self._clock.monotonic_ns())
+        if self._relay is not None:
+            self._relay.pulse()
         if self._sink is not None:
             self._sink.heard()
 
     def trade(self, tick: Tick) -> None:
         """A print of the stream's own name for the symbol."""
         self._pace.beat(self._clock.monotonic_ns())
+        if self._relay is not None:
+            self._relay.pulse()
+            self._relay.price(tick.symbol, tick.ts, tick.px, tick.size)
         symbol = self._named.get(tick.symbol)
         if self._sink is not None and symbol is not None:
             self._sink.tick(tick if symbol == tick.symbol else tick._replace(symbol=symbol))
 
     def bar(self, name: str, ts_open: int, values: Values) -> None:
         """A bar that the vendor has closed. One that was handed on before is not handed on again."""
+        self._pass_to_others("bar", name, ts_open, values)
         made = self._made(name, ts_open, values)
         if made is None or self._sink is None:
             return
@@ -192,6 +242,7 @@ class VendorFeed(Feed):
 
     def correct(self, name: str, ts_open: int, values: Values) -> None:
         """A bar as late trades have changed it."""
+        self._pass_to_others("correct", name, ts_open, values)
         made = self._made(name, ts_open, values)
         if made is None or self._sink is None:
             return
@@ -229,15 +280,25 @@ class VendorFeed(Feed):
             close_old_connections()
 
     def halt(self, name: str, reason: str) -> None:
+        """The exchange does not trade it now; an empty reason: it trades again."""
+        self.halted = {**self.halted, name: reason} if reason else {n: r for n, r in self.halted.items() if n != name}
+        self._pass_to_others("halt", name, reason)
         self._pace.beat(self._clock.monotonic_ns())
         symbol = self._named.get(name)
         if self._sink is not None and symbol is not None:
             self._sink.halt(symbol, reason)
 
     def refuse(self, symbols: Iterable[str], reason: str) -> None:
-        self._wanted -= set(symbols)
+        """The vendor gives none of these."""
+        symbols = set(symbols)
+        self._pass_to_others("refused", sorted(symbols), reason)
+        self._wanted -= symbols
         if self._sink is not None:
             self._sink.refuse(symbols, reason)
+
+    def _pass_to_others(self, *message: Any) -> None:
+        if self._relay is not None:
+            self._relay.say(*message)
 
     def _pass_on(self, *, complete: bool) -> None:
         """Hand on the bars of instants whose symbols all have theirs, or (complete=False) whose time is over."""

@@ -26,6 +26,7 @@ D = Decimal
 def order(session: int, side: str, qty: int, seq: int = 0, symbol: str = "AAPL", **columns: object) -> Order:
     fields = {
         "kind": "market",
+        "time_in_force": "day",
         "decision_px": D(100),
         "is_entry": True,
         "client_order_id": f"c{session}-{seq}",
@@ -46,9 +47,23 @@ def test_the_common_part_changes_hands() -> None:
     assert {e.execution.execution_id for e in told.values()} == {"net-c1-0-c2-0", "net-c2-0-c1-0"}
 
 
+@pytest.mark.row("W9")
+def test_a_limit_is_kept() -> None:
+    """What the last price does not meet is for the venue."""
+    buy = order(1, "BUY", 5, kind="limit", limit_px=D(100), time_in_force="gtc")
+    (one,) = crossings([buy, order(2, "SELL", 3, kind="limit", limit_px=D("99.5"))])
+    assert (one.qty, one.px) == (3, 100)
+    assert crossings([buy, order(2, "SELL", 3, kind="limit", limit_px=D("100.5"))]) == []
+    assert crossings([buy, order(2, "SELL", 3, decision_px=D(101))]) == [], "their middle is beyond the limit"
+
+
 @pytest.mark.parametrize(
-    "columns", [{"kind": "limit"}, {"role": "stop"}, {"state": "ACCEPTED"}, {"decision_px": None}, {"filled_qty": D(5)}]
-)
+    "columns",
+    [
+        {"kind": "stop"}, {"role": "stop"}, {"state": "ACCEPTED"}, {"decision_px": None}, {"filled_qty": D(5)},
+        {"time_in_force": "cls"}, {"time_in_force": "fok"},
+    ],
+)  # fmt: skip
 def test_what_is_not_settled(columns: dict) -> None:
     assert crossings([order(1, "BUY", 5), order(2, "SELL", 5, **columns)]) == []
     assert crossings([order(1, "BUY", 5), order(1, "SELL", 5, seq=1)]) == []  # never with itself

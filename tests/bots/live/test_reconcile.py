@@ -13,7 +13,7 @@ from bots.brokers.base import BrokerOrder, BrokerPosition, Money
 from bots.live.differences import Doubts, Truth
 from bots.live.reconcile import Found, take_down
 from bots.live.reserve import sums
-from bots.models import BrokerExecution, CashFlow, Discrepancy, Order, Trade
+from bots.models import BrokerExecution, CashFlow, Discrepancy, Order
 from bots.orders import OrderState
 from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.live.made import hold, live_session, truth
@@ -54,19 +54,14 @@ def test_what_was_booked_after_the_venue_was_asked_is_no_difference(account: Bro
     """A busy host compares late: the venue had been asked before the fill that our books have by now."""
     session = hold(live_session(alice, account), "AAPL", "10")
     asked = timezone.now() - datetime.timedelta(seconds=4)
-    order = Order.objects.create(
-        session=session, broker_account=account, seq=1, client_order_id="tw-late", symbol="AAPL", side="BUY",
-        kind="market", time_in_force="day", qty=D(10), state="FILLED", filled_qty=D(10), is_entry=True, reason="signal",
-        decided_at=asked, settings_version=1,
-    )  # fmt: skip
-    Trade.objects.create(
-        session=session, order=order, position=session.positions.get(), symbol="AAPL", side="BUY", qty=D(10), px=D(100),
-        is_entry=True, reason="signal", execution_id="late", client_order_id="tw-late", executed_at=asked,
-    )  # fmt: skip
+    BrokerExecution(
+        broker_account=account, session=session, execution_id="late", symbol="AAPL", side="BUY", qty=D(10), px=D(100),
+        executed_at=asked,
+    ).save()  # fmt: skip
     take_down(account, truth(at=asked))
     found = take_down(account, truth(at=asked + datetime.timedelta(seconds=3)))
     assert (found.broken, inbox(account)) == ({}, [])
-    Trade.objects.update(booked_at=asked - datetime.timedelta(seconds=9))
+    BrokerExecution.objects.update(seen_at=asked - datetime.timedelta(seconds=9))
     assert list(take_down(account, truth(at=asked)).broken) == [session.pk]
 
 
@@ -157,6 +152,7 @@ def test_cash_follows_from_executions_and_flows(account: BrokerAccount, alice: U
     ]  # fmt: skip
     for row in made:
         row.save()
+    BrokerExecution.objects.update(seen_at=now - datetime.timedelta(seconds=9))  # before the venue was asked
     CashFlow(broker_account=account, ref="d1", kind="deposit", amount=D(500), at=now).save()
     hold(session, "AAPL", "6")
     expected = D(100_000) - 1005 + 440 - D("0.25") + 500
@@ -166,6 +162,7 @@ def test_cash_follows_from_executions_and_flows(account: BrokerAccount, alice: U
     # Against another money than the account's own nothing can be said of cash.
     made[0].pk, made[0].execution_id, made[0].symbol, made[0]._state.adding = None, "3", "ETH/BTC", True
     made[0].save()
+    BrokerExecution.objects.update(seen_at=now - datetime.timedelta(seconds=9))
     assert [row.key for row in take_down(account, truth({"AAPL": "6"}, cash="1")).ended] == ["cash"]
 
 

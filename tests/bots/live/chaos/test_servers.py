@@ -15,7 +15,7 @@ from django.db import connection
 from accounts.models import User
 from bots.models import OrderRole, TradingSession
 from tests.bots.host.outages import Redis, dead_postgres, locked_sqlite, read_only_postgres
-from tests.bots.host.processes import HostProcess, Zygote, eventually
+from tests.bots.host.processes import HostProcess, eventually, zygote_with
 from tests.bots.live.audit import check
 from tests.bots.live.chaos.conftest import hosts_env
 from tests.bots.live.chaos.scene import ORDERS, WHOLE, Scene, agree, flatten, holds, state_of, until, within
