@@ -24,7 +24,7 @@ RESULTS = """<?xml version="1.0"?>
 def test_cases_by_brokers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "results.xml"
     file.write_text(RESULTS)
-    brokers, table = contract.read(file)
+    brokers, table = contract.read(file, contract.SUITES["brokers"][1])
     assert brokers == ["one", "one-coin"]
     assert table == {
         "keys tell what they are good for": {"one": "ok", "one-coin": "ok"},
