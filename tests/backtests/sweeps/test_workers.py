@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Tier, User
@@ -66,43 +65,43 @@ def children(pid: int) -> list[int]:
     return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def caught(worker: int, at_work: QuerySet[SweepChunk]) -> bool:
-    """Stops one of two workers where it stands. False: it had no chunk just then, and goes on."""
-    for pid in children(worker):
-        os.kill(pid, signal.SIGSTOP)
-    for _ in range(50):
-        if at_work.count() == 2:  # the other has one now and then, so this one has the second
-            return True
-        time.sleep(0.02)
-    for pid in children(worker):
-        os.kill(pid, signal.SIGCONT)
-    return False
+def of_strategy(sweep: Sweep, slug: str) -> None:
+    """`held_crossover` is known in workers of this test only."""
+    sweep.config["backtest"]["strategy"] = slug
+    sweep.save(update_fields=["config"])
 
 
 def test_kill_9_loses_nothing_and_counts_nothing_twice(
-    alice: User, sample_data: None, start: Callable[..., Any], monkeypatch: Any
+    alice: User,
+    sample_data: None,
+    start_worker: Callable[..., Any],
+    own_sweep_queue: str,
+    tmp_path: Path,
+    monkeypatch: Any,
 ) -> None:
+    """The one that is killed is in the middle of its chunk and stays there; the other works meanwhile."""
     monkeypatch.setattr(services, "_MOST_IN_CHUNK", 40)
-    worker, other = start(), start()
+    (hold := tmp_path / "hold").touch()
+    env = {"SWEEP_QUEUE": own_sweep_queue, "METRIC_MODULES": "tests.backtests.proof.held_strategy"}
     sweep = services.submit(alice, BIG)
-    wait_until(lambda: done(sweep) >= 80, "some of it", timeout_s=120)
-
+    of_strategy(sweep, "held_crossover")
     at_work = SweepChunk.objects.filter(sweep=sweep, state="RUNNING")
-    wait_until(lambda: caught(worker.pid, at_work), "a worker in the middle of a chunk", timeout_s=120)
-    held = list(at_work.values_list("pk", flat=True))
+    worker = start_worker(queues=own_sweep_queue, env=env | {"HOLD_FILE": str(hold)})
+    wait_until(lambda: at_work.count() == 1, "a worker in the middle of a chunk", timeout_s=120)
+    held = at_work.get()
+    other = start_worker(queues=own_sweep_queue, env=env | {"HOLD_FILE": str(tmp_path / "none")})
+    wait_until(lambda: done(sweep) >= 80, "some of it by the other", timeout_s=120)
     for pid in [*children(worker.pid), worker.pid]:
         os.kill(pid, signal.SIGKILL)
     worker.wait(10)
+    SweepChunk.objects.filter(pk=held.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=1))
     at = done(sweep)
-    long_ago = timezone.now() - timedelta(minutes=1)
-    SweepChunk.objects.filter(pk__in=held).update(heartbeat_at=long_ago)
-    silent = at_work.filter(pk__in=held, heartbeat_at=long_ago)
-    wait_until(lambda: silent.count() == 1, "the other worker to beat, or to be through with its chunk", timeout_s=60)
     tasks.reap()
     wait_until(lambda: over(sweep), "the other worker to finish it", timeout_s=240)
     assert other.poll() is None
     assert (sweep.state, sweep.cells_done) == ("DONE", 1600), sweep.failure_reason
     assert at < 1600
+    of_strategy(sweep, "ma_crossover")
     rows = selectors.rows(sweep)
     assert rows["cell"].tolist() == list(range(1600))
     seen: list[int] = []
@@ -111,7 +110,8 @@ def test_kill_9_loses_nothing_and_counts_nothing_twice(
         got = selectors.cells(sweep, after)
         seen, after, more = seen + got["cell"], got["after"], got["more"]
     assert sorted(seen) == list(range(1600))
-    assert SweepChunk.objects.filter(sweep=sweep, attempts__gt=1).count() == 1, "only the killed one's was run again"
+    again = SweepChunk.objects.filter(sweep=sweep, attempts__gt=1)
+    assert list(again) == [held], "only the killed one's was run again"
 
 
 def test_cancel_is_heard_by_a_worker_and_the_rest_can_go_on(
