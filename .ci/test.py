@@ -29,7 +29,9 @@ def suite(title: str, *argv: str, **environment: str) -> int:
     """Run pytest; its exit status, or that of the second chance."""
     with tempfile.TemporaryDirectory() as folder:
         failures = Path(folder) / "failed"
-        status = run(title, "-m", "pytest", "-q", *argv, FAILED_TESTS=str(failures), **environment)
+        # Tests that wait for real processes are slow and stand together: who is done takes over from who is not.
+        sharing = ("--dist", "worksteal") if "-n" in argv else ()
+        status = run(title, "-m", "pytest", "-q", *sharing, *argv, FAILED_TESTS=str(failures), **environment)
         failed = sorted(set(failures.read_text("utf-8").splitlines())) if failures.is_file() else []
     if status != 1 or not os.environ.get("CI") or not 0 < len(failed) <= FEW:
         return status
