@@ -50,6 +50,8 @@ def account(alice: User) -> BrokerAccount:
                cash_flow=made.cash_flows.get(kind="dividend")).save()  # fmt: skip
     BookingRequest.objects.update(done_at=now)
     by_hand = BrokerOrder("hand", "v-9", "SIM-BETA", "SELL", "limit", OrderState.ACCEPTED, D(5), limit_px=D("120.5"))
+    # What was booked at the moment of a look would say nothing yet.
+    made.executions.update(seen_at=now - datetime.timedelta(minutes=1))
     take_down(made, truth(HELD, by_hand, cash="102792.50"))
     made.refresh_from_db()
     return made

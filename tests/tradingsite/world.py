@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.test import override_settings
 from django.utils import timezone
 
 from accounts.models import BrokerAccount, Notification, User
@@ -96,12 +97,14 @@ class World:
         }
 
 
+@override_settings(CELERY_TASK_DEFAULT_QUEUE="nobody", SWEEP_QUEUE="nobody")
 def build(owner: User) -> World:
     """A finished backtest with its performance record and passport, a sweep, a portfolio, a saved strategy, an imported
     instrument with its import, a notification and a channel, a bot with a session that holds a position in AAPL, an
     account at a broker.
 
-    The test must be transactional: a backtest reports its progress from a thread of its own.
+    All is worked through here, by no worker that other tests have left running. The test must be transactional: a
+    backtest reports its progress from a thread of its own.
     """
     call_command("load_sample_data", verbosity=0)
     backtest = backtest_services.submit(
