@@ -169,7 +169,7 @@ def test_what_happened_while_the_stream_was_down_is_told_when_it_is_back(rig: Ri
             until(lambda: link.state.is_up, "the link to be up again", 15)
         until(lambda: sum(f.qty for f in fills(link, told)) == 10, "every part")
         assert len(fills(link, told)) == 3
-        assert last_state(link, told, request.client_order_id) is OrderState.FILLED
+        until(lambda: last_state(link, told, request.client_order_id) is OrderState.FILLED, "its end")
 
 
 @pytest.mark.fault(12)
