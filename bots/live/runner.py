@@ -99,6 +99,11 @@ class LiveRunner(TellingRunner):
             if theirs is not None:
                 if (done := self._told(tracked, theirs)) is not None:
                     yield done
+                if tracked.view.state is _O.PENDING_CANCEL:
+                    # Nobody knows whether the cancel has left: it is worked, and what is planned now asks again.
+                    absorbed = Absorbed()
+                    self.account.goes_on(tracked, feeds.wall_time(), absorbed)
+                    yield self._written(absorbed, [])
             elif not self._goes_with_another(tracked.row):
                 yield self._absent(tracked)
         for request in by_hand:
