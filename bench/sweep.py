@@ -57,7 +57,7 @@ def engine(combinations: int) -> dict[str, float]:
     made = [Work(fast=3 + k % 20, slow=30 + k // 20 * 30).strategy().signals(bars) for k in range(SIGNALS)]
     signals_s = time.perf_counter() - began
     each = combinations // SIGNALS
-    stops = [(0.5 + 0.25 * (k % 16), 1.0 + k / 50) for k in range(each)]
+    stops = [(0.1 + 0.05 * (k % 16), 0.3 + k / 50) for k in range(each)]  # near enough to be met within a trade
     rules = [Rules(stop_loss_pct=stop, take_profit_pct=target) for _ in range(SIGNALS) for stop, target in stops]
     began, used = time.perf_counter(), time.process_time()
     rows = simulate_many(
