@@ -102,7 +102,6 @@ def commit(writes: Sequence[SessionWrite]) -> set[int]:
     new = [row for write in writes for row in write.rows if row.pk is None]
     try:
         with transaction.atomic():
-            # In one order, as leases are renewed (`lease.renew`): else two who lock many rows may wait for each other.
             held = _held(writes)
             if held:
                 _advance(held)
@@ -173,9 +172,10 @@ def _level(before: str, after: str) -> str:
 
 
 def _held(writes: Sequence[SessionWrite]) -> list[SessionWrite]:
-    """Those whose session, still ours and where we think it is, and whose account are locked for this transaction.
+    """Those whose session and account are still ours, and whose session is where we think; their sessions' rows stay
+    locked until the transaction ends. On SQLite it has the whole database to itself already.
 
-    On SQLite the transaction has the whole database to itself already.
+    Locked in one order, as leases are renewed (`lease.renew`): else two who lock many rows may wait for each other.
     """
     found = (
         TradingSession.objects.select_for_update(of=("self",))
