@@ -10,7 +10,10 @@ from collections import Counter
 
 from django.conf import settings
 
-NAMES = ("after_intent", "after_send", "after_ack", "after_fill_recv")
+NAMES = (
+    "after_intent", "after_send", "after_ack", "after_fill_recv",
+    "before_cancel", "after_cancel", "before_replace", "after_replace",
+)  # fmt: skip
 _passed: Counter[str] = Counter()
 
 

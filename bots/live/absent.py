@@ -56,13 +56,19 @@ def answered(lease: AccountLease, session: TradingSession, answer: Answer) -> No
     """What came of an order that was on its way when its session halted."""
     if answer.order is not None:
         book(lease, session, BrokerEvent("order", answer.order.updated_at or wall_time(), answer.order))
-    elif answer.refusal is not None and answer.ask.do == "submit":
+    elif answer.refusal is not None:
         account, absorbed = LiveAccount.load(session), Absorbed()
         tracked = account.find(answer.ask.order.client_order_id)
-        if tracked is not None:
+        if tracked is None:
+            return
+        if answer.ask.do == "cancel":
+            if answer.refusal.code not in ("is_over", "no_order"):
+                account.goes_on(tracked, wall_time(), absorbed)
+        else:
             tracked.row.state_reason = str(answer.refusal)[:300]
             account.on_its_way(tracked, OrderState.REJECTED, wall_time(), absorbed)
-            _write(lease, session, account, absorbed, [])
+            account.stays(tracked.row, wall_time(), absorbed)
+        _write(lease, session, account, absorbed, [])
 
 
 def keep(lease: AccountLease, execution: Execution | None, why: str) -> None:

@@ -22,7 +22,7 @@ from bots.orders import Fill, Moved, OrderState, apply
 _O = OrderState
 _ENDS = (_O.CANCELED, _O.EXPIRED, _O.REPLACED, _O.REJECTED)
 _ASKED = (_O.PENDING_CANCEL, _O.PENDING_REPLACE)
-_BEFORE = (_O.SUBMITTED, _O.ACCEPTED, _O.TRIGGERED, _O.PARTIALLY_FILLED, _O.SUSPENDED)
+BEFORE = (_O.SUBMITTED, _O.ACCEPTED, _O.TRIGGERED, _O.PARTIALLY_FILLED, _O.SUSPENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class LiveAccount(Account):
         view = tracked.view
         if view.state is _O.INTENT:
             view = apply(view, Moved(_O.SUBMITTED))
-        if view.state in _ASKED and state in _BEFORE:
+        if view.state in _ASKED and state in BEFORE:
             tracked.view = view  # from before the request, or its answer is still to come
             return
         if state is _O.REPLACED and view.state in (_O.ACCEPTED, _O.TRIGGERED, _O.PARTIALLY_FILLED, _O.SUSPENDED):
@@ -166,6 +166,17 @@ class LiveAccount(Account):
         if tracked.view.state in _ASKED:
             tracked.view = apply(tracked.view, Moved(_O.ACCEPTED))
         self._settle(tracked, at, done)
+
+    def stays(self, new: Order, at: datetime.datetime, done: Absorbed) -> Order | None:
+        """The order whose place `new` should have taken, which never came to work: it works as before. None: there is
+        none, or it has ended."""
+        old = None if new.replaces is None else self.orders.get(new.replaces.seq)
+        if old is None:
+            return None
+        Order.objects.filter(pk=new.pk).update(replaces=None)  # the place is free for the next one
+        new.replaces = None
+        self.goes_on(old, at, done)
+        return old.row
 
     def on_its_way(self, tracked: Tracked, state: OrderState, at: datetime.datetime, done: Absorbed) -> None:
         """UNKNOWN: nobody knows whether the venue has it. REJECTED, CANCELED: the venue has it not, and never will."""

@@ -172,8 +172,8 @@ class Connection:
             self._refusal = str(error)
         self._wake()
 
-    def ask_about(self, order: Order) -> None:
-        """Have the venue asked what became of one of ours; the answer is news."""
+    def ask_about(self, order: Order, absent: Answer | None = None) -> None:
+        """Have the venue asked what became of one of ours; the answer is news. absent: the news where it has it not."""
         session_id, client_id, symbol = order.session_id, order.client_order_id, order.symbol
         broker_id = order.broker_order_id
 
@@ -184,6 +184,8 @@ class Connection:
             if found is not None:
                 event = BrokerEvent("order", found.updated_at or wall_time(), found)
                 self._found.append(Piece(session_id, event, self))
+            elif absent is not None:
+                self._found.append(Piece(session_id, absent, self))
 
         self._read(find)
 

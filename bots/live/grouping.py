@@ -51,9 +51,12 @@ def request_of(first: Order, rows: Iterable[Order], rules: InstrumentRules | Non
 
 
 def as_leg(member: Order, told: BrokerOrder) -> BrokerOrder | None:
-    """What the venue says of a member, in what it says of the order that it was sent with."""
+    """What the venue says of a member, in what it says of the order that it was sent with. None: nothing, or of the one
+    that has taken its place there."""
     kinds = ("limit",) if member.role == OrderRole.TARGET else ("stop", "stop_limit")
-    return next((leg for leg in told.legs if leg.kind in kinds), None)
+    leg = next((leg for leg in told.legs if leg.kind in kinds), None)
+    is_another = leg is not None and bool(member.broker_order_id) and leg.broker_order_id != member.broker_order_id
+    return None if is_another else leg
 
 
 def pairs(first: Order | BrokerOrder, told: BrokerOrder, rows: Iterable[Order]) -> list[tuple[Order, BrokerOrder]]:

@@ -28,10 +28,13 @@ class Leased:
     def cancel(self, order: BrokerOrder) -> None:
         self._refuse_without_lease()
         self._broker.cancel(order)
+        failpoints.pass_by("after_cancel")
 
     def replace(self, order: BrokerOrder, client_order_id: str, **changes: Any) -> BrokerOrder:
         self._refuse_without_lease()
-        return self._broker.replace(order, client_order_id, **changes)
+        new = self._broker.replace(order, client_order_id, **changes)
+        failpoints.pass_by("after_replace")
+        return new
 
     def _refuse_without_lease(self) -> None:
         if not self._may_send():

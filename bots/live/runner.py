@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from bots import failpoints, mapping
-from bots.brokers.base import BrokerEvent, BrokerOrder, Execution
+from bots.brokers.base import BrokerEvent, BrokerOrder
 from bots.host import feeds
 from bots.host.account import Absorbed, Tracked
 from bots.host.instants import Decided, Done, Instant
@@ -20,7 +20,8 @@ from bots.host.lease import Lease
 from bots.host.positions import LedgerMismatch
 from bots.live import bookings, dust, grouping
 from bots.live.account import LiveAccount
-from bots.live.asks import Answer, Ask
+from bots.live.answering import ASK_AGAIN_S, AnsweringRunner
+from bots.live.asks import Ask
 from bots.live.connection import Connection
 from bots.live.giving import Giving
 from bots.live.halts import Halts
@@ -29,7 +30,6 @@ from bots.live.known import Known
 from bots.live.protector import Protector
 from bots.live.reserve import BY_HAND
 from bots.live.splitting import Splits
-from bots.live.telling import TellingRunner
 from bots.models import Order, OrderRole, TradingSession
 from bots.orders import OrderState
 from bots.states import SessionState
@@ -37,10 +37,9 @@ from marketdata.columns import TIMEFRAME_NS
 
 _O = OrderState
 LEAST = Decimal("0.999999999")  # of a position: what is smaller than that is missing units, not a rounded figure
-ASK_AGAIN_S = 5.0  # a cancel that nothing is heard of
 
 
-class LiveRunner(TellingRunner):
+class LiveRunner(AnsweringRunner):
     """See `Runner`. known: what the venue said of the session's orders when it was taken."""
 
     account: LiveAccount
@@ -51,8 +50,8 @@ class LiveRunner(TellingRunner):
         super().__init__(lease, session)
         self.connection, self.known = connection, known
         self._again, self._asked = {}, {}
-        self._quiet_since: float | None = None
-        self._waiting = set()
+        self._quiet_since = None
+        self._waiting, self._unheard = set(), set()
         self._built_at = 0.0
         self._halts = Halts()
         self._undecided: list[Mapping[str, Any] | None] = []  # what an instant decided and the venue would not take
@@ -104,6 +103,8 @@ class LiveRunner(TellingRunner):
                     absorbed = Absorbed()
                     self.account.goes_on(tracked, feeds.wall_time(), absorbed)
                     yield self._written(absorbed, [])
+                elif tracked.view.state is _O.PENDING_REPLACE:
+                    self._asked[tracked.row.seq] = time.monotonic()  # its successor's fate is seen below
             elif not self._goes_with_another(tracked.row):
                 yield self._absent(tracked)
         for request in by_hand:
@@ -117,7 +118,9 @@ class LiveRunner(TellingRunner):
     def _as_leg(self, order: Order) -> BrokerOrder | None:
         """What the venue says of an order that it knows as a leg of another, under a name of its own."""
         first = self.known.orders.get(order.sent_with)
-        return None if first is None else grouping.as_leg(order, first)
+        if first is None or not grouping.members(first, [order]):
+            return None  # also of what should take the place of a leg: the venue's leg is the old one still
+        return grouping.as_leg(order, first)
 
     def _goes_with_another(self, order: Order) -> bool:
         """Whether it is sent, or ends, together with one that is not over."""
@@ -231,106 +234,14 @@ class LiveRunner(TellingRunner):
             self.connection.send(Ask("submit", order, not order.is_entry, self.request_of(order)))
         for ask in done.asks:
             if ask.order.replaces is not None:
+                failpoints.pass_by("before_replace")
                 self._asked[ask.order.replaces.seq] = time.monotonic()
             self.connection.send(ask)
         for order in done.absorbed.unwanted:
+            failpoints.pass_by("before_cancel")
             self._asked[order.seq] = time.monotonic()
             self.connection.send(Ask("cancel", order, True))
         return []
-
-    # --- news -------------------------------------------------------------------------------------------------------
-
-    def heard(self, news: Answer | BrokerEvent) -> Done | None:
-        """Book what the venue says; None: it was known. Raises IllegalMove, CrossingFill, LedgerMismatch (halt)."""
-        if isinstance(news, Answer):
-            return self._answered(news)
-        if self.splits.sets_aside(news):
-            return None
-        if news.execution is not None:
-            done = self._executed(news.execution)
-            if done is not None or news.order is None:
-                return done
-        if news.order is not None:
-            tracked = self.account.find(news.order.client_order_id, news.order.broker_order_id)
-            return None if tracked is None else self._told(tracked, news.order)
-        return None
-
-    def _answered(self, answer: Answer) -> Done | None:
-        order, at = answer.ask.order, feeds.wall_time()
-        tracked = self.account.find(order.client_order_id)
-        if tracked is None:
-            return None
-        if order.role != OrderRole.PLAIN:
-            self.protector.answered(answer)
-        if answer.ask.do == "cancel" or (answer.ask.do == "replace" and answer.refusal is None):
-            return self._request_answered(answer, tracked)
-        failpoints.pass_by("after_ack")
-        row = tracked.row
-        row.attempts += answer.tries
-        row.submitted_at = row.submitted_at or at
-        if answer.order is not None:
-            row.ack_ms = answer.took_s * 1e3
-            return self._told(tracked, answer.order)
-        absorbed = Absorbed()
-        if answer.refusal is None:
-            self._asked[row.seq] = time.monotonic()
-            self.account.on_its_way(tracked, _O.UNKNOWN, at, absorbed)
-            return self._written(absorbed, [])
-        row.state_reason = str(answer.refusal)[:300]
-        self.account.on_its_way(tracked, _O.REJECTED, at, absorbed)
-        self._with_its_group(tracked, absorbed)
-        self.event("order", f"The venue rejected {row}: {answer.refusal}", level="warning", code=answer.refusal.code)
-        return self._written(absorbed, [self._end_in_engine(row, "denied", absorbed)])
-
-    def _request_answered(self, answer: Answer, tracked: Tracked) -> Done | None:
-        """A cancel or a replacement: refused where the order has ended or goes on."""
-        if answer.refusal is None:
-            if answer.order is None and answer.ask.do == "replace":
-                self._asked[tracked.row.seq] = time.monotonic()  # nobody knows yet
-            return None if answer.order is None else self._told(tracked, answer.order)
-        if answer.refusal.code in ("is_over", "no_order"):
-            self.connection.ask_about(tracked.row)
-            return None
-        absorbed = Absorbed()
-        self.account.goes_on(tracked, feeds.wall_time(), absorbed)
-        self.event("order", f"The venue refused to {answer.ask.do} {tracked.row}: {answer.refusal}", level="warning")
-        return self._written(absorbed, [])
-
-    def _told(self, tracked: Tracked, order: BrokerOrder) -> Done | None:
-        """The venue's word of one of ours; None: it is in units that nothing explains yet."""
-        if self.splits.is_strange(tracked, order):
-            self.splits.set_aside(tracked.row.symbol)
-            return None
-        absorbed, row, at = Absorbed(), tracked.row, order.updated_at or feeds.wall_time()
-        was_over, lags = tracked.view.state.is_over, self.splits.lags(tracked, order)
-        self.account.told(tracked, order, at, absorbed)
-        for leg, told in grouping.pairs(row, order, [each.row for each in self.account.orders.values()]):
-            self.account.told(self.account.orders[leg.seq], told, at, absorbed)
-        if was_over and tracked.view.filled == 0 and order.state.group == "active":
-            # Ended in our books before it was known to have arrived: it must not live on there.
-            absorbed.unwanted.append(row)
-            self.event("order", f"{row} had ended here and works at the venue: it is being canceled.", level="warning")
-        elif row.is_entry and row.seq in self.account.orders and lags:
-            self.account.unwant(row.seq, absorbed)  # the venue has left it as it was at a split
-        return self._written(absorbed, [self._after(tracked, absorbed, was_over)])
-
-    def _executed(self, execution: Execution) -> Done | None:
-        tracked = self.account.find(execution.client_order_id, execution.broker_order_id)
-        if tracked is None:
-            return None
-        absorbed, was_over = Absorbed(), tracked.view.state.is_over
-        trade = self.account.execute(tracked, execution, absorbed)
-        if trade is None:
-            return None
-        row = tracked.row
-        told = [self._book_in_engine(row, execution, trade, absorbed), self._after(tracked, absorbed, was_over)]
-        self._quiet_since = None
-        done = self._written(absorbed, told)
-        if row.late_fill:
-            text = f"A fill came after its order had ended: {trade}."
-            self.event("order", text, level="warning")
-            done.alarms.append(("late_fill", text))
-        return done
 
     # --- beside the bars --------------------------------------------------------------------------------------------
 
@@ -339,6 +250,7 @@ class LiveRunner(TellingRunner):
             tracked = self.account.orders.get(seq)
             if tracked is None:
                 del self._asked[seq]
+                self._unheard.discard(seq)
             elif time.monotonic() - asked > ASK_AGAIN_S:
                 self._asked[seq] = time.monotonic()
                 self._ask_again(tracked)
@@ -356,16 +268,6 @@ class LiveRunner(TellingRunner):
                 step = self.desk.portfolio.request_exit(symbol, reason)
                 return self.between(step, [{"do": "exit", "symbol": symbol, "reason": reason}])
         return None
-
-    def _ask_again(self, tracked: Tracked) -> None:
-        """What became of an order that was asked to end, or that nobody knows to be there."""
-        order = tracked.row
-        if tracked.view.state is not _O.UNKNOWN:
-            self.connection.ask_about(order)
-            return
-        request = self.request_of(order)
-        sent_at = order.submitted_at or order.created_at
-        self.connection.settle(Ask("submit", order, not order.is_entry, request), sent_at)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 

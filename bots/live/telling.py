@@ -121,12 +121,10 @@ class TellingRunner(ProtectedRunner):
         for leg in grouping.members(first, [each.row for each in self.account.orders.values()]):
             if not leg.broker_order_id:
                 self.account.on_its_way(self.account.orders[leg.seq], _O.CANCELED, at, absorbed)
-        old = None if first.replaces is None else self.account.orders.get(first.replaces.seq)
-        if old is not None and tracked.view.state is _O.REJECTED:
-            Order.objects.filter(pk=first.pk).update(replaces=None)
-            first.replaces = None
-            self.account.goes_on(old, at, absorbed)
-            self.connection.ask_about(old.row)
+        if tracked.view.state is _O.REJECTED or not first.broker_order_id:
+            old = self.account.stays(first, at, absorbed)
+            if old is not None:
+                self.connection.ask_about(old)
 
     def post(self, request: BookingRequest) -> Done | None:
         """Book what is no trade of its own; what the engine refuses is not booked, and the request says why. None: what
