@@ -70,6 +70,8 @@ OUTCOMES = {
     "price_collar": "Price too far from the last one",
     "cooldown": "Resting after the last exit",
     "leg_refused": "Another leg was refused",
+    "not_sent": "Refused before it was sent",
+    "rejected_before": "Waits after a rejection",
 }
 # labels of a parity report's differences
 DIFFERENCES = {

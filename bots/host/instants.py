@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bots.host import history, ledger
+from bots.host import history, ledger, outcomes
 from bots.host.account import Absorbed
 from bots.host.desk import Verdict
 from bots.live.asks import Ask
@@ -34,7 +34,7 @@ class Decided:
     instant: Instant
     verdict: Verdict
     absorbed: Absorbed
-    denied: Mapping[str, str]
+    denied: Mapping[str, outcomes.Refusal]
     blocked: str | None
     outside: OutsideExposure | None
     at: datetime.datetime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from bots.host.runner import Runner
 
 PREFLIGHT = "not_sent"
-REFUSALS = frozenset((*DENIAL_NAMES, PREFLIGHT))
+REJECTED_BEFORE = "rejected_before"
+REFUSALS = frozenset((*DENIAL_NAMES, PREFLIGHT, REJECTED_BEFORE))
 # What is no refusal: outcome → words. Refusals have the names of the engine's denials.
 WORDS = {
     "entry_order": "An entry order was placed.",
@@ -33,6 +35,16 @@ WORDS = {
     "quoting": "Its quotes rest in the market.",
     "matching": "A finer bar: orders are matched on it, nothing is decided.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the last look before sending takes an entry back. text: in words. outcome: the name in the ledger of
+    decisions. gate: which look it was."""
+
+    text: str
+    outcome: str = PREFLIGHT
+    gate: str = "venue_rule"
 
 
 def cycle(runner: Runner, decided: Decided) -> Cycle:
@@ -93,12 +105,13 @@ def decisions(
     return rows
 
 
-def deny(rows: Iterable[Decision], denied: Mapping[str, str]) -> None:
+def deny(rows: Iterable[Decision], denied: Mapping[str, Refusal]) -> None:
     """What the last look before sending took back: {symbol: why}."""
     for row in rows:
         if row.outcome == "entry_order" and row.symbol in denied:
-            row.outcome, row.detail = PREFLIGHT, denied[row.symbol][:300]
-            refused = {"gate": "venue_rule", "value": None, "limit": None, "ok": False, "text": row.detail}
+            refusal = denied[row.symbol]
+            row.outcome, row.detail = refusal.outcome, refusal.text[:300]
+            refused = {"gate": refusal.gate, "value": None, "limit": None, "ok": False, "text": row.detail}
             row.gates = [*row.gates, refused]
 
 

@@ -187,22 +187,23 @@ class Runner:
             inputs = {symbol: signal.metadata.get("values", {}) for symbol, signal in verdict.signals.items()}
         return self.account.absorb(step, decided_at=decided_at, version=self.version, closes=closes, inputs=inputs)
 
-    def _preflight(self, absorbed: Absorbed, at: datetime.datetime) -> dict[str, str]:
+    def _preflight(self, absorbed: Absorbed, at: datetime.datetime) -> dict[str, outcomes.Refusal]:
         """Take back the entries that must not be sent: stored as denied, and the engine forgets them. {symbol: why}."""
-        denied: dict[str, str] = {}
+        denied: dict[str, outcomes.Refusal] = {}
         for order in absorbed.orders:
             if order.is_entry and order.state == OrderState.INTENT:
-                reason = self.refusal_of(order)
-                if reason:
-                    self.account.refused(order.seq, OrderState.DENIED, reason)
+                refusal = self.refusal_of(order)
+                if refusal is not None:
+                    self.account.refused(order.seq, OrderState.DENIED, refusal.text)
                     undone = self._absorb(self.desk.portfolio.cancel_entry(order.symbol), at, None, None)
                     absorbed.changed |= undone.changed
-                    denied[order.symbol] = reason
+                    denied[order.symbol] = refusal
         return denied
 
-    def refusal_of(self, order: Order) -> str:
-        """Why this entry must not be sent, in words; empty: it may."""
-        return preflight.refusal(order, self.desk.listing(order.symbol, self.settings))
+    def refusal_of(self, order: Order) -> outcomes.Refusal | None:
+        """Why this entry must not be sent; None: it may."""
+        text = preflight.refusal(order, self.desk.listing(order.symbol, self.settings))
+        return outcomes.Refusal(text) if text else None
 
     def _write(self, absorbed: Absorbed, *, cursor_ns: int, **values: Any) -> ledger.SessionWrite:
         portfolio = self.desk.portfolio

@@ -65,6 +65,8 @@ class AnsweringRunner(TellingRunner):
             return self._written(absorbed, [])
         row.state_reason = str(answer.refusal)[:300]
         self.account.on_its_way(tracked, _O.REJECTED, at, absorbed)
+        if row.is_entry:
+            self.rejections.rejected(row)
         self._with_its_group(tracked, absorbed)
         self.event("order", f"The venue rejected {row}: {answer.refusal}", level="warning", code=answer.refusal.code)
         return self._written(absorbed, [self._end_in_engine(row, "denied", absorbed)])

@@ -13,12 +13,14 @@ from bots.brokers.base import OrderRequest
 from bots.host.account import Absorbed
 from bots.host.feeds import wall_time
 from bots.host.instants import Decided, Done, Instant
+from bots.host.outcomes import REJECTED_BEFORE, Refusal
 from bots.host.runner import LIVE_STATES, Runner
 from bots.live import asks, grouping
 from bots.live.account import LiveAccount
 from bots.live.connection import Connection
 from bots.live.protection import Levels, may_exit, with_exits
 from bots.live.protector import Protector
+from bots.live.rejections import Rejections
 from bots.live.splitting import Splits
 from bots.models import Order, OrderRole
 from bots.orders import OrderState
@@ -34,6 +36,7 @@ class ProtectedRunner(Runner):
     connection: Connection
     protector: Protector
     splits: Splits
+    rejections: Rejections
     is_due: bool = False  # a level was reached since `protect` was asked last
     _waiting: set[int]  # exits that are written and not sent, because their shares are not free yet
 
@@ -164,9 +167,17 @@ class ProtectedRunner(Runner):
         held = next((position.qty for position in truth.positions if position.symbol == symbol), Decimal(0))
         return preflight.Known(rules, capabilities, truth.money, held, truth.open_orders, last, is_open=is_open)
 
-    def refusal_of(self, order: Order) -> str:
-        """As in `Runner`; also during a halt, and while an earlier entry, which the engine has done with, may still
-        fill at the venue."""
+    def refusal_of(self, order: Order) -> Refusal | None:
+        """As in `Runner`; also after rejections, during a halt, and while an earlier entry, which the engine has done
+        with, may still fill at the venue."""
+        rejected = self.rejections.refusal(order)
+        if rejected:
+            return Refusal(rejected, REJECTED_BEFORE, "rejections")
+        text = self._obstacle(order)
+        return super().refusal_of(order) or (Refusal(text) if text else None)
+
+    def _obstacle(self, order: Order) -> str:
+        """What stands in an entry's way at the venue now, in words; empty: nothing."""
         if order.symbol in self.halts:
             return f"{order.symbol} is halted: {self.halts[order.symbol]}"
         if order.symbol in self.splits:
@@ -179,8 +190,7 @@ class ProtectedRunner(Runner):
             asks.as_request(order, self.connection.rules.get(order.symbol)), self.facts_of(order.symbol)
         )
         problem = next((problem for problem in found if problem.blocks), None)
-        told = problem.text if problem is not None else self.connection.neighbours.refusal(order)
-        return super().refusal_of(order) or told
+        return problem.text if problem is not None else self.connection.neighbours.refusal(order)
 
     def _add_exits(self, absorbed: Absorbed) -> None:
         """Entries that open a position leave with their exits, where the venue takes them together."""

@@ -17,6 +17,7 @@ from bots.host import feeds
 from bots.host.account import Absorbed, Tracked
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease
+from bots.host.outcomes import Refusal
 from bots.host.positions import LedgerMismatch
 from bots.live import bookings, dust, grouping
 from bots.live.account import LiveAccount
@@ -28,6 +29,7 @@ from bots.live.halts import Halts
 from bots.live.hurry import refuse_hurry
 from bots.live.known import Known
 from bots.live.protector import Protector
+from bots.live.rejections import Rejections
 from bots.live.reserve import BY_HAND
 from bots.live.splitting import Splits
 from bots.models import Order, OrderRole, TradingSession
@@ -66,6 +68,7 @@ class LiveRunner(AnsweringRunner):
         self.connection.neighbours.join(self.account)
         self.protector = Protector(self.account, self.connection.rules, self.connection.broker.capabilities)
         self.splits = Splits(self)
+        self.rejections = Rejections(self.session)
         self.giving = Giving(self.account, self.protector)
 
     def compare_orders(self, working: set[int]) -> None:
@@ -200,7 +203,7 @@ class LiveRunner(AnsweringRunner):
         self._undecided = []
         return done
 
-    def _preflight(self, absorbed: Absorbed, at: Any) -> dict[str, str]:
+    def _preflight(self, absorbed: Absorbed, at: Any) -> dict[str, Refusal]:
         denied = super()._preflight(absorbed, at)
         self._add_exits(absorbed)
         return denied

@@ -79,7 +79,11 @@ class TellingRunner(ProtectedRunner):
             return None
         self._asked.pop(row.seq, None)
         self._with_its_group(tracked, absorbed)
+        if row.is_entry and state is not _O.REJECTED and row.broker_order_id:
+            self.rejections.accepted(row.symbol)
         if state is _O.REJECTED:
+            if row.is_entry:
+                self.rejections.rejected(row)
             self.event("order", f"The venue rejected {row}: {row.state_reason}", level="warning")
             if row.role != OrderRole.PLAIN:
                 self.protector.refused(row)

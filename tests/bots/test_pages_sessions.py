@@ -378,9 +378,9 @@ def test_the_search_finds_sessions_and_what_can_be_done_with_them(client: Client
 def test_whatever_becomes_of_a_signal_has_words() -> None:
     from bots import words
     from bots.host import outcomes
-    from engine.types import DENIAL_NAMES, REASON_NAMES
+    from engine.types import REASON_NAMES
 
-    assert {*outcomes.WORDS, *DENIAL_NAMES} - set(words.OUTCOMES) == set()
+    assert {*outcomes.WORDS, *outcomes.REFUSALS} - set(words.OUTCOMES) == set()
     assert set(REASON_NAMES) - set(words.REASONS) == set()
 
 
