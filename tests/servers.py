@@ -17,14 +17,16 @@ from pathlib import Path
 
 from tradingsite.processes import spawn, stop
 
+# A machine that does much else beside takes so many times as long. Nobody waits for longer than for what is waited for.
+PATIENCE = 3.0
 POSTGRES_HOMES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
 
 
 def wait_until(true: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
-    """Poll a condition; AssertionError naming `what` when it does not come true in time."""
-    deadline = time.monotonic() + timeout_s
+    """Poll a condition; AssertionError naming `what` when it is not true in time, or in `PATIENCE` times that."""
+    deadline = time.monotonic() + timeout_s * PATIENCE
     while not true():
-        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {timeout_s * PATIENCE:g} s in vain for {what}"
         time.sleep(0.02)
 
 

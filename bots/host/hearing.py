@@ -74,6 +74,7 @@ class Hearing:
         for session_id, why in patiently(lambda: strays.compare(account)).items():
             if session_id in runners and session_id not in gone:
                 gone |= self._finish(runners[session_id], SessionState.HALTED, why)
+        patiently(lambda: strays.ask(account))
         if not runners:
             patiently(lambda: strays.undo([account]))
         return gone

@@ -16,7 +16,7 @@ from bots.host.account import Absorbed
 from bots.host.feeds import wall_time
 from bots.host.lease import Lease
 from bots.live import grouping
-from bots.live.account import LiveAccount, execution_row
+from bots.live.account import BEFORE, LiveAccount, execution_row
 from bots.live.asks import Answer
 from bots.live.lease import AccountLease
 from bots.models import BrokerExecution, SessionEvent, TradingSession
@@ -46,6 +46,9 @@ def book(lease: AccountLease, session: TradingSession, event: BrokerEvent) -> No
                 legs = grouping.pairs(tracked.row, event.order, [each.row for each in account.orders.values()])
                 for leg, told in legs:
                     account.told(account.orders[leg.seq], told, at, absorbed)
+                is_replaced = tracked.view.state is OrderState.PENDING_REPLACE and event.order.state in BEFORE
+                if is_replaced and not account.has_successor(tracked.row):
+                    account.goes_on(tracked, at, absorbed)
                 _write(lease, session, account, absorbed, [])
     except (IllegalMove, CrossingFill) as error:
         log.warning("session %s: what the venue told cannot be booked: %s", session.pk, error)
@@ -68,6 +71,9 @@ def answered(lease: AccountLease, session: TradingSession, answer: Answer) -> No
             tracked.row.state_reason = str(answer.refusal)[:300]
             account.on_its_way(tracked, OrderState.REJECTED, wall_time(), absorbed)
             account.stays(tracked.row, wall_time(), absorbed)
+            for leg in grouping.members(tracked.row, [each.row for each in account.orders.values()]):
+                if not leg.broker_order_id:
+                    account.on_its_way(account.orders[leg.seq], OrderState.CANCELED, wall_time(), absorbed)
         _write(lease, session, account, absorbed, [])
 
 

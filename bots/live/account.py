@@ -167,6 +167,16 @@ class LiveAccount(Account):
             tracked.view = apply(tracked.view, Moved(_O.ACCEPTED))
         self._settle(tracked, at, done)
 
+    def has_successor(self, order: Order) -> bool:
+        """Whether another one is on its way into its place, or has come there."""
+        if any(tracked.row.replaces_id == order.pk for tracked in self.orders.values()):
+            return True
+        successors = Order.objects.filter(replaces=order)
+        if successors.exclude(broker_order_id="").exists():
+            return True
+        successors.update(replaces=None)  # it never came, and the place is free for the next one
+        return False
+
     def stays(self, new: Order, at: datetime.datetime, done: Absorbed) -> Order | None:
         """The order whose place `new` should have taken, which never came to work: it works as before. None: there is
         none, or it has ended."""

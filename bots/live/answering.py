@@ -98,7 +98,7 @@ class AnsweringRunner(TellingRunner):
         absorbed, row, at = Absorbed(), tracked.row, order.updated_at or feeds.wall_time()
         was_over, lags = tracked.view.state.is_over, self.splits.lags(tracked, order)
         self.account.told(tracked, order, at, absorbed)
-        if tracked.view.state is _O.PENDING_REPLACE and order.state in BEFORE and not self._has_successor(row):
+        if tracked.view.state is _O.PENDING_REPLACE and order.state in BEFORE and not self.account.has_successor(row):
             self.account.goes_on(tracked, at, absorbed)
         for leg, told in grouping.pairs(row, order, [each.row for each in self.account.orders.values()]):
             self.account.told(self.account.orders[leg.seq], told, at, absorbed)
@@ -150,13 +150,3 @@ class AnsweringRunner(TellingRunner):
             return None
         never = Refused("not_placed", "The venue never took it: it was lost on its way.")
         return Answer(Ask("replace", order, True), refusal=never, tries=0, kind="refused")
-
-    def _has_successor(self, order: Order) -> bool:
-        """Whether another one is on its way into its place, or has come there."""
-        if any(tracked.row.replaces_id == order.pk for tracked in self.account.orders.values()):
-            return True
-        successors = Order.objects.filter(replaces=order)
-        if successors.exclude(broker_order_id="").exists():
-            return True
-        successors.update(replaces=None)  # it never came, and the place is free for the next one
-        return False

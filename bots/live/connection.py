@@ -93,6 +93,7 @@ class Connection:
         self.doubts = reconcile.Doubts()
         self.neighbours = Neighbours(account.pk)
         self.unnamed = Unnamed(account, self.ask_about)
+        self.strays_due = 0.0  # monotonic, when orders that nobody runs are asked about next
         self._refusal = ""
         self._found: deque[Piece] = deque()  # from any thread
         self._events: list[Heard] = []  # taken, and not known yet whose they are

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
+from datetime import timedelta
 
-from bots.live import absent, closing, flows, reconcile
-from bots.live.asks import Answer
+from django.utils import timezone
+
+from bots.brokers.base import Refused
+from bots.live import absent, closing, flows, grouping, reconcile
+from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection, Piece
-from bots.models import TradingSession
-from bots.states import ACTIVE
+from bots.models import Order, TradingSession
+from bots.orders import OrderState
+from bots.states import ACTIVE, UNRUN
 
 log = logging.getLogger(__name__)
+ASK_EVERY_S = 30.0
+MOST_ASKED = 20
+GONE_AFTER = timedelta(minutes=10)  # nothing is sent again for so long
+WAITING = tuple(OrderState[name] for name in ("INTENT", "SUBMITTED", "UNKNOWN", "PENDING_CANCEL", "PENDING_REPLACE"))
 
 
 def book(connection: Connection, piece: Piece) -> None:
@@ -36,6 +46,23 @@ def book(connection: Connection, piece: Piece) -> None:
     elif news.execution is not None:
         absent.keep(connection.lease, news.execution, "no order of ours")
         connection.look()
+
+
+def ask(connection: Connection) -> None:
+    """Have the venue asked about orders of sessions that nobody runs, and that wait for an answer: it may have been
+    lost with their host. Entries that were to end are canceled again. Now and then, however often it is called."""
+    if time.monotonic() < connection.strays_due:
+        return
+    connection.strays_due = time.monotonic() + ASK_EVERY_S
+    waiting = Order.objects.filter(broker_account=connection.account, session__state__in=UNRUN, state__in=WAITING)
+    for order in waiting.select_related("replaces").order_by("pk")[:MOST_ASKED]:
+        if order.state == OrderState.PENDING_CANCEL and order.is_entry:
+            connection.send(Ask("cancel", order, True))
+        never = Refused("not_placed", "The venue has it not: it was lost on its way.")
+        absent = Answer(Ask("submit", order, True), refusal=never, tries=0, kind="refused")
+        is_sent_no_more = timezone.now() - order.created_at > GONE_AFTER
+        is_leg = order.client_order_id != grouping.group_of(order) and order.replaces_id is None  # named by the venue
+        connection.ask_about(order, absent=absent if is_sent_no_more and not is_leg else None)
 
 
 def undo(connections: Iterable[Connection]) -> None:

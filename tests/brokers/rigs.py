@@ -31,6 +31,7 @@ from bots.practice.faults import RequestFault, StreamFault
 from bots.practice.orders import Account, Instrument, Quote
 from bots.practice.server import Venue
 from bots.practice.serving import in_thread
+from tests.servers import PATIENCE
 
 D = Decimal
 KEY, SECRET, OTHER = "PRACTICEKEY", "practice-secret", "OTHERKEY"
@@ -45,7 +46,7 @@ STOCK_TIFS = frozenset({"day", "gtc", "ioc", "fok", "opg", "cls"})
 
 def until(holds: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> None:
     """Wait for something that happens in another thread."""
-    ends = time.monotonic() + patience_s
+    ends = time.monotonic() + patience_s * PATIENCE
     while not holds():
         assert time.monotonic() < ends, f"waited for {what}"
         time.sleep(0.01)

@@ -63,7 +63,9 @@ class Supervisor:
     def _write_record(self) -> None:
         running = [child.process.pid for child in self.children if child.process is not None and child.due is None]
         entries = {str(pid): found for pid in running if (found := identity(pid))}
-        self.record.write_text(json.dumps(entries), encoding="utf-8")
+        beside = self.record.with_suffix(".new")
+        beside.write_text(json.dumps(entries), encoding="utf-8")
+        beside.replace(self.record)  # a starter that is killed here leaves the old record, never a part of one
 
     def end_leftovers(self) -> None:
         """End what a starter that was killed has left behind: only processes that are still the ones it recorded."""

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import User
 from bots.models import SessionSettings, TradingSession
 from strategies import session_settings
+from tests.servers import PATIENCE
 
 PACE = 12  # market seconds, and so bars, in a second of ours
 
@@ -70,7 +71,8 @@ def host(**options: Any) -> Iterator[Any]:
 
 
 def wait_for(what: Callable[[], Any], within_s: float = 30.0) -> Any:
-    """The first true answer of `what`. Raises AssertionError when there is none in time."""
+    """The first true answer of `what`. AssertionError when there is none in time, or in `PATIENCE` times that."""
+    within_s *= PATIENCE
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         answer = what()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import _service_env
-from tests.servers import wait_until
+from tests.servers import PATIENCE, wait_until
 from tradingsite.processes import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -145,10 +145,10 @@ def lease_runs_out(*session_ids: int) -> None:
 
 
 def eventually(what: Any, why: str, timeout_s: float = 60.0) -> Any:
-    """The first true answer of `what`."""
-    deadline = time.monotonic() + timeout_s
+    """The first true answer of `what`. AssertionError naming `why` when there is none in `PATIENCE` times that."""
+    deadline = time.monotonic() + timeout_s * PATIENCE
     while not (answer := what()):
-        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain for {why}"
+        assert time.monotonic() < deadline, f"waited {timeout_s * PATIENCE:g} s in vain for {why}"
         time.sleep(0.02)
     return answer
 
