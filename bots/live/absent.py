@@ -70,9 +70,9 @@ def answered(lease: AccountLease, session: TradingSession, answer: Answer) -> No
         else:
             tracked.row.state_reason = str(answer.refusal)[:300]
             account.on_its_way(tracked, OrderState.REJECTED, wall_time(), absorbed)
-            account.stays(tracked.row, wall_time(), absorbed)
-            for leg in grouping.members(tracked.row, [each.row for each in account.orders.values()]):
-                if not leg.broker_order_id:
+            if tracked.view.state is OrderState.REJECTED:
+                account.stays(tracked.row, wall_time(), absorbed)
+                for leg in grouping.members(tracked.row, [each.row for each in account.orders.values()]):
                     account.on_its_way(account.orders[leg.seq], OrderState.CANCELED, wall_time(), absorbed)
         _write(lease, session, account, absorbed, [])
 

@@ -146,7 +146,7 @@ class AnsweringRunner(TellingRunner):
     def _never_came(order: Order) -> Answer | None:
         """The answer to a replacement that is sent no more, was not heard of, and is not there. Where it arrives after
         that it is canceled, as one that had ended here. None: it is no replacement."""
-        if order.replaces is None or order.state != _O.INTENT:
+        if order.replaces_id is None or order.state != _O.INTENT:
             return None
         never = Refused("not_placed", "The venue never took it: it was lost on its way.")
         return Answer(Ask("replace", order, True), refusal=never, tries=0, kind="refused")

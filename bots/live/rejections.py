@@ -7,12 +7,13 @@ import datetime
 from dataclasses import dataclass
 
 from bots.models import Order, TradingSession
-from bots.orders import OrderState
+from bots.orders import GROUPS, OrderState
 from marketdata.columns import TIMEFRAME_NS
 
 MOST_BARS = 60
 MOST = datetime.timedelta(minutes=15)
 REMEMBERED = MOST_BARS.bit_length()  # so many rejections in a row lead to the longest wait
+_SAY_NOTHING = (OrderState.DENIED, *GROUPS["pending"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Rejections:
     def __init__(self, session: TradingSession) -> None:
         self._bar = datetime.timedelta(microseconds=TIMEFRAME_NS[session.timeframe] / 1_000)
         self._waits: dict[str, _Wait] = {}
-        entries = session.orders.filter(is_entry=True).exclude(state=OrderState.DENIED).order_by("-seq")
-        for order in reversed(entries[: REMEMBERED * len(session.symbols)]):
+        entries = session.orders.filter(is_entry=True).exclude(state__in=_SAY_NOTHING).order_by("-seq")
+        for order in reversed(list(entries[: REMEMBERED * len(session.symbols)])):
             if order.state == OrderState.REJECTED:
                 self.rejected(order)
             else:

@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from bots.practice.server import Venue
 from bots.practice.serving import in_thread
 from tests import servers
 from tests.bots.host.processes import HostProcess, Zygote, zygote_with
 from tests.bots.live.leaving import Listener, children_of, columns_with, no_child_is_left
-from tests.bots.live.rig import KEY, SECRET, SEED, Rig, instruments, rig_of
+from tests.bots.live.rig import KEY, SECRET, SEED, Rig, ScriptedVenue, instruments, rig_of
 from tests.clocks import MachineClock
 
 SWEEP_S = 2.0
@@ -31,7 +30,7 @@ def venue_port() -> int:
 @pytest.fixture
 def rig(transactional_db: None, alice: User, settings: Any, venue_port: int) -> Iterator[Rig]:
     """A venue whose prices are said by the test, and an account of alice's there."""
-    venue = Venue(instruments(), always_open=True, is_scripted=True, seed=SEED)
+    venue = ScriptedVenue(instruments(), always_open=True, is_scripted=True, seed=SEED)
     with in_thread(venue, venue_port) as address:
         settings.PRACTICE_VENUE_URL, settings.BROKER_SWEEP_SECONDS = f"http://{address}", SWEEP_S
         settings.TEST_RIG = True  # its prices run faster than the clock

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -19,16 +20,33 @@ from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.host.hosting import make, quick, wait_for
 from tests.conftest import CHAOS_ROUNDS
 
+T = TypeVar("T")
 KEY, SECRET = "PRACTICEKEY", "practice-secret"
 SYMBOLS = ("SIM-ALPHA", "SIM-BETA")
 SEED = 7
+
+
+class ScriptedVenue(Venue):
+    """The practice venue, of which a test changes more than its control takes."""
+
+    async def run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().run()
+
+    def here(self, change: Callable[[], T]) -> T:
+        """Make the change where the venue is served: nobody sees a half of it, and who listens hears it at once."""
+
+        async def made() -> T:
+            return change()
+
+        return asyncio.run_coroutine_threadsafe(made(), self._loop).result(30)
 
 
 @dataclass
 class Rig:
     """The venue, where it listens, and one customer there. account: our row of it. key: the venue's name of it."""
 
-    venue: Venue
+    venue: ScriptedVenue
     address: str
     customer: Account
     account: BrokerAccount
@@ -45,6 +63,10 @@ class Rig:
 
     def fault(self, **body: Any) -> None:
         self.control("faults", **body)
+
+    def cancel(self, order_id: str) -> None:
+        """Somebody ends an order by hand."""
+        self.venue.here(lambda: self.venue.exchange.cancel(self.customer, order_id))
 
     def ledger(self) -> dict[str, Any]:
         told: dict[str, Any] = httpx.get(f"http://{self.address}/practice/ledger").json()[self.key]
@@ -66,7 +88,7 @@ def instruments() -> list[Instrument]:
     return [Instrument(symbol) for symbol in SYMBOLS]
 
 
-def rig_of(venue: Venue, address: str, owner: User, *, prices: bool = True) -> Rig:
+def rig_of(venue: ScriptedVenue, address: str, owner: User, *, prices: bool = True) -> Rig:
     """prices: said once, near those of the made market; a venue that makes its own needs none."""
     customer = venue.open_account(KEY, SECRET, Decimal(100_000))
     account = BrokerAccountFactory(owner=owner, api_key=KEY, api_secret=SECRET)

@@ -217,7 +217,7 @@ def test_a_fraction_is_shown_unprotected_overnight_and_covered_again_in_the_morn
         # The exchange closes: for us by its hours, at the venue with the end of all DAY orders.
         announce(told, today, closed=True)
         wait_for(lambda: not is_open())
-        told.venue.exchange.session_ends("SIM-ALPHA")
+        told.venue.here(lambda: told.venue.exchange.session_ends("SIM-ALPHA"))
         until(session, lambda: session.orders.filter(state="EXPIRED", role=OrderRole.STOP).exists())
         until(session, Notification.objects.filter(owner=alice, event="unprotected_overnight").exists)
         announce(told, today, **ALL_DAY)

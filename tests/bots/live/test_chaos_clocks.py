@@ -9,13 +9,12 @@ import pytest
 
 from accounts.models import User
 from bots.practice.clock import Clock
-from bots.practice.server import Venue
 from bots.practice.serving import in_thread
 from marketdata.columns import SECOND
 from tests.bots.host.audit import assert_no_bar_is_missing
 from tests.bots.host.hosting import host, quick
 from tests.bots.live.audit import check
-from tests.bots.live.rig import SEED, Rig, instruments, rig_of, state_of, until
+from tests.bots.live.rig import SEED, Rig, ScriptedVenue, instruments, rig_of, state_of, until
 from tests.bots.live.test_chaos_wires import closed, finish
 from tests.clocks import MachineClock
 
@@ -30,7 +29,7 @@ def test_clocks_that_differ_and_jump(alice: User, settings: Any, kind: str) -> N
     """The venue's clock is two seconds off, then five minutes ahead, then right again: at Binance, where it is part of
     each signature, it is compared anew (-1021)."""
     off = {"s": 2.0}
-    venue = Venue(
+    venue = ScriptedVenue(
         instruments(), always_open=True, is_scripted=True, seed=SEED, clock=Clock(lambda: time.time() + off["s"])
     )
     with in_thread(venue) as address:

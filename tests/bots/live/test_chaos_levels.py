@@ -189,8 +189,7 @@ def test_what_no_split_explains_is_never_traded_on(alice: User, rig: Rig, monkey
     session = rig.session(settings=PROTECTED, **HOLD)
     with host():
         until(session, lambda: covered(rig, session))
-        rig.venue.exchange.split("SIM-ALPHA", 4, 1)
-        rig.customer.flows.clear()
+        rig.venue.here(lambda: (rig.venue.exchange.split("SIM-ALPHA", 4, 1), rig.customer.flows.clear()))
         orders = len(rig.customer.orders)
         wait_for(lambda: state_of(session) == "HALTED")
         assert session.events.filter(kind="split", text__contains="nothing is sent for it").exists(), story(session)

@@ -21,7 +21,7 @@ from bots.services import sessions
 from marketdata.columns import SECOND
 from tests.bots.host.hosting import host
 from tests.bots.live.audit import check
-from tests.bots.live.rig import SEED, Rig, in_time, instruments, rig_of, state_of, until
+from tests.bots.live.rig import SEED, Rig, ScriptedVenue, in_time, instruments, rig_of, state_of, until
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -55,7 +55,7 @@ def sockets(venue: Venue) -> Counter[str]:
 @pytest.fixture
 def made(transactional_db: None, alice: User, settings: Any) -> Iterator[Rig]:
     """A venue with a market of its own, whose data stream can be listened to."""
-    venue = Venue(instruments(), always_open=True, seed=SEED)
+    venue = ScriptedVenue(instruments(), always_open=True, seed=SEED)
     with in_thread(venue) as address:
         settings.PRACTICE_VENUE_URL, settings.BROKER_SWEEP_SECONDS = f"http://{address}", 2.0
         rig = rig_of(venue, address, alice, prices=False)

@@ -22,7 +22,7 @@ from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.host import market
 from tests.bots.host.hosting import host
 from tests.bots.live.audit import check
-from tests.bots.live.rig import KEY, SECRET, SEED, Rig, state_of, until
+from tests.bots.live.rig import KEY, SECRET, SEED, Rig, ScriptedVenue, state_of, until
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -38,7 +38,7 @@ def coin(request: pytest.FixtureRequest, alice: User, settings: Any) -> Iterator
         symbol, "crypto", tick=Decimal("0.01"), lot=Decimal("0.00001"), fee_ratio=Decimal("0.001"), base="BTC",
         quote=quote,
     )  # fmt: skip
-    venue = Venue([coin], always_open=True, is_scripted=True, seed=SEED)
+    venue = ScriptedVenue([coin], always_open=True, is_scripted=True, seed=SEED)
     with in_thread(venue) as address:
         settings.PRACTICE_VENUE_URL, settings.BROKER_SWEEP_SECONDS = f"http://{address}", 2.0
         settings.TEST_RIG = True  # a replay

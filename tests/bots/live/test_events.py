@@ -11,6 +11,7 @@ import pytest
 from accounts.models import BrokerAccount, User
 from bots import parity
 from bots.models import Order, SessionCommand, SessionMemory, TradingSession
+from bots.orders import WORKING
 from bots.services import sessions
 from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.host.hosting import host
@@ -195,6 +196,26 @@ def test_what_fills_after_a_session_has_ended_is_booked(alice: User, rig: Rig) -
         assert "protective orders stay at the venue" in session.state_reason
         rig.price(rig.venue.exchange.quotes["SIM-ALPHA"].last * Decimal("0.9"))
         until(session, lambda: not holds(session), 30)
+        until(session, lambda: not BrokerAccount.objects.get(pk=rig.account.pk).host, 30)
+    check(rig, session)
+
+
+@pytest.mark.row("I8", "W3")
+@pytest.mark.fault(37)
+def test_a_stop_that_fills_while_it_is_being_moved_leaves_nothing_open(alice: User, rig: Rig) -> None:
+    """Its session has ended; the venue answers the move with the end of the stop, and the account is let go of."""
+    rig.price(round(rig.venue.exchange.quotes["SIM-ALPHA"].last * Decimal("1.01"), 2))  # the stop follows the fill
+    rig.fault(kind="status", method="PATCH", path="/v2/orders/.*", status=504, delay_s=3.0, times=1)
+    session = rig.session(
+        strategy="buy_and_hold", strategy_parameters={}, settings={"allow_fractional": False, "stop_loss_pct": 5.0}
+    )
+    with host():
+        until(session, session.orders.filter(state="PENDING_REPLACE").exists, 60)
+        sessions.stop(alice, session.pk, "keep")
+        until(session, lambda: state_of(session) == "STOPPED", 30)
+        rig.price(round(rig.venue.exchange.quotes["SIM-ALPHA"].last * Decimal("0.9"), 2))
+        until(session, lambda: not holds(session), 30)
+        until(session, lambda: not session.orders.filter(state__in=WORKING).exists(), 30)
         until(session, lambda: not BrokerAccount.objects.get(pk=rig.account.pk).host, 30)
     check(rig, session)
 

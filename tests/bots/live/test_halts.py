@@ -124,7 +124,7 @@ def test_a_stop_that_is_refused_in_a_halt_makes_no_storm(alice: User, rig: Rig) 
         halt(rig, running, session, halted=True)
         before = session.orders.count()
         rig.fault(kind="status", method="POST", path="/v2/orders", status=422, body=refusal, times=99)
-        rig.venue.exchange.cancel(rig.customer, working(rig, "stop")[0]["id"])
+        rig.cancel(working(rig, "stop")[0]["id"])
         until(session, lambda: session.orders.filter(state="REJECTED", is_entry=False).count() >= 3)
         time.sleep(3.0)
         assert session.orders.count() - before <= 5

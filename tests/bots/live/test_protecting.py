@@ -109,7 +109,7 @@ def test_a_stop_that_is_refused_twice_closes_the_position(alice: User, rig: Rig)
         refusal = '{"code": 42210000, "message": "stop price is not acceptable"}'
         rig.fault(kind="status", method="POST", path="/v2/orders", status=422, body=refusal, times=2)
         for order in working(rig, "limit"):
-            rig.venue.exchange.cancel(rig.customer, order["id"])  # somebody ends the exits by hand
+            rig.cancel(order["id"])  # somebody ends the exits by hand
         until(session, lambda: held(rig) == 0)
         until(session, lambda: session.positions.filter(is_open=False).exists())
         sessions.stop(alice, session.pk, "flatten")
@@ -201,7 +201,7 @@ def test_what_no_stop_covers_is_watched_and_sold(alice: User, rig: Rig) -> None:
         body = {"path": "/v2/orders", "status": 403, "body": refusal}
         rig.fault(kind="status", method="POST", times=99, **body)
         for order in working(rig, "stop"):
-            rig.venue.exchange.cancel(rig.customer, order["id"])
+            rig.cancel(order["id"])
         sessions.pause(alice, session.pk)
         until(session, lambda: running.seats[session.pk].runner.protector.watch("SIM-ALPHA").emergency, 90)
         httpx.delete(f"http://{rig.address}/practice/faults")
@@ -226,7 +226,7 @@ def test_a_position_that_nobody_guards_is_closed_and_told_of(alice: User, rig: R
         seat.runner.feed = FeedState("stale", "no prices come", 0, time.time_ns())
         rig.fault(kind="status", method="POST", path="/v2/orders", status=403, body=refusal, times=99)
         for order in working(rig, "stop"):
-            rig.venue.exchange.cancel(rig.customer, order["id"])
+            rig.cancel(order["id"])
         began = time.monotonic()
         until(session, lambda: Notification.objects.filter(owner=alice, event="naked_position").exists(), 60)
         in_time(time.monotonic() - began, 12.0)

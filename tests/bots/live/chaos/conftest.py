@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from bots.practice.server import Venue
 from bots.practice.serving import in_thread
 from tests.bots.host.processes import Zygote, zygote_with
 from tests.bots.live.chaos.scene import Calls, Scene
-from tests.bots.live.rig import SEED, Rig, instruments, rig_of
+from tests.bots.live.rig import SEED, Rig, ScriptedVenue, instruments, rig_of
 from tests.brokers.proxy import Proxy
 
 READ_TIMEOUT_S = 2.0  # what is waited for an answer; all else is as in production
@@ -21,7 +20,7 @@ READ_TIMEOUT_S = 2.0  # what is waited for an answer; all else is as in producti
 @pytest.fixture
 def scene(transactional_db: None, alice: User, settings: Any, venue_port: int) -> Iterator[Scene]:
     """A venue whose prices are said by the test, an account of alice's there, and the line between it and the hosts."""
-    venue = Venue(instruments(), always_open=True, is_scripted=True, seed=SEED)
+    venue = ScriptedVenue(instruments(), always_open=True, is_scripted=True, seed=SEED)
     calls = Calls(venue.application)
     venue.application = calls  # type: ignore[method-assign,assignment]
     settings.PRACTICE_VENUE_URL = f"http://127.0.0.1:{venue_port}"

@@ -98,8 +98,7 @@ def test_an_exit_fills_in_part_and_ends(alice: User, moment: random.Random, scen
         host.kill()
         host_is_lost(session)
         start_host()
-    exchange = scene.rig.venue.exchange
-    exchange.cancel(scene.rig.customer, leaving.latest("pk").broker_order_id)
+    scene.rig.cancel(leaving.latest("pk").broker_order_id)
     until(session, leaving.filter(state="CANCELED").exists, 30)
     scene.rig.price(px)
     until(session, lambda: state_of(session) == "STOPPED", 60)
@@ -167,7 +166,7 @@ def test_a_fill_comes_after_the_end(
     session, px, units, late = scene.holder(stop_pct=5.0), scene.px(), moment.randint(0, 5), moment.randint(1, 5)
     entry = part_of_an_entry(scene, start_host, session, units)
     if end == "EXPIRED":
-        scene.rig.venue.exchange.session_ends("SIM-ALPHA")
+        scene.rig.venue.here(lambda: scene.rig.venue.exchange.session_ends("SIM-ALPHA"))
         until(session, lambda: Order.objects.get(pk=entry.pk).state == end, 30)
     sessions.pause(alice, session.pk)
     until(session, lambda: state_of(session) == "PAUSED", 30)
