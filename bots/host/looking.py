@@ -1,7 +1,7 @@
 """What a host does with what owners want of its sessions: read it for all, then see to each in its trading thread.
 
-`read` takes a handful of queries for any number of sessions, in another thread; `tend` is called for a few sessions at a
-time, so that a bar which comes meanwhile waits for those few only.
+`read` takes a handful of queries for any number of sessions, in another thread; `tend` is called for a few sessions at
+a time, so that a bar which comes meanwhile waits for those few only.
 """
 
 from __future__ import annotations
