@@ -213,7 +213,7 @@ Statement = tuple[str, list[list[Any]]]  # SQL, and the parameters of each row t
 
 
 def _send(statements: Iterable[Statement]) -> None:
-    """Carry them out in order; where the database can, all are sent before the first answer is waited for."""
+    """Carry them out in order; where the database can, those of one row are sent without a wait for each answer."""
     can_pipeline = connection.vendor == "postgresql" and psycopg.capabilities.has_pipeline()
     with (
         connection.cursor() as cursor,
@@ -221,8 +221,10 @@ def _send(statements: Iterable[Statement]) -> None:
         connection.connection.pipeline() if can_pipeline else contextlib.nullcontext(),
     ):
         for sql, rows in statements:
-            for row in rows:
-                cursor.execute(sql, row)
+            if len(rows) == 1:
+                cursor.execute(sql, rows[0])
+            elif rows:
+                cursor.executemany(sql, rows)  # reads the statement once, and waits for its answers
 
 
 def _updates(writes: Sequence[SessionWrite]) -> list[Statement]:
