@@ -53,30 +53,51 @@ class Caps:
         return {name: cap for name, cap in caps.items() if cap is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What rows say of owners: their caps, and what sessions beside those of `ours` hold, by session."""
+
+    ours: frozenset[int]
+    caps: Mapping[int, Caps]
+    elsewhere: Mapping[int, Mapping[int, Held]]
+
+
+def read(owners: Iterable[int], ours: Iterable[int]) -> Fresh:
+    """Ask for it; some queries."""
+    mine, caps, elsewhere = frozenset(ours), {}, {}
+    for owner_id, (envelope, blocked) in accounts.envelopes(owners).items():
+        amounts = (envelope.gross_cap, envelope.net_cap, envelope.symbol_cap)
+        groups = tuple(
+            (name, frozenset(group["symbols"]), float(group["cap"]))
+            for name, group in envelope.groups.items()
+            if group.get("cap") is not None
+        )
+        found = Caps(*(None if amount is None else float(amount) for amount in amounts), blocked, groups)
+        caps[owner_id] = found
+        if found.watched:
+            elsewhere[owner_id] = _holdings_of(owner_id, mine)
+    return Fresh(mine, caps, elsewhere)
+
+
 class Envelopes:
-    """Caps and holdings by owner. `refresh` reads rows; `note` takes what a session of ours holds after a step."""
+    """Caps and holdings by owner. `take_over` is for what was read; `note` for what a session of ours holds after a
+    step."""
 
     def __init__(self) -> None:
         self._caps: dict[int, Caps] = {}
         self._held: dict[int, dict[int, Held]] = {}  # owner → session → holdings
 
     def refresh(self, owners: Iterable[int], ours: Iterable[int]) -> None:
-        """Read the caps of these owners, and what their sessions beside `ours` hold."""
-        mine = set(ours)
-        for owner_id, (envelope, blocked) in accounts.envelopes(owners).items():
-            amounts = (envelope.gross_cap, envelope.net_cap, envelope.symbol_cap)
-            groups = tuple(
-                (name, frozenset(group["symbols"]), float(group["cap"]))
-                for name, group in envelope.groups.items()
-                if group.get("cap") is not None
-            )
-            caps = Caps(*(None if amount is None else float(amount) for amount in amounts), blocked, groups)
-            self._caps[owner_id] = caps
-            if caps.watched:
-                known = self._held.setdefault(owner_id, {})
-                for session_id in [pk for pk in known if pk not in mine]:
-                    del known[session_id]
-                known.update(_holdings_of(owner_id, mine))
+        """Read and take over."""
+        self.take_over(read(owners, ours))
+
+    def take_over(self, fresh: Fresh) -> None:
+        self._caps.update(fresh.caps)
+        for owner_id, elsewhere in fresh.elsewhere.items():
+            known = self._held.setdefault(owner_id, {})
+            for session_id in [pk for pk in known if pk not in fresh.ours]:
+                del known[session_id]
+            known.update(elsewhere)
 
     def caps(self, owner_id: int) -> Caps:
         return self._caps.get(owner_id, Caps())
@@ -122,7 +143,7 @@ class Envelopes:
         return OutsideExposure(gross=gross, net=net, symbols=symbols)
 
 
-def _holdings_of(owner_id: int, ours: set[int]) -> dict[int, Held]:
+def _holdings_of(owner_id: int, ours: frozenset[int]) -> dict[int, Held]:
     elsewhere = {"session__owner": owner_id, "session__state__in": ACTIVE}
     found: dict[int, Held] = {}
     positions = Position.objects.filter(is_open=True, **elsewhere).exclude(session__in=ours)

@@ -61,22 +61,28 @@ class Hearing:
 
         runners: of this host, by session. The ids of sessions that this host has no more.
         """
-        gone = self.settle_quiet(runners)
-        for session_id in runners:
-            for piece in account.held(session_id):
-                self._hear_one(account, piece, runners, gone)
-        for piece in patiently(account.take):
+        kept = [piece for session_id in runners for piece in account.held(session_id)]
+        taken = patiently(account.take)
+        due = {session_id for session_id, runner in runners.items() if runner.is_due}
+        gone = self.settle_quiet({piece.session_id for piece in (*kept, *taken)} | due)
+        for piece in kept:
+            self._hear_one(account, piece, runners, gone)
+        for piece in taken:
             self._hear_one(account, piece, runners, gone)
             account.done()
-        for session_id, runner in runners.items():
-            if runner.is_due and session_id not in gone:
-                self._booked(runner, gone, runner.protect)
-        for session_id, why in patiently(lambda: strays.compare(account)).items():
-            if session_id in runners and session_id not in gone:
-                gone |= self._finish(runners[session_id], SessionState.HALTED, why)
+        for session_id in due - gone:
+            self._booked(runners[session_id], gone, runners[session_id].protect)
         patiently(lambda: strays.ask(account))
         if not runners:
             patiently(lambda: strays.undo([account]))
+        return gone
+
+    def break_off(self, broken: Mapping[int, str], runners: Mapping[int, LiveRunner]) -> set[int]:
+        """Halt those sessions whose book does not agree with what the venue has. broken: why, by session."""
+        gone = self.settle_quiet(broken)
+        for session_id, why in broken.items():
+            if session_id in runners and session_id not in gone:
+                gone |= self._finish(runners[session_id], SessionState.HALTED, why)
         return gone
 
     def _hear_one(self, account: Connection, piece: Piece, runners: Mapping[int, LiveRunner], gone: set[int]) -> None:
@@ -112,7 +118,7 @@ class Hearing:
         """The venue refuses an account's keys, or has blocked it: its sessions halt, and nobody else's. What it
         said before is booked."""
         brokers.mark_refused(account.account, account.refusal)
-        gone = self.hear(account, runners)
+        gone = self.hear(account, runners) | self.settle_quiet(runners)
         for runner in [runner for pk, runner in runners.items() if pk not in gone]:
             gone |= self._finish(runner, SessionState.HALTED, refusal_in_words(account.account, account.refusal))
         return gone

@@ -16,25 +16,24 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings as site
-from django.db import DatabaseError, connection
-from django.db.backends.signals import connection_created
-from django.dispatch import receiver
+from django.db import DatabaseError
 from django.utils import timezone
 
 from bots.brokers.base import Unauthorised
 from bots.host import lease as leases
-from bots.host import nudges, trading
+from bots.host import looking, nudges, trading
 from bots.host.envelope import Envelopes
 from bots.host.instants import Instant
 from bots.host.interpreter import Interpreter
 from bots.host.news import Newsroom
 from bots.host.runner import Runner
+from bots.host.threads import Threads, call_soon, wait
+from bots.live import strays
 from bots.live.connection import Connection
 from bots.live.connections import Connections, NotNow, Ready
 from bots.live.runner import LiveRunner
@@ -46,10 +45,10 @@ from tradingsite.lib.machine import Machine
 
 log = logging.getLogger(__name__)
 
+TENDED_AT_ONCE = 8  # sessions that are looked after while bars wait
 LOOK_S = 1.0  # how often rows are asked for new sessions, wishes and commands; a nudge makes it at once
 MOST_WAITING, FEW_WAITING = 16, 4  # instants of one session: its feed is paused at one, resumed at the other
 PRICE_EVERY_S = 2.0
-_THREADS = ("trading", "leases", "venues")
 _VENUES_AT_ONCE = 8  # accounts that are being opened
 
 
@@ -73,9 +72,8 @@ class Host:
         self.seats: dict[int, Seat] = {}
         self.newsroom = Newsroom()
         self.desk = trading.TradingDesk(self.newsroom, Envelopes())
-        self._trading = ThreadPoolExecutor(1, thread_name_prefix=_THREADS[0])
-        self._keeping = ThreadPoolExecutor(1, thread_name_prefix=_THREADS[1])
-        self._venues = ThreadPoolExecutor(_VENUES_AT_ONCE, thread_name_prefix=_THREADS[2])
+        self._in_trading, self._in_keeping = Threads("trading"), Threads("leases")
+        self._in_venues = Threads("venues", _VENUES_AT_ONCE)
         self._opening: dict[int, tuple[leases.Lease, asyncio.Task[None]]] = {}
         self._started = timezone.now()
         self._machine = Machine(site.VAR_DIR)
@@ -84,10 +82,10 @@ class Host:
         """Host sessions until `stop`. Each part that fails is logged and goes on; nothing here gives up."""
         self.hub = FeedHub(open_feed)
         self._interpreter = Interpreter()
-        self._bars, self._look, self._told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._bars, self._look, self._told, self._seen = (asyncio.Event() for _ in range(4))
         loop = asyncio.get_running_loop()
-        self.connections = Connections(self.name, lambda: _call_soon(loop, self._told.set))
-        watches = (self._keep_leases, self._tidy_accounts, self._look_at_rows, self._hear_nudges)
+        self.connections = Connections(self.name, lambda: call_soon(loop, self._told.set))
+        watches = (self._compare_books, self._keep_leases, self._tidy_accounts, self._look_at_rows, self._hear_nudges)
         jobs = [
             asyncio.create_task(self._forever(job), name=job.__name__)
             for job in (self.hub.run, self._trade, self._hear_venues, *watches)
@@ -102,9 +100,8 @@ class Host:
             await asyncio.gather(*jobs, return_exceptions=True)
             await self._hand_over()
             self.newsroom.close()
-            self._trading.shutdown()
-            self._keeping.shutdown()
-            self._venues.shutdown()
+            for threads in (self._in_trading, self._in_keeping, self._in_venues):
+                threads.shutdown()
             self._interpreter.end()
             log.info("session host %s is down", self.name)
 
@@ -123,7 +120,7 @@ class Host:
     async def _trade(self) -> None:
         """Bars that wait, one instant of each session at a time, until none waits."""
         while True:
-            await _wait(self._bars, self.desk.quiet_due_in())
+            await wait(self._bars, self.desk.quiet_due_in())
             self._bars.clear()
             while jobs := [
                 (seat.runner, seat.waiting.popleft())
@@ -148,17 +145,33 @@ class Host:
 
     async def _hear_venues(self) -> None:
         """What brokers have told, as soon as it is there; and now and then what was not done when it was told."""
+        heard_all = -leases.HEARTBEAT_S
         while True:
-            await _wait(self._told, leases.HEARTBEAT_S)
+            await wait(self._told, leases.HEARTBEAT_S)
             self._told.clear()
+            if is_time := time.monotonic() - heard_all >= leases.HEARTBEAT_S:
+                heard_all = time.monotonic()
             for account in self.connections.all():
                 runners = self._runners_at(account)
                 if account.refusal:
                     self._leave(await self._in_trading(self.desk.refuse, account, runners))
                     continue
-                self._leave(await self._in_trading(self.desk.hear, account, runners))
+                is_due = any(runner.is_due for runner in runners.values())
+                if is_time or is_due or not runners or account.waits(runners):
+                    self._leave(await self._in_trading(self.desk.hear, account, runners))
+                if account.was_looked_at:
+                    self._seen.set()
                 if any(runner.troubled != (account.trouble is not None) for runner in runners.values()):
                     self._look.set()
+
+    async def _compare_books(self) -> None:
+        """Our books with what looks at accounts have found, one account after another."""
+        while True:
+            await self._seen.wait()
+            self._seen.clear()
+            for account in self.connections.all():
+                if account.was_looked_at and (broken := await self._in_venues(strays.compare, account)):
+                    self._leave(await self._in_trading(self.desk.break_off, broken, self._runners_at(account)))
 
     def _runners_at(self, connection: Connection) -> dict[int, LiveRunner]:
         found = {pk: seat.runner for pk, seat in self.seats.items()}
@@ -219,17 +232,34 @@ class Host:
                     self._opening[lease.session_id] = (lease, asyncio.create_task(self._take_at_broker(lease)))
             for account in self.connections.all():
                 account.look_when_due()
-            runners = [seat.runner for seat in self.seats.values()]
-            idle = {seat.runner.session.pk for seat in self.seats.values() if not seat.waiting}
-            for seat in self.seats.values():
-                # Both at one moment: a replay tells its end while its last bars still wait.
-                feed = seat.runner.feed
-                seat.runner.drained = not seat.waiting and feed is not None and feed.status == "ended"
+            runners = self._counted()
             if runners:
-                self._leave(await self._in_trading(self.desk.look, runners, idle))
+                wanted = await self._in_keeping(looking.read, runners)
+                here = self._still_here(runners)
+                await self._in_trading(self.desk.take_over, wanted, here)
+                ids = list(here)
+                for part in (ids[at : at + TENDED_AT_ONCE] for at in range(0, len(ids), TENDED_AT_ONCE)):
+                    await self._tend(wanted, {pk: runners[pk] for pk in part})
                 self._bars.set()  # those that had to wait may be decided on now
-            await _wait(self._look, LOOK_S)
+            await wait(self._look, LOOK_S)
             self._look.clear()
+
+    def _counted(self) -> dict[int, Runner]:
+        """Every session's runner, once it is told whether its prices have come to their end."""
+        for seat in self.seats.values():
+            # Both at one moment: a replay tells its end while its last bars still wait.
+            feed = seat.runner.feed
+            seat.runner.drained = not seat.waiting and feed is not None and feed.status == "ended"
+        return {pk: seat.runner for pk, seat in self.seats.items()}
+
+    def _still_here(self, runners: Mapping[int, Runner]) -> dict[int, Runner]:
+        seats = self.seats
+        return {pk: runner for pk, runner in runners.items() if pk in seats and seats[pk].runner is runner}
+
+    async def _tend(self, wanted: looking.Wanted, runners: Mapping[int, Runner]) -> None:
+        here = self._still_here(runners)
+        idle = {pk for pk in here if not self.seats[pk].waiting}
+        self._leave(await self._in_trading(self.desk.tend, wanted, list(here.values()), idle))
 
     async def _hear_nudges(self) -> None:
         await nudges.hear(self._look.set)
@@ -331,45 +361,3 @@ class Host:
         for lease in held:
             leases.release(lease)
         HostSign.objects.filter(name=self.name).delete()
-
-    # --- threads ----------------------------------------------------------------------------------------------------
-
-    async def _in_trading(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._trading, _own_connection, function, *arguments)
-
-    async def _in_venues(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._venues, _own_connection, function, *arguments)
-
-    async def _in_keeping(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._keeping, _own_connection, function, *arguments)
-
-
-@receiver(connection_created)
-def _end_when_frozen(connection: Any, **_: Any) -> None:
-    """A host that freezes inside a transaction must not keep its rows locked for longer than its lease."""
-    if connection.vendor == "postgresql" and threading.current_thread().name.startswith(_THREADS):
-        with connection.cursor() as cursor:
-            cursor.execute("SET idle_in_transaction_session_timeout = '10s'")
-
-
-async def _wait(event: asyncio.Event, most_s: float | None) -> None:
-    """Until it is set, or for so long; None: however long. No `wait_for`: that one loses a cancellation which comes
-    with the event, and the host would never end."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(most_s):
-            await event.wait()
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    """Have the loop call it, from any thread; nothing where the loop has ended."""
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(call)
-
-
-def _own_connection(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call it with a database connection that works: one that broke is closed, and the next call opens another."""
-    try:
-        return function(*arguments)
-    except DatabaseError:
-        connection.close()
-        raise

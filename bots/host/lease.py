@@ -110,7 +110,7 @@ def renew(host: str, leases: Iterable[Lease]) -> set[int]:
     held = TradingSession.objects.filter(pk__in=mine, host=host, lease_expires_at__gt=Now())
     with transaction.atomic():
         # In the order in which a commit of several sessions locks them, so that the two never wait for each other.
-        list(held.select_for_update().order_by("pk").values_list("pk"))
+        list(held.select_for_update(no_key=True).order_by("pk").values_list("pk"))
         held.update(lease_expires_at=Now() + timedelta(seconds=TTL_S))
     still = dict(held.values_list("pk", "fence"))
     return {pk for pk, fence in mine.items() if still.get(pk) != fence}

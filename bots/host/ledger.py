@@ -7,10 +7,13 @@ no trace.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -104,7 +107,7 @@ def commit(writes: Sequence[SessionWrite]) -> set[int]:
         with transaction.atomic():
             held = _held(writes)
             if held:
-                _advance(held)
+                _send(_updates(held))
                 _insert(held)
     except BaseException:
         for row in new:
@@ -125,6 +128,7 @@ def commit_unrun(write: SessionWrite) -> bool:
     with transaction.atomic():
         written = held.update(**{name: value for name, value in write.values.items() if name in _SESSION})
         if written:
+            _send(_rows_there([write]))
             _insert([write])
     return bool(written)
 
@@ -177,15 +181,24 @@ def _held(writes: Sequence[SessionWrite]) -> list[SessionWrite]:
 
     Locked in one order, as leases are renewed (`lease.renew`): else two who lock many rows may wait for each other.
     """
+    with connection.cursor() as cursor:
+        cursor.execute(_held_sql(connection.vendor, len(writes)), [write.lease.session_id for write in writes])
+        there = {pk: tuple(rest) for pk, *rest in cursor.fetchall()}
+    return [write for write in writes if there.get(write.lease.session_id) == _expected(write)]
+
+
+@functools.cache
+def _held_sql(vendor: str, sessions: int) -> str:
+    """The query of `_held` for so many sessions: building it anew costs as much as asking it."""
     found = (
-        TradingSession.objects.select_for_update(of=("self",))
-        .filter(pk__in=[write.lease.session_id for write in writes], lease_expires_at__gt=Now())
+        TradingSession.objects.select_for_update(of=("self",), no_key=True)
+        .filter(pk__in=range(sessions), lease_expires_at__gt=Now())
         .order_by("pk")
     )
     is_ours = Q(broker_account__isnull=True) | Q(broker_account__lease_expires_at__gt=Now())
     rows = found.filter(is_ours).values_list("pk", "fence", "cursor_ns", "broker_account_id", "broker_account__fence")
-    there = {pk: tuple(rest) for pk, *rest in rows}
-    return [write for write in writes if there.get(write.lease.session_id) == _expected(write)]
+    sql, _ = rows.query.sql_with_params()
+    return str(sql)
 
 
 def _expected(write: SessionWrite) -> tuple[int, int, int | None, int | None]:
@@ -194,28 +207,75 @@ def _expected(write: SessionWrite) -> tuple[int, int, int | None, int | None]:
     return (write.lease.fence, write.cursor_before, *of_account)
 
 
-def _advance(writes: Sequence[SessionWrite]) -> None:
-    """Bring the locked sessions' rows to what they have now."""
+# --- rows that are there --------------------------------------------------------------------------------------------
+
+Statement = tuple[str, list[list[Any]]]  # SQL, and the parameters of each row that it is done for
+
+
+def _send(statements: Iterable[Statement]) -> None:
+    """Carry them out in order; where the database can, those of one row are sent without a wait for each answer."""
+    can_pipeline = connection.vendor == "postgresql" and psycopg.capabilities.has_pipeline()
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        connection.connection.pipeline() if can_pipeline else contextlib.nullcontext(),
+    ):
+        for sql, rows in statements:
+            if len(rows) == 1:
+                cursor.execute(sql, rows[0])
+            elif rows:
+                cursor.executemany(sql, rows)  # reads the statement once, and waits for its answers
+
+
+def _updates(writes: Sequence[SessionWrite]) -> list[Statement]:
+    """What brings the locked sessions, and what there is of theirs, to what they have now."""
     by_columns: dict[tuple[str, ...], list[list[Any]]] = {}
     for write in writes:
         columns = tuple(name for name in _SESSION if name in write.values)
         values = [_adapted(name, write.values[name]) for name in columns]
         by_columns.setdefault(columns, []).append([*values, write.cursor_ns, write.lease.session_id])
-    with connection.cursor() as cursor:
-        for columns, rows in by_columns.items():
-            assigned = "".join(f"{name} = %s, " for name in columns)
-            sql = f"UPDATE trading_sessions SET {assigned}cursor_ns = %s WHERE id = %s"  # noqa: S608  # nosec B608
-            cursor.executemany(sql, rows)
+    statements = []
+    for columns, rows in by_columns.items():
+        assigned = "".join(f"{name} = %s, " for name in columns)
+        sql = f"UPDATE trading_sessions SET {assigned}cursor_ns = %s WHERE id = %s"  # noqa: S608  # nosec B608
+        statements.append((sql, rows))
+    checkpoints = [[write.checkpoint, write.lease.session_id] for write in writes if write.checkpoint]
+    statements.append(("UPDATE session_memory SET checkpoint = %s WHERE session_id = %s", checkpoints))
+    return statements + _rows_there(writes)
+
+
+def _rows_there(writes: Sequence[SessionWrite]) -> list[Statement]:
+    """Orders and positions that have moved on; those that are new are inserted as they are now."""
+    statements = []
+    for columns, at_broker in ((_ORDER, False), (_AT_BROKER, True)):
+        part = [write for write in writes if (write.lease.account is not None) == at_broker]
+        statements.append(_update(Order, columns, [order for write in part for order in write.changed]))
+    positions = [position for write in writes for position in write.positions]
+    # The closed ones first: a symbol has one open position at most, and a new one may follow in the same bar.
+    statements.append(_update(Position, _POSITION, sorted(positions, key=lambda position: position.is_open)))
+    return statements
+
+
+def _update(model: Any, columns: Sequence[str], rows: Iterable[Any]) -> Statement:
+    """One UPDATE for each row: quicker than bulk_update's CASE by a factor that grows with the rows."""
+    fields = [model._meta.get_field(name) for name in columns]
+    assigned = ", ".join(f"{f.column} = %s" for f in fields)
+    sql = f"UPDATE {model._meta.db_table} SET {assigned} WHERE id = %s"  # noqa: S608  # nosec B608  (names of ours only)
+    there = [row for row in rows if row.pk is not None]
+    prepared = [[*(f.get_db_prep_save(getattr(row, f.attname), connection) for f in fields), row.pk] for row in there]
+    return sql, prepared
+
+
+def _adapted(name: str, value: Any) -> Any:
+    return TradingSession._meta.get_field(name).get_db_prep_save(value, connection)
+
+
+# --- rows that are new ----------------------------------------------------------------------------------------------
 
 
 def _insert(writes: list[SessionWrite]) -> None:
     Order.objects.bulk_create([order for write in writes for order in write.orders])
-    for columns, at_broker in ((_ORDER, False), (_AT_BROKER, True)):
-        part = [write for write in writes if (write.lease.account is not None) == at_broker]
-        _update(Order, columns, [order for write in part for order in write.changed])
     positions = [position for write in writes for position in write.positions]
-    # The closed ones first: a symbol has one open position at most, and a new one may follow in the same bar.
-    _update(Position, _POSITION, sorted((p for p in positions if p.pk), key=lambda position: position.is_open))
     Position.objects.bulk_create([position for position in positions if not position.pk])
     trades = [trade for write in writes for trade in write.trades]
     for trade in trades:
@@ -254,10 +314,6 @@ def _insert(writes: list[SessionWrite]) -> None:
     booked = [pk for write in writes for pk, refused in write.done_bookings.items() if not refused]
     if booked:
         reserve.keep_outside(booked)
-    rows = [(write.checkpoint, write.lease.session_id) for write in writes if write.checkpoint]
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.executemany("UPDATE session_memory SET checkpoint = %s WHERE session_id = %s", rows)
 
 
 def _append_interventions(write: SessionWrite) -> None:
@@ -265,22 +321,6 @@ def _append_interventions(write: SessionWrite) -> None:
     if cycle is not None:
         cycle.interventions = [*cycle.interventions, *write.interventions]
         cycle.save(update_fields=["interventions"])
-
-
-def _update(model: Any, columns: Sequence[str], rows: Sequence[Any]) -> None:
-    """One prepared UPDATE for many rows: quicker than bulk_update's CASE by a factor that grows with the rows."""
-    if not rows:
-        return
-    fields = [model._meta.get_field(name) for name in columns]
-    assigned = ", ".join(f"{f.column} = %s" for f in fields)
-    sql = f"UPDATE {model._meta.db_table} SET {assigned} WHERE id = %s"  # noqa: S608  # nosec B608  (names of ours only)
-    prepared = [[*(f.get_db_prep_save(getattr(row, f.attname), connection) for f in fields), row.pk] for row in rows]
-    with connection.cursor() as cursor:
-        cursor.executemany(sql, prepared)
-
-
-def _adapted(name: str, value: Any) -> Any:
-    return TradingSession._meta.get_field(name).get_db_prep_save(value, connection)
 
 
 def remember_history(lease: Lease, history: bytes, *, first_ns: int) -> None:

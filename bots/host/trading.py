@@ -1,4 +1,4 @@
-"""What a host does with its sessions, in its one trading thread: open, work, look, halt, end.
+"""What a host does with its sessions, in its one trading thread: open them, work their bars, halt them.
 
 One session's fault stays its own: whatever goes wrong while it decides or is written ends that session's turn, says
 why in its log, and leaves the others alone.
@@ -6,7 +6,6 @@ why in its log, and leaves the others alone.
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from collections import deque
@@ -18,23 +17,21 @@ from django.db import DatabaseError, connection
 from accounts.services.notifications import notify
 from bots import failpoints, mapping
 from bots.book import CrossingFill
-from bots.host import ending, ledger, own_chat, sending, watchdog, wishes
+from bots.host import ending, ledger, own_chat, sending
 from bots.host.envelope import Envelopes
 from bots.host.feeds import FeedError
-from bots.host.hearing import Hearing
 from bots.host.instants import Decided, Done, Instant
 from bots.host.lease import Lease, LostLease, release
+from bots.host.looking import Looking
 from bots.host.news import Newsroom
 from bots.host.paper import PaperRunner
 from bots.host.patience import DOWN, patiently
 from bots.host.positions import LedgerMismatch
 from bots.host.runner import Runner
 from bots.host.targets import WeeklyTargets
-from bots.live import strays
-from bots.live.bookings import waiting
 from bots.live.connections import Ready
 from bots.live.runner import LiveRunner
-from bots.models import Cycle, Order, SessionCommand, SessionSettings, TradingSession
+from bots.models import Cycle, Order, TradingSession
 from bots.orders import OVER, OrderState
 from bots.states import IllegalMove, SessionState
 from bots.venues.base import Venue, VenueDown
@@ -52,7 +49,7 @@ QUIET_S = 0.05
 T = TypeVar("T")
 
 
-class TradingDesk(Hearing):
+class TradingDesk(Looking):
     """All methods run in the trading thread; those that return ids say which sessions this host has no more."""
 
     def __init__(self, newsroom: Newsroom, envelopes: Envelopes) -> None:
@@ -159,13 +156,6 @@ class TradingDesk(Hearing):
             done = self._guarded(runner, gone, lambda r=runner, d=one: r.put_down(d))
             pairs += [(runner, done)] if done is not None else []
         return gone | self._settle(pairs)
-
-    def _note(self, runner: Runner) -> None:
-        portfolio = runner.desk.portfolio
-        marks = {symbol: float(history.bars().close[-1]) for symbol, history in runner.desk.histories.items()
-                 if len(history)}  # fmt: skip
-        session = runner.session
-        self.envelopes.note(session.owner_id, session.pk, portfolio.positions(), portfolio.working_orders(), marks)
 
     def _guarded(self, runner: Runner, gone: set[int], do: Callable[[], T]) -> T | None:
         """`do`, with each kind of fault ending where it belongs. `gone` gets the session where it ends."""
@@ -279,100 +269,7 @@ class TradingDesk(Hearing):
                 self._halt(runner, f"Its ledger could not be written: {type(error).__name__}. The log has the details.")
         return lost
 
-    # --- rows -------------------------------------------------------------------------------------------------------
-
-    def look(self, runners: Sequence[Runner], idle: set[int]) -> set[int]:
-        """See what owners want of these sessions, and do it. idle: those for which no bar waits."""
-        gone = self.settle_quiet()
-        by_id = {runner.session.pk: runner for runner in runners if runner.session.pk not in gone}
-        wishes.read(by_id)
-        self.envelopes.refresh({runner.session.owner_id for runner in runners}, by_id)
-        self._watch_groups(runners)
-        newest = {
-            row.session_id: row
-            for row in SessionSettings.objects.filter(session__in=by_id).order_by("session", "version")
-            if row.version > by_id[row.session_id].version
-        }
-        commands: dict[int, list[SessionCommand]] = {}
-        for command in SessionCommand.objects.filter(session__in=by_id, done_at__isnull=True):
-            commands.setdefault(command.session_id, []).append(command)
-        live = [runner for runner in runners if isinstance(runner, LiveRunner)]
-        strays.undo(runner.connection for runner in live)
-        bookings = waiting(runner.session.pk for runner in live)
-        for pk, runner in by_id.items():
-            todo: list[Callable[[], Done | None]] = []
-            if isinstance(runner, LiveRunner):
-                todo += [lambda r=runner, b=booking: r.post(b) for booking in bookings.get(pk, [])]
-            if pk in newest:
-                todo.append(lambda r=runner, row=newest[pk]: r.follow_settings(row))
-            todo += [lambda r=runner, c=command: r.obey(c) for command in commands.get(pk, [])]
-            todo.append(lambda r=runner: self._heed(r))
-            todo += [runner.stop, runner.rest, runner.tend, runner.protect]
-            if isinstance(runner, PaperRunner) and (doubted := runner.account.in_doubt()):
-                gone |= self._send({pk: runner}, doubted, ())
-                if pk in gone:
-                    continue
-            todo += [lambda r=runner, s=symbol: self._cover(r, s) for symbol in watchdog.naked(runner)]
-            for do in todo:
-                done = self._guarded(runner, gone, do)
-                if done is not None:
-                    gone |= self._settle([(runner, done)])
-                if pk in gone:
-                    break
-            else:
-                self._take_caps(runner)
-                if pk in idle:
-                    self._guarded(runner, gone, functools.partial(self._end, runner, gone))
-        return gone
-
-    def _watch_groups(self, runners: Sequence[Runner]) -> None:
-        """Count what every session of ours holds, and tell of groups that hold more than their cap."""
-        owners = {runner.session.owner_id: runner.session.owner for runner in runners}
-        for runner in runners:
-            if self.envelopes.caps(runner.session.owner_id).watched:
-                self._note(runner)
-        for owner_id, owner in owners.items():
-            for name, held, cap in self.envelopes.over(owner_id):
-                title = f"Group {name} is over its limit"
-                text = f"It holds {held:,.2f}; its limit is {cap:,.2f}."
-                key = f"limit_breached:{name}"
-                notify(owner, "limit_breached", level="warning", title=title, text=text, link="/risk/", dedup=key)
-
-    def _heed(self, runner: Runner) -> None:
-        before = runner.state
-        runner.kill_switch = self.envelopes.caps(runner.session.owner_id).blocked
-        runner.heed()
-        if runner.state != before:
-            self.newsroom.state(runner)
-            held = len(runner.account.positions)
-            if runner.state == SessionState.DEGRADED and held:
-                text = f"{held} position{'s' * (held > 1)}: {runner.stops_meanwhile}. {runner.session.state_reason}"
-                self._notify(runner, "feed_silent", "warning", f"{runner.session}: no entries for now", text)
-
-    def _cover(self, runner: Runner, symbol: str) -> Done:
-        text = "Its settings declare a stop and none works; the position is being closed."
-        self._notify(runner, "naked_position", "critical", f"{symbol} is held without its stop", text)
-        return watchdog.close(runner, symbol)
-
-    def _take_caps(self, runner: Runner) -> None:
-        runner.follow_caps(self.envelopes.caps(runner.session.owner_id).as_settings())
-
     # --- ends -------------------------------------------------------------------------------------------------------
-
-    def _end(self, runner: Runner, gone: set[int]) -> None:
-        """STOPPING → STOPPED once nothing is left to do."""
-        if runner.state != SessionState.STOPPING:
-            return
-        if not runner.is_flat():
-            if not runner.drained:
-                return
-            leftover = runner.give_up_orders()
-            if leftover is not None:
-                gone |= self._settle([(runner, leftover)])
-        ending.stopped(runner)
-        self.envelopes.forget(runner.session.owner_id, runner.session.pk)
-        self.newsroom.state(runner, runner.stop_reason)
-        gone.add(runner.session.pk)
 
     def fail(self, runner: Runner, reason: str) -> set[int]:
         """It cannot run as it is configured."""

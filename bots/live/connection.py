@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -104,6 +105,7 @@ class Connection:
         self._is_looking = self._is_undoing = self._is_explaining = self._has_ended = False
         self._undo_for: datetime.datetime | None = None
         self._undo_at, self._undo_wait_s = 0.0, 1.0
+        self._share = 1.0  # of the time between two looks: many accounts are not to be looked at together
         self._readers = ThreadPoolExecutor(2, thread_name_prefix=f"account-{account.pk}")
 
     def _may_send(self) -> bool:
@@ -235,8 +237,10 @@ class Connection:
         self.explain()
         if self._events:
             self._wake()
-        every_s = min(SOON_S, site.BROKER_SWEEP_SECONDS) if self.doubts.waits else site.BROKER_SWEEP_SECONDS
+        every_s = site.BROKER_SWEEP_SECONDS * self._share
+        every_s = min(SOON_S, every_s) if self.doubts.waits else every_s
         if self.link.state.is_up and time.monotonic() - self.looked_at > every_s:
+            self._share = random.uniform(0.7, 1.0)  # noqa: S311
             self.look()
 
     def undo(self, decided_at: datetime.datetime) -> None:
@@ -295,6 +299,11 @@ class Connection:
         self._pieces.extend(Piece(each.session_id, each.event, self) for each in goes_on)
         return list(self._pieces)
 
+    def waits(self, session_ids: Iterable[int]) -> bool:
+        """Whether there is anything to `take`, or was kept for one of these sessions. Any thread."""
+        there = self._found or self._events or self._pieces or self.link.waits
+        return bool(there) or any(session_id in self._held for session_id in session_ids)
+
     def done(self) -> None:
         """The first piece that was taken is booked. It may have told the name that something waits for."""
         self._pieces.popleft()
@@ -313,6 +322,11 @@ class Connection:
     def held(self, session_id: int) -> list[Piece]:
         """What was kept for a session that runs now."""
         return self._held.pop(session_id, [])
+
+    @property
+    def was_looked_at(self) -> bool:
+        """Whether `looks` has something to give."""
+        return bool(self._looks)
 
     def looks(self) -> Iterator[reconcile.Truth]:
         """Looks at the account since the last call."""

@@ -42,7 +42,7 @@ def keep(account: BrokerAccount, activity: CashActivity) -> bool:
     """Keep one activity, with what each session is to book of it; False where it is known, or from before the account
     was looked at first (the opening balance has it)."""
     with transaction.atomic():
-        locked = BrokerAccount.objects.select_for_update().get(pk=account.pk)
+        locked = BrokerAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
         opening = locked.cash_flows.filter(ref=OPENING).first()
         if opening is not None and activity.at <= opening.at:
             return False

@@ -112,7 +112,7 @@ def take_down(
     """
     found = Found()
     with transaction.atomic():
-        locked = BrokerAccount.objects.select_for_update().get(pk=account.pk)
+        locked = BrokerAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
         if fence is not None and locked.fence != fence:
             return found
         bookings.tidy(locked, truth.read_at)
@@ -170,7 +170,7 @@ def _note(
     account: BrokerAccount, sure: Iterable[Difference], there: set[str], at: datetime.datetime, found: Found
 ) -> None:
     """Bring the inbox to what is there now. there: keys of every difference, those that are still in doubt too."""
-    rows = {row.key: row for row in account.discrepancies.filter(ended_at__isnull=True).select_for_update()}
+    rows = {row.key: row for row in account.discrepancies.filter(ended_at__isnull=True).select_for_update(no_key=True)}
     for each in sure:
         row = rows.get(each.key)
         if row is None:

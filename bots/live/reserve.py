@@ -131,7 +131,7 @@ def keep_outside(booked: Iterable[int]) -> None:
     """
     given = BookingRequest.objects.filter(pk__in=list(booked), kind=BookingRequest.Kind.RELEASE)
     for row in given.filter(discrepancy__isnull=True, cash_flow__isnull=True).select_related("session"):
-        account = BrokerAccount.objects.select_for_update().get(pk=row.session.broker_account_id)
+        account = BrokerAccount.objects.select_for_update(no_key=True).get(pk=row.session.broker_account_id)
         holding, _ = BrokerHolding.objects.get_or_create(
             broker_account=account, symbol=row.symbol, defaults={"qty": row.qty, "seen_at": row.at}
         )
@@ -147,7 +147,7 @@ def refuse_beyond(account: BrokerAccount, wanted: Decimal) -> None:
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("refuse_beyond needs a transaction around it")
-    locked = BrokerAccount.objects.select_for_update().get(pk=account.pk)
+    locked = BrokerAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
     free = free_cash(locked)
     if free is None:
         raise Conflict(

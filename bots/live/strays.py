@@ -73,7 +73,11 @@ def undo(connections: Iterable[Connection]) -> None:
 
 
 def compare(connection: Connection) -> dict[int, str]:
-    """Take down what looks at the account have found; {session: why} of those whose book it breaks."""
+    """Take down what looks at the account have found; {session: why} of those whose book it breaks.
+
+    Not in the trading thread, which has no time for it: what is booked meanwhile counts as moved, or is in doubt until
+    the next look.
+    """
     broken: dict[int, str] = {}
     for truth in connection.looks():
         found = reconcile.take_down(

@@ -108,7 +108,7 @@ def hand_over(user: User, account: BrokerAccount, symbol: str, qty: Decimal, ses
     """
     session = selectors.session(user, session_id)
     with transaction.atomic():
-        BrokerAccount.objects.select_for_update().get(pk=account.pk)
+        BrokerAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
         holding = account.holdings.filter(symbol=symbol).first()
         external = holding.external if holding else _ZERO
         waiting = BookingRequest.objects.filter(
@@ -141,7 +141,7 @@ def give_back(user: User, session_id: int, symbol: str, qty: Decimal | None = No
     if session.mode != Mode.LIVE or session.broker_account is None:
         raise Conflict("Only a session at a broker has units to give back.", code="not_live")
     with transaction.atomic():
-        account = BrokerAccount.objects.select_for_update().get(pk=session.broker_account_id)
+        account = BrokerAccount.objects.select_for_update(no_key=True).get(pk=session.broker_account_id)
         _refuse_over(session)
         position = session.positions.filter(symbol=symbol, is_open=True).first()
         if position is None:
@@ -186,7 +186,7 @@ def move_cash(user: User, session_id: int, amount: Decimal, *, key: str = "") ->
         raise InputError(Fault("amount", "out_of_range", "Must be an amount of money, not 0.", "Below 0 takes it back"))
     amount = amount.quantize(Decimal("1E-8"))
     with transaction.atomic():
-        account = BrokerAccount.objects.select_for_update().get(pk=session.broker_account_id)
+        account = BrokerAccount.objects.select_for_update(no_key=True).get(pk=session.broker_account_id)
         drawn = hashlib.sha256(key.encode()).hexdigest()[:32] if key else session.booking_requests.count() + 1
         ref = f"cash-{drawn}"
         before = session.booking_requests.filter(ref=ref).first()
@@ -275,7 +275,7 @@ def _held(session: TradingSession, symbol: str) -> Decimal:
 def _locked(user: User, discrepancy_id: int) -> Discrepancy:
     """The row with its account locked, as the host does that compares. Raises NotFound."""
     row = inbox.discrepancy(user, discrepancy_id)
-    BrokerAccount.objects.select_for_update().get(pk=row.broker_account_id)
+    BrokerAccount.objects.select_for_update(no_key=True).get(pk=row.broker_account_id)
     return inbox.discrepancy(user, discrepancy_id)
 
 
