@@ -12,12 +12,12 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import quotas
 from accounts.models import User
-from backtests import claims, estimate, selectors, tasks
+from backtests import estimate, selectors, tasks
+from backtests.claims import claims
 from backtests.models import Backtest, PerformanceRecord, SubmissionCount
 from backtests.runner import RunConfig, clean
 from engine.errors import Fault, InputError
@@ -94,12 +94,7 @@ def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, lis
 def cancel(user: User, backtest_id: uuid.UUID | str) -> Backtest:
     """Stop it: at once while it waits, within about a second while it runs. Over already: nothing happens."""
     backtest = selectors.get(user, backtest_id)
-    rows = Backtest.objects.filter(pk=backtest.pk)
-    # The row is asked again under its state: a worker may claim it between the two statements.
-    if not rows.filter(state=_State.QUEUED).update(state=_State.CANCELED, cancel_requested=True, finished_at=Now()):
-        rows.filter(state=_State.RUNNING).update(cancel_requested=True)
-    backtest.refresh_from_db()
-    claims.announce(backtest)
+    claims.cancel(backtest)
     return backtest
 
 

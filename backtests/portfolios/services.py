@@ -12,7 +12,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import quotas
@@ -21,7 +20,8 @@ from backtests import estimate, tasks
 from backtests import selectors as backtest_selectors
 from backtests import services as backtest_services
 from backtests.models import AllocationStudy, Backtest, SubmissionCount
-from backtests.portfolios import caps, claims, selectors
+from backtests.portfolios import caps, selectors
+from backtests.portfolios.claims import claims
 from backtests.portfolios.request import StudyConfig, clean, equal_weight
 from backtests.proof import selectors as passport_selectors
 from backtests.runner import RunConfig
@@ -92,12 +92,7 @@ def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Allo
 def cancel(user: User, study_id: uuid.UUID | str) -> AllocationStudy:
     """Stop it: at once while it waits, within about a second while it runs. Over already: nothing happens."""
     study = selectors.get(user, study_id)
-    rows = AllocationStudy.objects.filter(pk=study.pk)
-    # The row is asked again under its state: a worker may claim it between the two statements.
-    if not rows.filter(state=_State.QUEUED).update(state=_State.CANCELED, cancel_requested=True, finished_at=Now()):
-        rows.filter(state=_State.RUNNING).update(cancel_requested=True)
-    study.refresh_from_db()
-    claims.announce(study)
+    claims.cancel(study)
     return study
 
 

@@ -6,7 +6,6 @@ import uuid
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import quotas
@@ -15,11 +14,10 @@ from backtests import selectors as backtest_selectors
 from backtests import tasks
 from backtests.models import Backtest, Passport, SubmissionCount
 from backtests.proof import VERSION, selectors, trials
+from backtests.proof.claims import claims
 from engine.errors import Fault, InputError
 from strategies import catalogue
 from tradingsite.lib.errors import Conflict, Unprocessable
-
-_State = Passport.State
 
 
 def request(user: User, backtest_id: uuid.UUID | str) -> Passport:
@@ -65,11 +63,7 @@ def request(user: User, backtest_id: uuid.UUID | str) -> Passport:
 def cancel(user: User, passport_id: uuid.UUID) -> Passport:
     """Stop it: at once while it waits, within about a second while it runs. Over already: nothing happens."""
     passport = selectors.get(user, passport_id)
-    rows = Passport.objects.filter(pk=passport.pk)
-    # The row is asked again under its state: a worker may claim it between the two statements.
-    if not rows.filter(state=_State.QUEUED).update(state=_State.CANCELED, cancel_requested=True, finished_at=Now()):
-        rows.filter(state=_State.RUNNING).update(cancel_requested=True)
-    passport.refresh_from_db()
+    claims.cancel(passport)
     return passport
 
 
