@@ -105,7 +105,7 @@ class Claims(Generic[Row]):
         return bool(held(row).filter(cancel_requested=False).update(heartbeat_at=Now(), **reached))
 
     def finish(self, row: Row, values: Mapping[str, Any], *found: Any) -> bool:
-        """Make it DONE with its columns and what `keep` writes, all or nothing. False: the claim was lost or canceled."""
+        """Make it DONE with its columns and what `keep` writes, or nothing. False: the claim was lost or canceled."""
         with transaction.atomic():
             rows = held(row).filter(cancel_requested=False)
             if not rows.update(state=JobState.DONE, finished_at=Now(), **{**self._at("done"), **values}):
