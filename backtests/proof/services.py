@@ -5,14 +5,13 @@ from __future__ import annotations
 import uuid
 
 from django.db import transaction
-from django.db.models import F
-from django.utils import timezone
 
 from accounts import quotas
 from accounts.models import User
 from backtests import selectors as backtest_selectors
 from backtests import tasks
-from backtests.models import Backtest, Passport, SubmissionCount
+from backtests.jobs import submitting
+from backtests.models import Backtest, Passport
 from backtests.proof import VERSION, selectors, trials
 from backtests.proof.claims import claims
 from engine.errors import Fault, InputError
@@ -37,10 +36,7 @@ def request(user: User, backtest_id: uuid.UUID | str) -> Passport:
         waiting = Passport.objects.filter(owner=user, backtest=backtest, state__in=Passport.ACTIVE).first()
         if waiting is not None:
             return waiting
-        today, _ = SubmissionCount.objects.get_or_create(owner=user, day=timezone.now().date())
-        active = backtest_selectors.active_count(user) + selectors.active_count(user)
-        quotas.check_backtest(locked, active=active, today=today.submitted)
-        SubmissionCount.objects.filter(pk=today.pk).update(submitted=F("submitted") + 1)
+        submitting.count(locked, active=backtest_selectors.active_count(user) + selectors.active_count(user))
         passport = Passport.objects.create(
             owner=user,
             backtest=backtest,
