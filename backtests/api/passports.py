@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from backtests.api.serializers import ObjectField
+from backtests.api.serializers import JOB_FIELDS, ObjectField
 from backtests.models import Passport
 from backtests.proof import selectors, services
 from backtests.proof.findings import VERDICTS
@@ -59,11 +59,7 @@ class PassportListSerializer(serializers.ModelSerializer[Passport]):
             "synthetic",
             "runs_done",
             "runs_total",
-            "created_at",
-            "started_at",
-            "finished_at",
-            "failure_code",
-            "failure_reason",
+            *JOB_FIELDS,
         )
         read_only_fields = fields
 
