@@ -29,57 +29,47 @@ class _ReadOnly(admin.ModelAdmin):
         return False
 
 
+class _Jobs(_ReadOnly):
+    search_fields: tuple[str, ...] = ("id", "name", "owner__username")
+    list_select_related = ("owner",)
+    date_hierarchy = "created_at"
+    exclude: tuple[str, ...] = ("claim_token",)
+    show_full_result_count = False
+    deferred: tuple[str, ...] = ()  # long columns that a list leaves in the database
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer(*self.deferred)
+
+
 @admin.register(Backtest)
-class BacktestAdmin(_ReadOnly):
+class BacktestAdmin(_Jobs):
     list_display = (
         "created_at", "owner", "name", "strategy", "timeframe", "state", "attempts", "total_return_pct", "trade_count",
     )  # fmt: skip
     list_filter = ("state", "strategy", "timeframe", "synthetic", "created_at")
-    search_fields = ("id", "name", "owner__username")
-    list_select_related = ("owner",)
-    date_hierarchy = "created_at"
-    exclude = ("claim_token",)
-    show_full_result_count = False
 
 
 @admin.register(Sweep)
-class SweepAdmin(_ReadOnly):
+class SweepAdmin(_Jobs):
     list_display = ("created_at", "owner", "name", "strategy", "method", "state", "cells_done", "cells_total")
     list_filter = ("state", "method", "strategy", "created_at")
-    search_fields = ("id", "name", "owner__username")
-    list_select_related = ("owner",)
-    date_hierarchy = "created_at"
-    show_full_result_count = False
 
 
 @admin.register(AllocationStudy)
-class AllocationStudyAdmin(_ReadOnly):
+class AllocationStudyAdmin(_Jobs):
     list_display = ("created_at", "owner", "name", "method", "rebalance", "timeframe", "state", "attempts")
     list_filter = ("state", "method", "timeframe", "synthetic", "created_at")
-    search_fields = ("id", "name", "owner__username")
-    list_select_related = ("owner",)
-    date_hierarchy = "created_at"
-    exclude = ("claim_token",)
-    show_full_result_count = False
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).defer("document")
+    deferred = ("document",)
 
 
 @admin.register(Passport)
-class PassportAdmin(_ReadOnly):
+class PassportAdmin(_Jobs):
     list_display = (
         "created_at", "owner", "strategy_label", "timeframe", "state", "verdict", "trials", "runs_done", "attempts",
     )  # fmt: skip
     list_filter = ("state", "verdict", "strategy", "synthetic", "created_at")
     search_fields = ("id", "strategy_label", "result_hash", "owner__username")
-    list_select_related = ("owner",)
-    date_hierarchy = "created_at"
-    exclude = ("claim_token",)
-    show_full_result_count = False
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).defer("config", "document")
+    deferred = ("config", "document")
 
 
 @admin.register(TrialCount)

@@ -11,14 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts import quotas
 from accounts.models import User
-from backtests import claims, estimate, selectors, tasks
-from backtests.models import Backtest, PerformanceRecord, SubmissionCount
+from backtests import estimate, selectors, tasks
+from backtests.claims import claims
+from backtests.jobs import submitting
+from backtests.models import Backtest, PerformanceRecord
 from backtests.runner import RunConfig, clean
 from engine.errors import Fault, InputError
 from marketdata.models.instrument import AUTO, Source
@@ -29,7 +28,7 @@ from strategies import selectors as strategy_selectors
 from strategies import services as strategy_services
 from strategies.models import UserStrategy
 from strategies.services import gate
-from tradingsite.lib.errors import Conflict, Unprocessable
+from tradingsite.lib.errors import Conflict
 
 EXCHANGE = "XNYS"
 _State = Backtest.State
@@ -47,13 +46,7 @@ def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Back
     request).
     """
     config, saved, cautions = check(user, payload)
-    confirmed = _confirmed(payload)
-    if cautions and not confirmed:
-        raise Unprocessable(
-            "These settings are unusual. Send confirm_cautions: true to run them as they are.",
-            code="needs_confirmation",
-            faults=cautions,
-        )
+    submitting.refuse_unconfirmed(payload, cautions)
     return _create(user, config, saved, readers.idempotency_key(idempotency_key))
 
 
@@ -70,8 +63,8 @@ def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, lis
     For live validation of the form, too. Raises InputError with every fault, and what `submit` raises before it writes.
     """
     saved = custom = None
+    payload = submitting.without_confirmation(payload)
     if isinstance(payload, Mapping):
-        payload = {key: value for key, value in payload.items() if key != "confirm_cautions"}
         if payload.get(gate.FIELD) is not None:
             custom = gate.runnable(user, payload[gate.FIELD])
             payload = gate.with_custom(payload, custom)
@@ -94,12 +87,7 @@ def check(user: User, payload: Any) -> tuple[RunConfig, UserStrategy | None, lis
 def cancel(user: User, backtest_id: uuid.UUID | str) -> Backtest:
     """Stop it: at once while it waits, within about a second while it runs. Over already: nothing happens."""
     backtest = selectors.get(user, backtest_id)
-    rows = Backtest.objects.filter(pk=backtest.pk)
-    # The row is asked again under its state: a worker may claim it between the two statements.
-    if not rows.filter(state=_State.QUEUED).update(state=_State.CANCELED, cancel_requested=True, finished_at=Now()):
-        rows.filter(state=_State.RUNNING).update(cancel_requested=True)
-    backtest.refresh_from_db()
-    claims.announce(backtest)
+    claims.cancel(backtest)
     return backtest
 
 
@@ -140,13 +128,12 @@ def save_as_strategy(user: User, backtest_id: uuid.UUID | str, name: str) -> Use
     backtest = selectors.get(user, backtest_id)
     if backtest.state != _State.DONE:
         raise Conflict("Only the strategy of a finished backtest can be saved.")
-    defaults = session_settings.as_json(session_settings.preset())
     return strategy_services.create(
         user,
         name=name,
         strategy=backtest.strategy,
         parameters=backtest.parameters,
-        settings={key: value for key, value in backtest.settings.items() if value != defaults.get(key)},
+        settings=session_settings.changed(backtest.settings),
         source_backtest=backtest.pk,
     )
 
@@ -165,20 +152,9 @@ def _create(
     with transaction.atomic():
         # One lock per user: double clicks and parallel posts queue here, so that the key and the quota hold.
         locked = quotas.lock(user)
-        if key is not None:
-            before = Backtest.objects.filter(owner=user, idempotency_key=key).first()
-            if before is not None:
-                if before.config != plain:
-                    raise Conflict("This Idempotency-Key was sent before with another request.", code="key_reused")
-                return before
-        count, _ = SubmissionCount.objects.get_or_create(owner=user, day=timezone.now().date())
-        quotas.check_backtest(
-            locked,
-            active=selectors.active_count(user),
-            today=count.submitted,
-            bars=estimate.bars_at_least(user, config),
-        )
-        SubmissionCount.objects.filter(pk=count.pk).update(submitted=F("submitted") + 1)
+        if (before := submitting.sent_before(Backtest, user, key, plain)) is not None:
+            return before
+        submitting.count(locked, active=selectors.active_count(user), bars=estimate.bars_at_least(user, config))
         strategy = catalogue.get(config.strategy)
         backtest = Backtest.objects.create(
             owner=user,
@@ -269,8 +245,3 @@ def _with_saved(payload: dict[str, Any], saved: UserStrategy) -> dict[str, Any]:
 def _saved_strategy(user: User, value: object) -> UserStrategy:
     key = readers.strict(readers.integer, "saved_strategy_id", value, low=1, high=2**63 - 1)
     return strategy_selectors.get(user, key)
-
-
-def _confirmed(payload: Any) -> bool:
-    sent = payload.get("confirm_cautions") if isinstance(payload, Mapping) else None
-    return sent is not None and readers.strict(readers.boolean, "confirm_cautions", sent)

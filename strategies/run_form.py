@@ -121,6 +121,10 @@ class RunForm:
     # --- what it says ---------------------------------------------------------------------------------------------
 
     @property
+    def has_errors(self) -> bool:
+        return bool(self.errors or self.other_errors)
+
+    @property
     def saved(self) -> UserStrategy | None:
         """The saved strategy that is chosen; None for a shipped one and for one that is not the user's."""
         key = _key(self.values["strategy"], SAVED)

@@ -9,9 +9,8 @@ from uuid import UUID
 from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,25 +21,12 @@ from backtests.api.waiting import wait_for_end
 from backtests.models import Backtest
 from backtests.runner import report
 from strategies.conditions.shapes import MAX_JSON_DEPTH
+from tradingsite.lib.asking import KEY, Listing, body, location, query
 from tradingsite.lib.downloads import CSV, Download, csv_response
 from tradingsite.lib.pagination import Pages
 from tradingsite.lib.schema import errors_for
 
-_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="1–200 printable ASCII characters; sent again with the same request it starts nothing twice",
-)
-_LOCATION = OpenApiParameter(
-    "Location", OpenApiTypes.STR, OpenApiParameter.HEADER, response=[200, 202], description="Address of the backtest"
-)
-
-
-def _query(serializer: Any, request: Request) -> dict[str, Any]:
-    reader = serializer(data=request.query_params)
-    reader.is_valid(raise_exception=True)
-    return reader.validated_data
+_LOCATION = location("the backtest", 200, 202)
 
 
 def _answer(backtest: Backtest) -> Response:
@@ -57,7 +43,7 @@ class RunBacktest(APIView):
 
     @extend_schema(
         operation_id="backtest_run",
-        parameters=[shapes.RunQuerySerializer, _KEY, _LOCATION],
+        parameters=[shapes.RunQuerySerializer, KEY, _LOCATION],
         request=shapes.RunRequestSerializer,
         responses={
             200: OpenApiResponse(shapes.BacktestSerializer, description="It is over: state says how it ended"),
@@ -66,9 +52,9 @@ class RunBacktest(APIView):
         },
     )
     def post(self, request: Request) -> Response:
-        query = _query(shapes.RunQuerySerializer, request)
+        sent = query(shapes.RunQuerySerializer, request)
         backtest = services.submit(request.user, request.data, request.headers.get("Idempotency-Key"))
-        if query["wait"]:
+        if sent["wait"]:
             backtest = wait_for_end(backtest)
         return _answer(backtest)
 
@@ -89,20 +75,17 @@ class StrategyCatalogue(APIView):
         return Response(selectors.catalogue_declarations())
 
 
-class BacktestList(ListAPIView):
+class BacktestList(Listing):
     """Your backtests, newest first."""
 
     serializer_class = shapes.BacktestListSerializer
-    pagination_class = Pages
 
     @extend_schema(operation_id="backtests_list", parameters=[shapes.BacktestFilterSerializer])
     def get(self, request: Request) -> Response:
         return super().get(request)
 
-    def get_queryset(self) -> Any:
-        if getattr(self, "swagger_fake_view", False):
-            return Backtest.objects.none()
-        return selectors.filtered(self.request.user, **_query(shapes.BacktestFilterSerializer, self.request))
+    def rows(self) -> Any:
+        return selectors.filtered(self.request.user, **query(shapes.BacktestFilterSerializer, self.request))
 
 
 class BacktestDetail(APIView):
@@ -134,15 +117,15 @@ class RerunBacktest(APIView):
 
     @extend_schema(
         operation_id="backtests_rerun",
-        parameters=[shapes.RunQuerySerializer, _KEY, _LOCATION],
+        parameters=[shapes.RunQuerySerializer, KEY, _LOCATION],
         request=None,
         responses={200: shapes.BacktestSerializer, 202: shapes.BacktestSerializer, **errors_for(409)},
     )
     def post(self, request: Request, backtest_id: UUID) -> Response:
         """The new backtest's rerun_report says whether the result is identical, or what has changed since."""
-        query = _query(shapes.RunQuerySerializer, request)
+        sent = query(shapes.RunQuerySerializer, request)
         backtest = services.rerun(request.user, backtest_id, request.headers.get("Idempotency-Key"))
-        if query["wait"]:
+        if sent["wait"]:
             backtest = wait_for_end(backtest)
         return _answer(backtest)
 
@@ -156,9 +139,8 @@ class SaveAsStrategy(APIView):
         responses={201: shapes.SavedStrategySerializer, **errors_for(409)},
     )
     def post(self, request: Request, backtest_id: UUID) -> Response:
-        body = shapes.SaveAsStrategySerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        saved = services.save_as_strategy(request.user, backtest_id, body.validated_data["name"])
+        name = body(shapes.SaveAsStrategySerializer, request)["name"]
+        saved = services.save_as_strategy(request.user, backtest_id, name)
         return Response(shapes.SavedStrategySerializer(saved).data, status=status.HTTP_201_CREATED)
 
 
@@ -173,9 +155,9 @@ class BacktestTrades(APIView):
         responses={200: shapes.RoundTripSerializer(many=True)},
     )
     def get(self, request: Request, backtest_id: UUID) -> Response:
-        query = _query(shapes.TradeFilterSerializer, request)
+        sent = query(shapes.TradeFilterSerializer, request)
         backtest = selectors.get(request.user, backtest_id)
-        rows = selectors.select_round_trips(backtest, query.pop("sort"), query)
+        rows = selectors.select_round_trips(backtest, sent.pop("sort"), sent)
         pages = Pages()
         # Only the rows of the page are turned into objects, of perhaps a hundred thousand.
         chosen = pages.paginate_queryset(list(range(len(rows))), request, self)
@@ -207,9 +189,9 @@ class BacktestTradesCsv(Download):
         responses={(200, CSV): OpenApiTypes.STR},
     )
     def get(self, request: Request, backtest_id: UUID) -> HttpResponse:
-        query = _query(shapes.TradeFilterSerializer, request)
+        sent = query(shapes.TradeFilterSerializer, request)
         backtest = selectors.get(request.user, backtest_id)
-        rows = selectors.select_round_trips(backtest, query.pop("sort"), query)
+        rows = selectors.select_round_trips(backtest, sent.pop("sort"), sent)
         return csv_response(f"trades-{backtest.pk}.csv", list(report.TRADE_COLUMNS), _rows(rows, backtest))
 
 
@@ -239,7 +221,7 @@ class CompareBacktests(APIView):
         responses={200: shapes.ComparedSerializer(many=True), **errors_for(404)},
     )
     def get(self, request: Request) -> Response:
-        ids = [part.strip() for part in _query(shapes.CompareQuerySerializer, request)["ids"].split(",")]
+        ids = [part.strip() for part in query(shapes.CompareQuerySerializer, request)["ids"].split(",")]
         rows = selectors.compare(request.user, [part for part in ids if part])
         return Response(
             [

@@ -6,25 +6,21 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
-from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from backtests.api.serializers import ObjectField
+from backtests.api.serializers import JOB_FIELDS, ObjectField
 from backtests.models import Passport
 from backtests.proof import selectors, services
 from backtests.proof.findings import VERDICTS
+from tradingsite.lib.asking import Listing, body, location, query
 from tradingsite.lib.fields import QuerySerializer, StrictSerializer
-from tradingsite.lib.pagination import Pages
 from tradingsite.lib.schema import errors_for
 
-_LOCATION = OpenApiParameter(
-    "Location", OpenApiTypes.STR, OpenApiParameter.HEADER, response=[202], description="Address of the passport"
-)
+_LOCATION = location("the passport", 202)
 
 
 class FindingSerializer(serializers.Serializer[Any]):
@@ -63,11 +59,7 @@ class PassportListSerializer(serializers.ModelSerializer[Passport]):
             "synthetic",
             "runs_done",
             "runs_total",
-            "created_at",
-            "started_at",
-            "finished_at",
-            "failure_code",
-            "failure_reason",
+            *JOB_FIELDS,
         )
         read_only_fields = fields
 
@@ -119,22 +111,17 @@ class PassportFilterSerializer(QuerySerializer):
     verdict = serializers.ChoiceField(choices=Passport.Verdict.choices, required=False)
 
 
-class Passports(ListAPIView):
+class Passports(Listing):
     """Your robustness passports, newest first."""
 
     serializer_class = PassportListSerializer
-    pagination_class = Pages
 
     @extend_schema(operation_id="passports_list", parameters=[PassportFilterSerializer])
     def get(self, request: Request) -> Response:
         return super().get(request)
 
-    def get_queryset(self) -> Any:
-        if getattr(self, "swagger_fake_view", False):
-            return Passport.objects.none()
-        query = PassportFilterSerializer(data=self.request.query_params)
-        query.is_valid(raise_exception=True)
-        return selectors.for_user(self.request.user).filter(**query.validated_data)
+    def rows(self) -> Any:
+        return selectors.for_user(self.request.user).filter(**query(PassportFilterSerializer, self.request))
 
     @extend_schema(
         operation_id="passports_create",
@@ -144,9 +131,7 @@ class Passports(ListAPIView):
     )
     def post(self, request: Request) -> Response:
         """Have what a finished backtest ran examined; the one that waits or runs for it already, if there is one."""
-        body = PassportRequestSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        passport = services.request(request.user, body.validated_data["backtest_id"])
+        passport = services.request(request.user, body(PassportRequestSerializer, request)["backtest_id"])
         location = reverse("backtests-api:passport", args=[passport.pk])
         shown = PassportSerializer(passport).data
         return Response(shown, status=status.HTTP_202_ACCEPTED, headers={"Location": location})

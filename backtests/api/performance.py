@@ -6,22 +6,18 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backtests import selectors, services
 from backtests.api import serializers as shapes
-from backtests.models import PerformanceRecord
 from strategies import selectors as saved_strategies
-from tradingsite.lib.pagination import Pages
+from tradingsite.lib.asking import Listing, query
 
 
 def _filters(request: Request) -> dict[str, Any]:
-    reader = shapes.PerformanceFilterSerializer(data=request.query_params)
-    reader.is_valid(raise_exception=True)
-    return reader.validated_data
+    return query(shapes.PerformanceFilterSerializer, request)
 
 
 class Overview(APIView):
@@ -50,14 +46,11 @@ class Analytics(APIView):
         return Response(shapes.AnalyticsSerializer({"strategies": found}).data)
 
 
-class _Records(ListAPIView):
+class _Records(Listing):
     serializer_class = shapes.PerformanceSerializer
-    pagination_class = Pages
 
     def records(self) -> Any:
         """The user's records that pass the query's filters."""
-        if getattr(self, "swagger_fake_view", False):
-            return PerformanceRecord.objects.none()
         return selectors.performance_for_user(self.request.user, **_filters(self.request))
 
 
@@ -68,7 +61,7 @@ class ByStrategyName(_Records):
     def get(self, request: Request, name: str) -> Response:
         return super().get(request)
 
-    def get_queryset(self) -> Any:
+    def rows(self) -> Any:
         return selectors.of_strategy(self.records(), self.kwargs.get("name", ""))
 
 
@@ -82,7 +75,7 @@ class BySavedStrategy(_Records):
             saved_strategies.readable(request.user, strategy_id)
         return super().get(request)
 
-    def get_queryset(self) -> Any:
+    def rows(self) -> Any:
         return self.records().filter(saved_strategy_id=self.kwargs.get("strategy_id"))
 
 

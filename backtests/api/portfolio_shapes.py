@@ -7,40 +7,22 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from backtests.api.serializers import SYMBOL, ObjectField, SettingsField, StrictSerializer
+from backtests.api.serializers import JOB_FIELDS, SYMBOL, MarketSerializer, ObjectField, SettingsField, StrictSerializer
 from backtests.models import AllocationStudy
 from backtests.portfolios import selectors
 from backtests.portfolios.request import REBALANCE
 from backtests.portfolios.services import WHICH
-from backtests.runner.config import ADJUSTMENTS, MAX_CAPITAL, MIN_CAPITAL, TIMEFRAMES
 from marketdata import symbols as symbol_rule
 from strategies.allocation import MOST_SYMBOLS
 from tradingsite.lib.fields import StrictCharField
 from tradingsite.lib.schema import FaultSerializer
 
 
-class StudyRequestSerializer(StrictSerializer):
+class StudyRequestSerializer(MarketSerializer):
     """The body of POST /api/portfolios. Absent and null mean the default."""
 
-    name = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=120)
     symbols = serializers.ListField(
         child=serializers.RegexField(SYMBOL, max_length=symbol_rule.MAX_LENGTH), min_length=2, max_length=MOST_SYMBOLS
-    )
-    timeframe = serializers.ChoiceField(choices=TIMEFRAMES, required=False, allow_null=True, help_text="Default 1d")
-    start_date = serializers.DateField(required=False, allow_null=True, help_text="Default: the first bar there is")
-    end_date = serializers.DateField(required=False, allow_null=True, help_text="Included. Default: the last bar")
-    initial_capital = serializers.FloatField(
-        required=False,
-        allow_null=True,
-        min_value=MIN_CAPITAL,
-        max_value=MAX_CAPITAL,
-        help_text="Money, at most two decimals. Default 100000",
-    )
-    source = serializers.CharField(
-        required=False, allow_null=True, max_length=32, help_text="Where the bars come from. Default sample"
-    )
-    adjustment = serializers.ChoiceField(
-        choices=ADJUSTMENTS, required=False, allow_null=True, help_text="Default split_dividend"
     )
     parameters = ObjectField(
         required=False,
@@ -57,9 +39,6 @@ class StudyRequestSerializer(StrictSerializer):
         required=False,
         allow_null=True,
         help_text="Limits of your account and settings bound weights. Default true",
-    )
-    confirm_cautions = serializers.BooleanField(
-        required=False, allow_null=True, help_text="Run unusual settings as they are"
     )
 
 
@@ -112,11 +91,7 @@ class StudyListSerializer(serializers.ModelSerializer[AllocationStudy]):
             "total_return_pct",
             "equal_return_pct",
             "synthetic",
-            "created_at",
-            "started_at",
-            "finished_at",
-            "failure_code",
-            "failure_reason",
+            *JOB_FIELDS,
         )
         read_only_fields = fields
 

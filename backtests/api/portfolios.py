@@ -7,43 +7,25 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backtests.api import portfolio_shapes as shapes
 from backtests.api import serializers as backtest_shapes
-from backtests.models import AllocationStudy
 from backtests.portfolios import selectors, services
-from tradingsite.lib.pagination import Pages
+from tradingsite.lib.asking import KEY, Listing, body, location
 from tradingsite.lib.schema import errors_for
 
-_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="1–200 printable ASCII characters; sent again with the same request it starts nothing twice",
-)
-_LOCATION = OpenApiParameter(
-    "Location", OpenApiTypes.STR, OpenApiParameter.HEADER, response=[202], description="Address of the study"
-)
+_LOCATION = location("the study", 202)
 
 
-def _valid(serializer: Any, data: Any) -> dict[str, Any]:
-    reader = serializer(data=data)
-    reader.is_valid(raise_exception=True)
-    return reader.validated_data
-
-
-class Portfolios(ListAPIView):
+class Portfolios(Listing):
     """Your portfolio studies, newest first; and a new one."""
 
     serializer_class = shapes.StudyListSerializer
-    pagination_class = Pages
 
     @extend_schema(operation_id="portfolios_list")
     def get(self, request: Request) -> Response:
@@ -51,7 +33,7 @@ class Portfolios(ListAPIView):
 
     @extend_schema(
         operation_id="portfolios_create",
-        parameters=[_KEY, _LOCATION],
+        parameters=[KEY, _LOCATION],
         request=shapes.StudyRequestSerializer,
         responses={202: shapes.StudySerializer, **errors_for(404, 409, 422)},
     )
@@ -61,9 +43,7 @@ class Portfolios(ListAPIView):
         headers = {"Location": reverse("backtests-api:portfolio", args=[study.pk])}
         return Response(shapes.StudySerializer(study).data, status=status.HTTP_202_ACCEPTED, headers=headers)
 
-    def get_queryset(self) -> Any:
-        if getattr(self, "swagger_fake_view", False):
-            return AllocationStudy.objects.none()
+    def rows(self) -> Any:
         return selectors.for_user(self.request.user)
 
 
@@ -121,7 +101,7 @@ class SavePortfolio(APIView):
     )
     def post(self, request: Request, study_id: UUID) -> Response:
         """Backtests and sessions of the strategy compute the same weights from the same bars."""
-        name = _valid(shapes.SaveStudySerializer, request.data)["name"]
+        name = body(shapes.SaveStudySerializer, request)["name"]
         saved = services.save_as_strategy(request.user, study_id, name)
         return Response(backtest_shapes.SavedStrategySerializer(saved).data, status=status.HTTP_201_CREATED)
 
@@ -138,8 +118,8 @@ class OpenPortfolio(APIView):
         },
     )
     def post(self, request: Request, study_id: UUID) -> Response:
-        which = _valid(shapes.OpenStudySerializer, request.data)["which"]
+        which = body(shapes.OpenStudySerializer, request)["which"]
         backtest = services.open_backtest(request.user, study_id, which)
         headers = {"Location": reverse("backtests-api:detail", args=[backtest.pk])}
-        body = backtest_shapes.BacktestSerializer(backtest).data
-        return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
+        shown = backtest_shapes.BacktestSerializer(backtest).data
+        return Response(shown, status=status.HTTP_202_ACCEPTED, headers=headers)

@@ -17,6 +17,7 @@ from strategies.schemas import object_schema
 from tradingsite.lib.fields import QuerySerializer, StrictCharField, StrictSerializer
 from tradingsite.lib.schema import FaultSerializer
 
+JOB_FIELDS = ("created_at", "started_at", "finished_at", "failure_code", "failure_reason")
 SYMBOL = f"^{symbol_rule.SYMBOL.replace('A-Z', 'A-Za-z')}$"  # small letters are taken too
 
 
@@ -30,7 +31,32 @@ class SettingsField(serializers.JSONField):
     """Session settings by name, as declared."""
 
 
-class RunRequestSerializer(StrictSerializer):
+class MarketSerializer(StrictSerializer):
+    """What of a market a run is over, and with how much."""
+
+    timeframe = serializers.ChoiceField(choices=TIMEFRAMES, required=False, allow_null=True, help_text="Default 1d")
+    start_date = serializers.DateField(required=False, allow_null=True, help_text="Default: the first bar there is")
+    end_date = serializers.DateField(required=False, allow_null=True, help_text="Included. Default: the last bar")
+    initial_capital = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        min_value=MIN_CAPITAL,
+        max_value=MAX_CAPITAL,
+        help_text="Money, at most two decimals. Default 100000",
+    )
+    source = serializers.CharField(
+        required=False, allow_null=True, max_length=32, help_text="Where the bars come from. Default sample"
+    )
+    adjustment = serializers.ChoiceField(
+        choices=ADJUSTMENTS, required=False, allow_null=True, help_text="Default split_dividend"
+    )
+    name = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=120)
+    confirm_cautions = serializers.BooleanField(
+        required=False, allow_null=True, help_text="Run unusual settings as they are"
+    )
+
+
+class RunRequestSerializer(MarketSerializer):
     """The body of POST /api/backtest/run. Absent and null mean the default."""
 
     strategy = serializers.ChoiceField(
@@ -51,26 +77,10 @@ class RunRequestSerializer(StrictSerializer):
     symbols = serializers.ListField(
         child=serializers.RegexField(SYMBOL, max_length=symbol_rule.MAX_LENGTH), min_length=1, max_length=MAX_SYMBOLS
     )
-    timeframe = serializers.ChoiceField(choices=TIMEFRAMES, required=False, allow_null=True, help_text="Default 1d")
-    start_date = serializers.DateField(required=False, allow_null=True, help_text="Default: the first bar there is")
-    end_date = serializers.DateField(required=False, allow_null=True, help_text="Included. Default: the last bar")
-    initial_capital = serializers.FloatField(
-        required=False,
-        allow_null=True,
-        min_value=MIN_CAPITAL,
-        max_value=MAX_CAPITAL,
-        help_text="Money, at most two decimals. Default 100000",
-    )
     preset = serializers.ChoiceField(
         choices=list(session_settings.PRESETS), required=False, allow_null=True, help_text="Default standard"
     )
     settings = SettingsField(required=False, allow_null=True, help_text="Session settings that differ from the preset")
-    source = serializers.CharField(
-        required=False, allow_null=True, max_length=32, help_text="Where the bars come from. Default sample"
-    )
-    adjustment = serializers.ChoiceField(
-        choices=ADJUSTMENTS, required=False, allow_null=True, help_text="Default split_dividend"
-    )
     match_timeframe = serializers.ChoiceField(
         choices=TIMEFRAMES, required=False, allow_null=True, help_text="Match orders on finer bars than it decides on"
     )
@@ -91,10 +101,6 @@ class RunRequestSerializer(StrictSerializer):
         child=serializers.CharField(max_length=60), required=False, allow_null=True, min_length=1, max_length=200
     )
     seed = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=2**31 - 1)
-    name = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=120)
-    confirm_cautions = serializers.BooleanField(
-        required=False, allow_null=True, help_text="Run unusual settings as they are"
-    )
 
 
 class RunQuerySerializer(QuerySerializer):
@@ -128,11 +134,7 @@ class BacktestListSerializer(serializers.ModelSerializer):
             "phase",
             "bars_done",
             "bars_total",
-            "created_at",
-            "started_at",
-            "finished_at",
-            "failure_code",
-            "failure_reason",
+            *JOB_FIELDS,
             "total_return_pct",
             "benchmark_return_pct",
             "max_drawdown_pct",

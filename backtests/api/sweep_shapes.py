@@ -5,7 +5,7 @@ from __future__ import annotations
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from backtests.api.serializers import ObjectField, RunRequestSerializer, StrictSerializer
+from backtests.api.serializers import JOB_FIELDS, ObjectField, RunRequestSerializer, StrictSerializer
 from backtests.models import Sweep
 from backtests.sweeps.request import BETTER, METHODS
 from backtests.sweeps.selectors import MOST_BEST
@@ -97,11 +97,7 @@ class SweepListSerializer(serializers.ModelSerializer):
             "cells_total",
             "cells_done",
             "best",
-            "created_at",
-            "started_at",
-            "finished_at",
-            "failure_code",
-            "failure_reason",
+            *JOB_FIELDS,
         )
         read_only_fields = fields
 

@@ -6,41 +6,24 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from backtests.api import serializers as backtest_shapes
 from backtests.api import sweep_shapes as shapes
-from backtests.models import Sweep
 from backtests.sweeps import selectors, services
 from strategies.conditions.shapes import MAX_JSON_DEPTH
-from tradingsite.lib.pagination import Pages
+from tradingsite.lib.asking import KEY, Listing, body, query
 from tradingsite.lib.schema import errors_for
 
-_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="1–200 printable ASCII characters; sent again with the same request it starts nothing twice",
-)
 
-
-def _valid(serializer: Any, data: Any) -> dict[str, Any]:
-    reader = serializer(data=data)
-    reader.is_valid(raise_exception=True)
-    return reader.validated_data
-
-
-class Sweeps(ListAPIView):
+class Sweeps(Listing):
     """Your sweeps, newest first; and a new one."""
 
     serializer_class = shapes.SweepListSerializer
-    pagination_class = Pages
     max_json_depth = MAX_JSON_DEPTH  # trees of conditions
 
     @extend_schema(operation_id="sweeps_list")
@@ -49,7 +32,7 @@ class Sweeps(ListAPIView):
 
     @extend_schema(
         operation_id="sweeps_create",
-        parameters=[_KEY],
+        parameters=[KEY],
         request=shapes.SweepRequestSerializer,
         responses={201: shapes.SweepSerializer, **errors_for(404, 409, 422)},
     )
@@ -59,9 +42,7 @@ class Sweeps(ListAPIView):
         headers = {"Location": reverse("backtests-api:sweep", args=[sweep.pk])}
         return Response(shapes.SweepSerializer(sweep).data, status=status.HTTP_201_CREATED, headers=headers)
 
-    def get_queryset(self) -> Any:
-        if getattr(self, "swagger_fake_view", False):
-            return Sweep.objects.none()
+    def rows(self) -> Any:
         return selectors.for_user(self.request.user)
 
 
@@ -131,8 +112,8 @@ class SweepCells(APIView):
         operation_id="sweeps_cells", parameters=[shapes.CellsQuerySerializer], responses={200: shapes.CellsSerializer}
     )
     def get(self, request: Request, sweep_id: UUID) -> Response:
-        query = _valid(shapes.CellsQuerySerializer, request.query_params)
-        return Response(selectors.cells(selectors.get(request.user, sweep_id), query["after"]))
+        sent = query(shapes.CellsQuerySerializer, request)
+        return Response(selectors.cells(selectors.get(request.user, sweep_id), sent["after"]))
 
 
 class SweepBest(APIView):
@@ -144,8 +125,8 @@ class SweepBest(APIView):
         responses={200: shapes.BestCellSerializer(many=True)},
     )
     def get(self, request: Request, sweep_id: UUID) -> Response:
-        query = _valid(shapes.BestQuerySerializer, request.query_params)
-        return Response(selectors.best(selectors.get(request.user, sweep_id), query["count"]))
+        sent = query(shapes.BestQuerySerializer, request)
+        return Response(selectors.best(selectors.get(request.user, sweep_id), sent["count"]))
 
 
 class OpenCell(APIView):
@@ -160,11 +141,11 @@ class OpenCell(APIView):
         },
     )
     def post(self, request: Request, sweep_id: UUID) -> Response:
-        cell = _valid(shapes.CellSerializer, request.data)["cell"]
+        cell = body(shapes.CellSerializer, request)["cell"]
         backtest = services.open_cell(request.user, sweep_id, cell)
         headers = {"Location": reverse("backtests-api:detail", args=[backtest.pk])}
-        body = backtest_shapes.BacktestSerializer(backtest).data
-        return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
+        shown = backtest_shapes.BacktestSerializer(backtest).data
+        return Response(shown, status=status.HTTP_202_ACCEPTED, headers=headers)
 
 
 class SaveCell(APIView):
@@ -176,6 +157,6 @@ class SaveCell(APIView):
         responses={201: backtest_shapes.SavedStrategySerializer, **errors_for(409)},
     )
     def post(self, request: Request, sweep_id: UUID) -> Response:
-        body = _valid(shapes.SaveCellSerializer, request.data)
-        saved = services.save_cell(request.user, sweep_id, body["cell"], body["name"])
+        sent = body(shapes.SaveCellSerializer, request)
+        saved = services.save_cell(request.user, sweep_id, sent["cell"], sent["name"])
         return Response(backtest_shapes.SavedStrategySerializer(saved).data, status=status.HTTP_201_CREATED)

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.conf import settings as site
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
 
-from backtests.models.states import ACTIVE, JobState
+from backtests.models.job import HeldJob
 
 
-class Backtest(models.Model):
+class Backtest(HeldJob):
     """One simulation: what was asked, what it ran on, how it went, and its headline figures.
 
     The row holds everything needed to run it again and get the same bits. The long series (equity, trades, charts) are
-    its `ResultPart` rows. State changes happen in `backtests.services` (by the user) and `backtests.claims` (by workers
-    and the reaper), each as one conditional UPDATE.
+    its `ResultPart` rows.
     """
 
-    State = JobState
-    ACTIVE = ACTIVE
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(site.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="backtests")
     name = models.CharField(max_length=120, blank=True)
-    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
 
     # What was asked. `config` is the cleaned body of POST /api/backtest/run: sent again, it gives this run again.
     config = models.JSONField(encoder=DjangoJSONEncoder)
@@ -60,17 +52,7 @@ class Backtest(models.Model):
     phase = models.CharField(max_length=20, blank=True)
     bars_done = models.PositiveBigIntegerField(default=0)
     bars_total = models.PositiveBigIntegerField(default=0)
-    cancel_requested = models.BooleanField(default=False)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    claim_token = models.UUIDField(null=True, blank=True, editable=False)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    enqueued_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
     timings = models.JSONField(default=dict, blank=True, help_text="Seconds by phase")
-    failure_code = models.CharField(max_length=40, blank=True)
-    failure_reason = models.TextField(blank=True)
     failure_faults = models.JSONField(default=list, blank=True)
 
     # Headline figures, so that lists and comparisons read no result part.
@@ -94,10 +76,6 @@ class Backtest(models.Model):
 
     def __str__(self) -> str:
         return self.name or f"{self.strategy_label} on {', '.join(self.symbols[:3])}"
-
-    @property
-    def is_active(self) -> bool:
-        return self.state in self.ACTIVE
 
     @property
     def topic(self) -> str:

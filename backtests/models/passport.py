@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.conf import settings as site
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
 from backtests.models.backtest import Backtest
-from backtests.models.states import ACTIVE, JobState
+from backtests.models.job import HeldJob
 
 
-class Passport(models.Model):
+class Passport(HeldJob):
     """The tests of `backtests.proof` over one request: what was asked, on what it ran, what they found.
 
-    The request is copied from its backtest, so deleting that takes nothing away. State changes happen in
-    `backtests.proof.services` (by the user) and `backtests.proof.claims` (by workers and the reaper), each as one
-    conditional UPDATE.
+    The request is copied from its backtest, so deleting that takes nothing away.
     """
-
-    State = JobState
-    ACTIVE = ACTIVE
 
     class Verdict(models.TextChoices):
         PASS = "pass", "Pass"
         DOUBT = "doubt", "Doubt"
         FAIL = "fail", "Fail"
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(site.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="passports")
     backtest = models.ForeignKey(Backtest, null=True, blank=True, on_delete=models.SET_NULL, related_name="passports")
-    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
 
     # What was asked: the request of the backtest (`backtests.runner.RunConfig`).
     config = models.JSONField(encoder=DjangoJSONEncoder)
@@ -61,16 +52,6 @@ class Passport(models.Model):
     # How it goes.
     runs_done = models.PositiveIntegerField(default=0)
     runs_total = models.PositiveIntegerField(default=0)
-    cancel_requested = models.BooleanField(default=False)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    claim_token = models.UUIDField(null=True, blank=True, editable=False)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    enqueued_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    failure_code = models.CharField(max_length=40, blank=True)
-    failure_reason = models.TextField(blank=True)
 
     class Meta:
         ordering = ("-created_at", "-id")
@@ -82,10 +63,6 @@ class Passport(models.Model):
 
     def __str__(self) -> str:
         return f"Passport of {self.strategy_label} on {', '.join(self.symbols[:3])}"
-
-    @property
-    def is_active(self) -> bool:
-        return self.state in self.ACTIVE
 
 
 class TrialCount(models.Model):

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.conf import settings as site
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from backtests.models.states import ACTIVE, JobState
+from backtests.models.job import HeldJob
 
 
-class AllocationStudy(models.Model):
-    """One request for weights with everything that a worker found (`backtests.portfolios.study`).
+class AllocationStudy(HeldJob):
+    """One request for weights with everything that a worker found (`backtests.portfolios.study`)."""
 
-    State changes happen in `backtests.portfolios.services` (by the user) and `backtests.portfolios.claims` (by workers
-    and the reaper), each as one conditional UPDATE.
-    """
-
-    State = JobState
-    ACTIVE = ACTIVE
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(site.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="allocation_studies")
     name = models.CharField(max_length=120, blank=True)
-    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
 
     # What was asked. `config` is the cleaned body of POST /api/portfolios: sent again, it gives this study again.
     config = models.JSONField(encoder=DjangoJSONEncoder)
@@ -52,16 +41,6 @@ class AllocationStudy(models.Model):
     phase = models.CharField(max_length=20, default="waiting")
     steps_done = models.PositiveBigIntegerField(default=0, help_text="Of the phase")
     steps_total = models.PositiveBigIntegerField(default=0, help_text="Of the phase")
-    cancel_requested = models.BooleanField(default=False)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    claim_token = models.UUIDField(null=True, blank=True, editable=False)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    enqueued_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    failure_code = models.CharField(max_length=40, blank=True)
-    failure_reason = models.TextField(blank=True)
     failure_faults = models.JSONField(default=list, blank=True)
 
     class Meta:
@@ -77,10 +56,6 @@ class AllocationStudy(models.Model):
 
     def __str__(self) -> str:
         return self.name or f"Portfolio of {', '.join(self.symbols[:4])}{' …' if len(self.symbols) > 4 else ''}"
-
-    @property
-    def is_active(self) -> bool:
-        return self.state in self.ACTIVE
 
     @property
     def topic(self) -> str:

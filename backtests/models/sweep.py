@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.conf import settings as site
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from backtests.models.states import ACTIVE, JobState
+from backtests.models.job import Held, Job
 
 
-class Sweep(models.Model):
+class Sweep(Job):
     """One strategy over many combinations of its parameters and settings: what was asked, and how far it is.
 
     What each combination gave is in the chunks, as columns. State changes happen in `backtests.sweeps.services` (by the
     user) and `backtests.sweeps.claims` (by workers and the reaper), each as one conditional UPDATE.
     """
 
-    State = JobState
-    ACTIVE = ACTIVE
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(site.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sweeps")
     name = models.CharField(max_length=120, blank=True)
-    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
 
     # What was asked. `config` is the cleaned body of POST /api/sweeps: sent again, it gives this sweep again.
     config = models.JSONField(encoder=DjangoJSONEncoder)
@@ -47,11 +40,6 @@ class Sweep(models.Model):
     best = models.JSONField(null=True, blank=True, help_text="The best cell so far: cell, objective, feasible")
     data_hash = models.CharField(max_length=64, blank=True, help_text="Of the bars that every chunk ran on")
     last_claimed_at = models.DateTimeField(null=True, blank=True, help_text="When a worker last took a chunk of it")
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    failure_code = models.CharField(max_length=40, blank=True)
-    failure_reason = models.TextField(blank=True)
 
     class Meta:
         ordering = ("-created_at", "-id")
@@ -67,16 +55,12 @@ class Sweep(models.Model):
         return self.name or f"{self.strategy_label} on {', '.join(self.symbols[:3])}"
 
     @property
-    def is_active(self) -> bool:
-        return self.state in self.ACTIVE
-
-    @property
     def topic(self) -> str:
         """Topic of its live updates (see `tradingsite.lib.realtime`)."""
         return f"sweep.{self.pk}"
 
 
-class SweepChunk(models.Model):
+class SweepChunk(Held):
     """Some of a sweep's cells: what one worker runs at a time, and what came out of it as compressed columns."""
 
     class State(models.TextChoices):
@@ -89,9 +73,6 @@ class SweepChunk(models.Model):
     number = models.PositiveIntegerField(help_text="From 0, in the order in which they are drawn")
     cells = models.PositiveIntegerField(help_text="How many cells it has")
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
-    claim_token = models.UUIDField(null=True, blank=True, editable=False)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
     finished_as = models.PositiveIntegerField(
         null=True, blank=True, help_text="1 for the sweep's first chunk that was done, and so on: a reader's place"
     )

@@ -7,13 +7,13 @@ import uuid
 from django.db.models import QuerySet
 
 from accounts.models import User
+from backtests.jobs import rows as jobs
 from backtests.models import AllocationStudy
 from backtests.portfolios import caps
 from backtests.portfolios.request import StudyConfig, clean
 from backtests.runner import clean as clean_run
 from engine.errors import InputError
 from strategies import catalogue
-from tradingsite.lib.errors import NotFound
 from tradingsite.lib.realtime import PortfolioProgress
 
 
@@ -24,19 +24,13 @@ def for_user(user: User) -> QuerySet[AllocationStudy]:
 
 def get(user: User, study_id: uuid.UUID | str) -> AllocationStudy:
     """One of the user's own. Raises NotFound for anybody else's, for unknown and for malformed ids."""
-    try:
-        key = study_id if isinstance(study_id, uuid.UUID) else uuid.UUID(str(study_id))
-    except ValueError:
-        raise NotFound("There is no such portfolio.") from None
-    study = AllocationStudy.objects.select_related("owner").filter(owner=user, pk=key).first()
-    if study is None:
-        raise NotFound("There is no such portfolio.")
-    return study
+    mine = AllocationStudy.objects.select_related("owner").filter(owner=user)
+    return jobs.one(mine, study_id, "There is no such portfolio.")
 
 
 def active_count(user: User) -> int:
     """How many of the user's studies wait or run."""
-    return AllocationStudy.objects.filter(owner=user, state__in=AllocationStudy.ACTIVE).count()
+    return jobs.active_count(AllocationStudy, user)
 
 
 def progress(study: AllocationStudy) -> PortfolioProgress:

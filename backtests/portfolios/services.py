@@ -6,22 +6,20 @@ Every function takes the acting user and touches only that user's rows; other id
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts import quotas
 from accounts.models import User
 from backtests import estimate, tasks
 from backtests import selectors as backtest_selectors
 from backtests import services as backtest_services
-from backtests.models import AllocationStudy, Backtest, SubmissionCount
-from backtests.portfolios import caps, claims, selectors
+from backtests.jobs import submitting
+from backtests.models import AllocationStudy, Backtest
+from backtests.portfolios import caps, selectors
+from backtests.portfolios.claims import claims
 from backtests.portfolios.request import StudyConfig, clean, equal_weight
 from backtests.proof import selectors as passport_selectors
 from backtests.runner import RunConfig
@@ -29,7 +27,7 @@ from engine.errors import Fault, InputError
 from strategies import catalogue, readers, session_settings
 from strategies import services as strategy_services
 from strategies.models import UserStrategy
-from tradingsite.lib.errors import Conflict, Unprocessable
+from tradingsite.lib.errors import Conflict
 
 WHICH = ("chosen", "equal")
 _State = AllocationStudy.State
@@ -62,9 +60,7 @@ def check(user: User, payload: Any) -> Checked:
         cautions.extend(found)
         return run
 
-    if isinstance(payload, Mapping):
-        payload = {key: value for key, value in payload.items() if key != "confirm_cautions"}
-    config = clean(payload, checked)
+    config = clean(submitting.without_confirmation(payload), checked)
     limits = caps.of_account(user, config)
     if config.account_limits:
         config = caps.bounded(config, limits)
@@ -78,26 +74,14 @@ def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Allo
     QuotaExceeded (403), Conflict (409, the key was used for another request).
     """
     found = check(user, payload)
-    sent = payload.get("confirm_cautions")
-    confirmed = sent is not None and readers.strict(readers.boolean, "confirm_cautions", sent)
-    if found.cautions and not confirmed:
-        raise Unprocessable(
-            "These settings are unusual. Send confirm_cautions: true to run them as they are.",
-            code="needs_confirmation",
-            faults=found.cautions,
-        )
+    submitting.refuse_unconfirmed(payload, found.cautions)
     return _create(user, found, readers.idempotency_key(idempotency_key))
 
 
 def cancel(user: User, study_id: uuid.UUID | str) -> AllocationStudy:
     """Stop it: at once while it waits, within about a second while it runs. Over already: nothing happens."""
     study = selectors.get(user, study_id)
-    rows = AllocationStudy.objects.filter(pk=study.pk)
-    # The row is asked again under its state: a worker may claim it between the two statements.
-    if not rows.filter(state=_State.QUEUED).update(state=_State.CANCELED, cancel_requested=True, finished_at=Now()):
-        rows.filter(state=_State.RUNNING).update(cancel_requested=True)
-    study.refresh_from_db()
-    claims.announce(study)
+    claims.cancel(study)
     return study
 
 
@@ -112,13 +96,12 @@ def save_as_strategy(user: User, study_id: uuid.UUID | str, name: str) -> UserSt
     Raises Conflict while it is not DONE or the name is taken, QuotaExceeded.
     """
     run = _finished(selectors.get(user, study_id)).run
-    defaults = session_settings.as_json(session_settings.preset())
     return strategy_services.create(
         user,
         name=name,
         strategy=run.strategy,
         parameters=run.strategy_parameters,
-        settings={key: value for key, value in run.settings.items() if value != defaults.get(key)},
+        settings=session_settings.changed(run.settings),
     )
 
 
@@ -151,17 +134,10 @@ def _create(user: User, found: Checked, key: str | None) -> AllocationStudy:
     with transaction.atomic():
         # One lock per user: double clicks and parallel posts queue here, so that the key and the quota hold.
         locked = quotas.lock(user)
-        if key is not None:
-            before = AllocationStudy.objects.filter(owner=user, idempotency_key=key).first()
-            if before is not None:
-                if before.config != plain:
-                    raise Conflict("This Idempotency-Key was sent before with another request.", code="key_reused")
-                return before
-        today, _ = SubmissionCount.objects.get_or_create(owner=user, day=timezone.now().date())
+        if (before := submitting.sent_before(AllocationStudy, user, key, plain)) is not None:
+            return before
         counts = (backtest_selectors.active_count, passport_selectors.active_count, selectors.active_count)
-        active = sum(count(user) for count in counts)
-        quotas.check_backtest(locked, active=active, today=today.submitted, bars=found.bars)
-        SubmissionCount.objects.filter(pk=today.pk).update(submitted=F("submitted") + 1)
+        submitting.count(locked, active=sum(count(user) for count in counts), bars=found.bars)
         study = AllocationStudy.objects.create(
             owner=user,
             name=run.name,

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
+from backtests.jobs import rows as jobs
 from backtests.models import Backtest, Passport
 from backtests.proof import VERSION, sharpe, trials
 from engine.errors import InputError
@@ -18,7 +19,6 @@ from marketdata.selectors import visible_instruments
 from strategies import catalogue
 from strategies.models import UserStrategy
 from strategies.proving import Choice
-from tradingsite.lib.errors import NotFound
 
 _HEAVY = ("config", "document")
 
@@ -30,10 +30,7 @@ def for_user(user: User) -> QuerySet[Passport]:
 
 def get(user: User, passport_id: uuid.UUID) -> Passport:
     """One of the user's own. Raises NotFound for any other."""
-    found = Passport.objects.filter(owner=user, pk=passport_id).first()
-    if found is None:
-        raise NotFound("There is no such passport.")
-    return found
+    return jobs.one(Passport.objects.filter(owner=user), passport_id, "There is no such passport.")
 
 
 def of_backtest(user: User, backtest: Backtest) -> QuerySet[Passport]:
@@ -48,7 +45,7 @@ def of_saved(user: User, saved: UserStrategy) -> QuerySet[Passport]:
 
 def active_count(user: User) -> int:
     """How many of the user's passports wait or run."""
-    return Passport.objects.filter(owner=user, state__in=Passport.ACTIVE).count()
+    return jobs.active_count(Passport, user)
 
 
 def choice_of(config: dict[str, Any]) -> Choice:

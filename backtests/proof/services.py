@@ -5,21 +5,18 @@ from __future__ import annotations
 import uuid
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts import quotas
 from accounts.models import User
 from backtests import selectors as backtest_selectors
 from backtests import tasks
-from backtests.models import Backtest, Passport, SubmissionCount
+from backtests.jobs import submitting
+from backtests.models import Backtest, Passport
 from backtests.proof import VERSION, selectors, trials
+from backtests.proof.claims import claims
 from engine.errors import Fault, InputError
 from strategies import catalogue
 from tradingsite.lib.errors import Conflict, Unprocessable
-
-_State = Passport.State
 
 
 def request(user: User, backtest_id: uuid.UUID | str) -> Passport:
@@ -39,10 +36,7 @@ def request(user: User, backtest_id: uuid.UUID | str) -> Passport:
         waiting = Passport.objects.filter(owner=user, backtest=backtest, state__in=Passport.ACTIVE).first()
         if waiting is not None:
             return waiting
-        today, _ = SubmissionCount.objects.get_or_create(owner=user, day=timezone.now().date())
-        active = backtest_selectors.active_count(user) + selectors.active_count(user)
-        quotas.check_backtest(locked, active=active, today=today.submitted)
-        SubmissionCount.objects.filter(pk=today.pk).update(submitted=F("submitted") + 1)
+        submitting.count(locked, active=backtest_selectors.active_count(user) + selectors.active_count(user))
         passport = Passport.objects.create(
             owner=user,
             backtest=backtest,
@@ -65,11 +59,7 @@ def request(user: User, backtest_id: uuid.UUID | str) -> Passport:
 def cancel(user: User, passport_id: uuid.UUID) -> Passport:
     """Stop it: at once while it waits, within about a second while it runs. Over already: nothing happens."""
     passport = selectors.get(user, passport_id)
-    rows = Passport.objects.filter(pk=passport.pk)
-    # The row is asked again under its state: a worker may claim it between the two statements.
-    if not rows.filter(state=_State.QUEUED).update(state=_State.CANCELED, cancel_requested=True, finished_at=Now()):
-        rows.filter(state=_State.RUNNING).update(cancel_requested=True)
-    passport.refresh_from_db()
+    claims.cancel(passport)
     return passport
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from backtests import parts
+from backtests.jobs import rows as jobs
 from backtests.models import Backtest, SubmissionCount
 from backtests.runner import report
 from backtests.runner.config import ADJUSTMENTS, TIMEFRAMES
@@ -49,19 +50,12 @@ def for_user(user: User) -> QuerySet[Backtest]:
 
 def get(user: User, backtest_id: uuid.UUID | str) -> Backtest:
     """One backtest of the user. Raises NotFound for anybody else's, for unknown and for malformed ids."""
-    try:
-        key = backtest_id if isinstance(backtest_id, uuid.UUID) else uuid.UUID(str(backtest_id))
-    except ValueError:
-        raise NotFound() from None
-    backtest = Backtest.objects.filter(owner=user, pk=key).first()
-    if backtest is None:
-        raise NotFound()
-    return backtest
+    return jobs.one(Backtest.objects.filter(owner=user), backtest_id)
 
 
 def active_count(user: User) -> int:
     """How many of the user's backtests wait or run: what the tier's limit counts."""
-    return Backtest.objects.filter(owner=user, state__in=Backtest.ACTIVE).count()
+    return jobs.active_count(Backtest, user)
 
 
 def submitted_today(user: User) -> int:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, Max, OuterRef, QuerySet
+from django.db.models import Exists, F, Max, OuterRef
 from django.db.models.functions import Now
 
+from backtests.jobs.claims import held, stale
+from backtests.jobs.words import Words
 from backtests.models import Sweep, SweepChunk
 from backtests.proof import trials
 from backtests.sweeps import columns, selectors
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from backtests.sweeps.cells import Outcome
 
 MAX_ATTEMPTS = 3
+WORDS = Words(
+    worked="ran a part of it",
+    invalid="It cannot be run: {}".format,
+    too_slow="A part of it took longer than {limit}, the most that is allowed.",
+)
 _Chunk, _State = SweepChunk.State, Sweep.State
 _LOST_RACES = 20
 # As a condition of the chunk's own row. Through a join, Django would put all conditions into a subquery, which
@@ -83,18 +88,14 @@ def _next() -> SweepChunk | None:
     return SweepChunk.objects.filter(sweep_id=chosen, state=_Chunk.QUEUED).order_by("number").defer("data").first()
 
 
-def _held(chunk: SweepChunk) -> QuerySet[SweepChunk]:
-    return SweepChunk.objects.filter(pk=chunk.pk, claim_token=chunk.claim_token, state=_Chunk.RUNNING)
-
-
 def beat(chunk: SweepChunk) -> bool:
     """Say that the worker lives. False: stop, the claim is lost or the sweep is canceled, failed or deleted."""
-    return bool(_held(chunk).filter(_WANTED).update(heartbeat_at=Now()))
+    return bool(held(chunk).filter(_WANTED).update(heartbeat_at=Now()))
 
 
 def release(chunk: SweepChunk) -> None:
     """Give it back unfinished, for when the sweep goes on. A claim that is lost stays lost."""
-    _held(chunk).update(state=_Chunk.QUEUED, claim_token=None, attempts=F("attempts") - 1)
+    held(chunk).update(state=_Chunk.QUEUED, claim_token=None, attempts=F("attempts") - 1)
 
 
 def finish(chunk: SweepChunk, outcome: Outcome, data_hash: str) -> bool:
@@ -109,7 +110,7 @@ def finish(chunk: SweepChunk, outcome: Outcome, data_hash: str) -> bool:
         if sweep.data_hash and sweep.data_hash != data_hash:
             reason = "The prices changed while it ran, so its cells could not be compared. Start it again."
             return _fail(chunk, sweep, "data_changed", reason)
-        done = _held(chunk).update(
+        done = held(chunk).update(
             state=_Chunk.DONE,
             data=columns.pack(outcome.rows),
             finished_as=sweep.chunks_done + 1,
@@ -157,7 +158,7 @@ def _open_round(sweep: Sweep) -> None:
         sweep.chunks.filter(state=_Chunk.WAITING, number__in=numbers).update(state=_Chunk.QUEUED)
 
 
-def fail(chunk: SweepChunk, code: str, reason: str) -> bool:
+def fail(chunk: SweepChunk, code: str, reason: str, _faults: object = None) -> bool:
     """Make the sweep FAILED, with a reason that its owner can read; the chunk may be run again by a resume."""
     with transaction.atomic():
         sweep = Sweep.objects.select_for_update().filter(pk=chunk.sweep_id).first()
@@ -167,7 +168,7 @@ def fail(chunk: SweepChunk, code: str, reason: str) -> bool:
 
 
 def _fail(chunk: SweepChunk, sweep: Sweep, code: str, reason: str) -> bool:
-    if _held(chunk).update(state=_Chunk.QUEUED, claim_token=None):
+    if held(chunk).update(state=_Chunk.QUEUED, claim_token=None):
         Sweep.objects.filter(pk=sweep.pk, state__in=Sweep.ACTIVE).update(
             state=_State.FAILED, finished_at=Now(), failure_code=code, failure_reason=reason
         )
@@ -176,19 +177,17 @@ def _fail(chunk: SweepChunk, sweep: Sweep, code: str, reason: str) -> bool:
 
 def release_stale() -> int:
     """Queue again what dead workers held; a chunk that killed several fails its sweep. How many there were."""
-    limit = timedelta(seconds=settings.BACKTEST_STALE_SECONDS)
-    stale = SweepChunk.objects.filter(state=_Chunk.RUNNING, heartbeat_at__lt=Now() - limit).defer("data")
     freed = 0
-    for chunk in stale:
-        # The worker may have come back meanwhile, so the age is asked for again.
-        if not _held(chunk).filter(heartbeat_at__lt=Now() - limit).exists():
+    for chunk in stale(SweepChunk.objects.all()).defer("data"):
+        still = stale(held(chunk))  # the worker may have come back meanwhile
+        if not still.exists():
             continue
         if chunk.attempts >= MAX_ATTEMPTS:
             reason = (
-                f"The process that ran a part of it was stopped {MAX_ATTEMPTS} times; usually it needed more memory "
-                "than the machine has. Try fewer symbols, a shorter period or a coarser timeframe."
+                f"The process that {WORDS.worked} was stopped {MAX_ATTEMPTS} times; usually it needed more memory "
+                f"than the machine has. {WORDS.smaller}"
             )
             fail(chunk, "worker_lost", reason)
         else:
-            freed += _held(chunk).filter(heartbeat_at__lt=Now() - limit).update(state=_Chunk.QUEUED, claim_token=None)
+            freed += still.update(state=_Chunk.QUEUED, claim_token=None)
     return freed

@@ -126,6 +126,10 @@ class SweepForm(BacktestForm):
         super().refuse(left)
 
     @property
+    def has_errors(self) -> bool:
+        return super().has_errors or bool(self.axis_errors)
+
+    @property
     def field_names(self) -> list[str]:
         return [*super().field_names, *_OWN]
 

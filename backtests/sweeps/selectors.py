@@ -12,11 +12,11 @@ import numpy as np
 from django.db.models import QuerySet
 
 from accounts.models import User
+from backtests.jobs import rows as jobs
 from backtests.models import Sweep, SweepChunk
 from backtests.proof import trials
 from backtests.sweeps import columns, space
 from engine.errors import InputError
-from tradingsite.lib.errors import NotFound
 from tradingsite.lib.realtime import SweepProgress
 
 MOST_CHUNKS = 20  # in one answer of `cells`: 5,000 combinations, about 1 MB
@@ -31,19 +31,12 @@ def for_user(user: User) -> QuerySet[Sweep]:
 
 def get(user: User, sweep_id: uuid.UUID | str) -> Sweep:
     """One sweep of the user. Raises NotFound for anybody else's, for unknown and for malformed ids."""
-    try:
-        key = sweep_id if isinstance(sweep_id, uuid.UUID) else uuid.UUID(str(sweep_id))
-    except ValueError:
-        raise NotFound() from None
-    sweep = Sweep.objects.filter(owner=user, pk=key).first()
-    if sweep is None:
-        raise NotFound()
-    return sweep
+    return jobs.one(Sweep.objects.filter(owner=user), sweep_id)
 
 
 def active_count(user: User) -> int:
     """How many of the user's sweeps wait or run: what the tier's limit counts."""
-    return Sweep.objects.filter(owner=user, state__in=Sweep.ACTIVE).count()
+    return jobs.active_count(Sweep, user)
 
 
 def progress(sweep: Sweep) -> SweepProgress:

@@ -6,7 +6,6 @@ Every function takes the acting user and touches only that user's rows; other id
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from accounts import quotas
 from accounts.models import User
 from backtests import estimate
 from backtests import services as backtest_services
+from backtests.jobs import submitting
 from backtests.models import Backtest, Sweep, SweepChunk
 from backtests.runner import RunConfig
 from backtests.runner import clean as clean_run
@@ -27,7 +27,7 @@ from engine.errors import Fault, InputError
 from strategies import catalogue, readers, session_settings
 from strategies import services as strategy_services
 from strategies.models import UserStrategy
-from tradingsite.lib.errors import Conflict, Unprocessable
+from tradingsite.lib.errors import Conflict
 
 # What a cell costs on one core, measured by `python -m bench.sweep`: a guess for the form, before anything has run.
 _CELL_S, _BAR_S, _SIGNAL_BAR_S = 0.0009, 11e-9, 20e-9
@@ -79,9 +79,7 @@ def check(user: User, payload: Any) -> Checked:
         cautions.extend(replace(caution, path=f"backtest.{caution.path}") for caution in found)
         return run
 
-    if isinstance(payload, Mapping):
-        payload = {key: value for key, value in payload.items() if key != "confirm_cautions"}
-    config = clean(payload, checked)
+    config = clean(submitting.without_confirmation(payload), checked)
     bars = estimate.bars_at_least(user, config.backtest)
     step = max(1, len(config.space) // _LOOKED_AT)
     looked = range(0, len(config.space), step)[:_LOOKED_AT]
@@ -102,14 +100,8 @@ def submit(user: User, payload: Any, idempotency_key: str | None = None) -> Swee
     was used for another request).
     """
     found = check(user, payload)
-    sent = payload.get("confirm_cautions")
-    confirmed = sent is not None and readers.strict(readers.boolean, "confirm_cautions", sent)
-    if found.cautions and not confirmed:
-        raise Unprocessable(
-            "This sweep is unusual. Send confirm_cautions: true to run it as it is.",
-            code="needs_confirmation",
-            faults=found.cautions,
-        )
+    words = "This sweep is unusual. Send confirm_cautions: true to run it as it is."
+    submitting.refuse_unconfirmed(payload, found.cautions, words)
     return _create(user, found, readers.idempotency_key(idempotency_key))
 
 
@@ -161,13 +153,12 @@ def save_cell(user: User, sweep_id: uuid.UUID | str, cell: int, name: str) -> Us
     """Keep one combination as a strategy under a name."""
     sweep = selectors.get(user, sweep_id)
     run = _cell(clean(sweep.config, clean_run), cell)
-    defaults = session_settings.as_json(session_settings.preset())
     return strategy_services.create(
         user,
         name=name,
         strategy=run.strategy,
         parameters=run.strategy_parameters,
-        settings={key: value for key, value in run.settings.items() if value != defaults.get(key)},
+        settings=session_settings.changed(run.settings),
     )
 
 
@@ -183,12 +174,8 @@ def _create(user: User, found: Checked, key: str | None) -> Sweep:
     with transaction.atomic():
         # One lock per user: double clicks and parallel posts queue here, so that the key and the quota hold.
         locked = quotas.lock(user)
-        if key is not None:
-            before = Sweep.objects.filter(owner=user, idempotency_key=key).first()
-            if before is not None:
-                if before.config != plain:
-                    raise Conflict("This Idempotency-Key was sent before with another request.", code="key_reused")
-                return before
+        if (before := submitting.sent_before(Sweep, user, key, plain)) is not None:
+            return before
         quotas.check_sweep(locked, active=selectors.active_count(user), cells=config.cells)
         quotas.check_bars(locked, found.bars)
         sizes = _sizes(config, found)

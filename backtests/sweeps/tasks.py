@@ -6,33 +6,18 @@ be busy with, and chunks of several users and backtests take turns.
 
 from __future__ import annotations
 
-import logging
-
 from celery import shared_task
 from django.conf import settings
-from kombu.exceptions import OperationalError
 
+from backtests.jobs.queue import send
 from backtests.models import Sweep, SweepChunk
-
-log = logging.getLogger(__name__)
 
 AT_ONCE = 32  # messages for one sweep at its start: as many workers can be at it
 
 
 def enqueue(messages: int = 1) -> bool:
     """Ask so many workers to take a chunk. False when the broker does not answer: `reap` asks again."""
-    try:
-        for _ in range(messages):
-            work.apply_async(
-                queue=settings.SWEEP_QUEUE,
-                retry=False,
-                soft_time_limit=settings.BACKTEST_MAX_SECONDS,
-                time_limit=settings.BACKTEST_MAX_SECONDS + 30,
-            )
-    except (OperationalError, OSError) as error:
-        log.warning("sweeps wait: the message broker does not answer (%s)", error)
-        return False
-    return True
+    return all(send(work, "a chunk of a sweep", queue=settings.SWEEP_QUEUE) for _ in range(messages))
 
 
 @shared_task(name="sweeps.work", ignore_result=True)

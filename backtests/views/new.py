@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from backtests import selectors, services
-from backtests.forms import CUSTOM, SAVED, BacktestForm
-from engine.errors import InputError
+from backtests.forms import BacktestForm
+from backtests.views import asking
 from marketdata import selectors as market
-from marketdata.models.instrument import AUTO, Instrument, Source
-from tradingsite.lib.errors import ApiError, Unprocessable
+from marketdata.models.instrument import Instrument
 
 MAX_SUGGESTIONS = 12
 
@@ -26,29 +23,14 @@ def new_backtest(request: HttpRequest) -> HttpResponse:
 
     POST: runs it and goes to its page; when it is refused, the form comes back with what was typed.
     """
-    if request.method == "GET":
-        return render(request, "backtests/new.html", {"form": _prefilled(request), "key": uuid.uuid4().hex})
-    form = BacktestForm.from_request(request.user, request.POST)
-    drawn = request.POST.get("key", "")[:64] or uuid.uuid4().hex
-    confirmed = request.POST.get("confirm_cautions") == "true"
-    shown = {"form": form, "key": drawn, "confirmed": confirmed}
-    body = form.check()
-    if form.errors or form.other_errors:
-        return render(request, "backtests/new.html", shown, status=400)
-    try:
-        backtest = services.submit(request.user, {**body, "confirm_cautions": confirmed}, form.key(drawn, body))
-    except InputError as error:
-        form.refuse(error.faults)
-        return render(request, "backtests/new.html", shown, status=400)
-    except Unprocessable as refusal:
-        # The cautions are in the form already; it asks for the confirmation.
-        if refusal.code != "needs_confirmation":
-            form.refuse(refusal.faults)
-            shown["refusal"] = refusal.message
-        return render(request, "backtests/new.html", shown, status=refusal.status)
-    except ApiError as refusal:
-        return render(request, "backtests/new.html", shown | {"refusal": refusal.message}, status=refusal.status)
-    return redirect("backtests:detail", backtest_id=backtest.pk)
+    return asking.asked(
+        request,
+        BacktestForm,
+        "backtests/new.html",
+        prefilled=_prefilled,
+        submit=services.submit,
+        then="backtests:detail",
+    )
 
 
 def _prefilled(request: HttpRequest) -> BacktestForm:
@@ -56,15 +38,7 @@ def _prefilled(request: HttpRequest) -> BacktestForm:
     if "from" in asked:
         earlier = selectors.get(request.user, asked["from"])
         return BacktestForm.from_config(request.user, earlier.config, earlier.saved_strategy_id)
-    values: dict[str, object] = {"symbols": [symbol.upper()[:24] for symbol in asked.getlist("symbol")[:100]]}
-    if asked.get("source") in [*Source.values, AUTO]:
-        values["source"] = asked["source"]
-    if asked.get("saved", "").isdecimal():
-        values["strategy"] = f"{SAVED}{asked['saved']}"
-    elif asked.get("custom", "").isdecimal():
-        values["strategy"] = f"{CUSTOM}{asked['custom']}"
-    elif asked.get("strategy"):
-        values["strategy"] = asked["strategy"][:60]
+    values = asking.market(asked) | asking.strategy(asked)
     form = BacktestForm(request.user, values)
     if not form.parameters and not form.saved and not form.custom:
         known = {choice["value"] for choice in form.strategy_choices}
@@ -80,9 +54,7 @@ def form_part(request: HttpRequest) -> HttpResponse:
 
     A saved strategy may bring settings of its own; then they come along with its parameters.
     """
-    chosen = QueryDict(mutable=True)
-    chosen.update({key: request.GET[key] for key in ("strategy", "preset") if key in request.GET})
-    form = BacktestForm.from_request(request.user, chosen)
+    form = asking.picked(request, BacktestForm)
     if request.GET.get("part") == "settings":
         return render(request, "strategies/parts/settings.html", {"form": form})
     own_settings = bool(form.saved and form.saved.settings)
@@ -93,13 +65,7 @@ def form_part(request: HttpRequest) -> HttpResponse:
 @require_POST
 def check(request: HttpRequest) -> HttpResponse:
     """The live check: every field's error as it is now, and the cautions. Writes nothing."""
-    form = BacktestForm.from_request(request.user, request.POST)
-    form.check(live=True)
-    return render(
-        request,
-        "strategies/parts/check.html",
-        {"form": form, "confirmed": request.POST.get("confirm_cautions") == "true"},
-    )
+    return asking.checked(request, BacktestForm, "strategies/parts/check.html")
 
 
 @login_required

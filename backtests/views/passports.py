@@ -19,7 +19,7 @@ from backtests.proof import selectors, services
 from backtests.proof.drawing import drawn
 from strategies import selectors as strategy_selectors
 from strategies.models import UserStrategy
-from tradingsite.lib.errors import ApiError, NotFound
+from tradingsite.lib.answers import told
 
 HISTORY = 10
 
@@ -62,14 +62,10 @@ def of_strategy(request: HttpRequest, strategy_id: int) -> HttpResponse:
 @require_POST
 def make(request: HttpRequest, backtest_id: uuid.UUID) -> HttpResponse:
     """Have what a finished backtest ran examined, and go to the passport."""
-    try:
+    with told(request, "Not examined. "):
         passport = services.request(request.user, backtest_id)
-    except NotFound:
-        raise  # nothing to go back to
-    except ApiError as refusal:
-        messages.error(request, f"Not examined. {refusal.message}")
-        return redirect("backtests:detail", backtest_id=backtest_id)
-    return redirect("backtests:passport", passport_id=passport.pk)
+        return redirect("backtests:passport", passport_id=passport.pk)
+    return redirect("backtests:detail", backtest_id=backtest_id)
 
 
 @login_required

@@ -15,10 +15,9 @@ from backtests.models import AllocationStudy
 from backtests.portfolios import selectors, services
 from backtests.portfolios.forms import PortfolioForm
 from backtests.portfolios.presenters import PHASES, StudyPage, method_label
-from engine.errors import InputError
-from marketdata.models.instrument import AUTO, Source
+from backtests.views import asking
 from strategies import allocation
-from tradingsite.lib.errors import ApiError, NotFound, Unprocessable
+from tradingsite.lib.answers import fresh, told
 
 PAGE_SIZE = 25
 
@@ -36,37 +35,21 @@ def study_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def new_study(request: HttpRequest) -> HttpResponse:
     """GET: the form, filled in from ``?symbol=``, ``?source=``, ``?method=`` or ``?from=``, a study. POST: starts."""
-    if request.method == "GET":
-        shown = {"form": _prefilled(request), "key": uuid.uuid4().hex}
-        return render(request, "backtests/portfolios/new.html", shown)
-    form = PortfolioForm.from_request(request.user, request.POST)
-    drawn = request.POST.get("key", "")[:64] or uuid.uuid4().hex
-    confirmed = request.POST.get("confirm_cautions") == "true"
-    shown = {"form": form, "key": drawn, "confirmed": confirmed}
-    body = form.check()
-    if form.errors or form.other_errors:
-        return render(request, "backtests/portfolios/new.html", shown, status=400)
-    try:
-        study = services.submit(request.user, {**body, "confirm_cautions": confirmed}, form.key(drawn, body))
-    except InputError as error:
-        form.refuse(error.faults)
-        return render(request, "backtests/portfolios/new.html", shown, status=400)
-    except Unprocessable as refusal:
-        # The cautions are in the form already; it asks for the confirmation.
-        return render(request, "backtests/portfolios/new.html", shown, status=refusal.status)
-    except ApiError as refusal:
-        shown["refusal"] = refusal.message
-        return render(request, "backtests/portfolios/new.html", shown, status=refusal.status)
-    return redirect("portfolios:detail", study_id=study.pk)
+    return asking.asked(
+        request,
+        PortfolioForm,
+        "backtests/portfolios/new.html",
+        prefilled=_prefilled,
+        submit=services.submit,
+        then="portfolios:detail",
+    )
 
 
 def _prefilled(request: HttpRequest) -> PortfolioForm:
     asked = request.GET
     if "from" in asked:
         return PortfolioForm.from_config(request.user, selectors.get(request.user, asked["from"]).config)
-    values: dict[str, object] = {"symbols": [symbol.upper()[:24] for symbol in asked.getlist("symbol")[:100]]}
-    if asked.get("source") in [*Source.values, AUTO]:
-        values["source"] = asked["source"]
+    values = asking.market(asked)
     if asked.get("method") in allocation.registered():
         values["method"] = asked["method"]
     return PortfolioForm(request.user, values)
@@ -76,10 +59,7 @@ def _prefilled(request: HttpRequest) -> PortfolioForm:
 @require_POST
 def check(request: HttpRequest) -> HttpResponse:
     """The live check: every field's error as it is now, the account's limits, the cautions. Writes nothing."""
-    form = PortfolioForm.from_request(request.user, request.POST)
-    form.check(live=True)
-    confirmed = request.POST.get("confirm_cautions") == "true"
-    return render(request, "backtests/portfolios/parts/check.html", {"form": form, "confirmed": confirmed})
+    return asking.checked(request, PortfolioForm, "backtests/portfolios/parts/check.html")
 
 
 @login_required
@@ -99,9 +79,7 @@ def detail(request: HttpRequest, study_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def progress(request: HttpRequest, study_id: uuid.UUID) -> JsonResponse:
     """How far it is (`selectors.progress`): the snapshot for a page that missed a message."""
-    answer = JsonResponse(selectors.progress(selectors.get(request.user, study_id)))
-    answer["Cache-Control"] = "no-store"
-    return answer
+    return fresh(selectors.progress(selectors.get(request.user, study_id)))
 
 
 @login_required
@@ -129,16 +107,10 @@ def act(request: HttpRequest, study_id: uuid.UUID, action: str) -> HttpResponse:
 def take(request: HttpRequest, study_id: uuid.UUID) -> HttpResponse:
     """With a ``name`` kept as a strategy; with ``which`` opened as a backtest of its own."""
     name = request.POST.get("name")
-    try:
+    with told(request):
         if name is None:
             backtest = services.open_backtest(request.user, study_id, request.POST.get("which", ""))
             return redirect("backtests:detail", backtest_id=backtest.pk)
         saved = services.save_as_strategy(request.user, study_id, name.strip())
         messages.success(request, f"Saved as the strategy “{saved.name}”.")
-    except NotFound:
-        raise  # nothing to go back to
-    except InputError as error:
-        messages.error(request, error.faults[0].message)
-    except ApiError as refusal:
-        messages.error(request, refusal.message)
     return redirect("portfolios:detail", study_id=study_id)

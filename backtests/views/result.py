@@ -17,7 +17,7 @@ from backtests import selectors, services
 from backtests.models import Backtest
 from backtests.presenters import ResultPage, histogram_top, trade_table
 from backtests.words import PHASES
-from engine.errors import InputError
+from tradingsite.lib.answers import fresh, told
 from tradingsite.lib.errors import ApiError, NotFound
 
 # A finished backtest never changes, so its series may be kept by the browser of the person who owns it.
@@ -51,9 +51,7 @@ def detail(request: HttpRequest, backtest_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def progress(request: HttpRequest, backtest_id: uuid.UUID) -> JsonResponse:
     """How far it is (`selectors.progress`): the snapshot for a page whose websocket is not connected."""
-    answer = JsonResponse(selectors.progress(selectors.get(request.user, backtest_id)))
-    answer["Cache-Control"] = "no-store"
-    return answer
+    return fresh(selectors.progress(selectors.get(request.user, backtest_id)))
 
 
 @login_required
@@ -111,14 +109,7 @@ def remove(request: HttpRequest, backtest_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def save_as_strategy(request: HttpRequest, backtest_id: uuid.UUID) -> HttpResponse:
     """Keep its strategy and parameters under a name."""
-    try:
+    with told(request, "Not saved. "):
         saved = services.save_as_strategy(request.user, backtest_id, request.POST.get("name", "").strip())
-    except NotFound:
-        raise  # nothing to go back to
-    except InputError as error:
-        messages.error(request, f"Not saved. {error.faults[0].message}")
-    except ApiError as refusal:
-        messages.error(request, f"Not saved. {refusal.message}")
-    else:
         messages.success(request, f"Saved as the strategy “{saved.name}”.")
     return redirect(reverse("backtests:detail", args=[backtest_id]))

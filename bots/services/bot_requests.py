@@ -171,8 +171,7 @@ def _settings(reader: readers.Reader) -> dict[str, Any]:
     cleaned = reader.attempt(None, readers.settings, session_settings.DEFAULT_PRESET, {**sent, **values})
     if cleaned is None:
         return {}
-    defaults = session_settings.as_json(session_settings.preset())
-    return {name: value for name, value in cleaned.items() if value != defaults[name]}
+    return session_settings.changed(cleaned)
 
 
 def _short(reader: readers.Reader) -> dict[str, tuple[str, Any]]:

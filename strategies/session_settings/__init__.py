@@ -21,6 +21,7 @@ __all__ = [
     "SETTINGS",
     "as_json",
     "cautions",
+    "changed",
     "clean",
     "declarations",
     "preset",
@@ -53,6 +54,12 @@ def clean(raw: object, *, preset_name: object = DEFAULT_PRESET) -> dict[str, Any
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Cleaned settings as rows and API answers hold them; `clean(as_json(s)) == s`."""
     return {key: param.json(settings[key]) for key, param in SETTINGS.items()}
+
+
+def changed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of JSON-ready settings that are not as in the default preset: what is kept under a name."""
+    defaults = as_json(preset())
+    return {name: value for name, value in settings.items() if value != defaults.get(name)}
 
 
 def declarations() -> list[dict[str, Any]]:

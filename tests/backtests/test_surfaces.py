@@ -17,8 +17,8 @@ from accounts import tokens
 from accounts.models import User
 from backtests import services
 from backtests.models import Backtest, Passport, PerformanceRecord, ResultPart, SubmissionCount, Sweep, TrialCount
-from backtests.proof import claims as passport_claims
 from backtests.proof import services as passport_services
+from backtests.proof.claims import claims as passport_claims
 from backtests.sweeps import services as sweep_services
 from tests.backtests.conftest import AAPL
 from tests.backtests.waiting import wait_for

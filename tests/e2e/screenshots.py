@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from backtests import claims
+from backtests.claims import claims
 from backtests.models import Backtest
 from tests.e2e.conftest import ARTIFACTS
 

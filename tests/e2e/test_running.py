@@ -11,7 +11,8 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from backtests import claims, services
+from backtests import services
+from backtests.claims import claims
 from backtests.models import Backtest
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

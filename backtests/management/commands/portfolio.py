@@ -9,37 +9,28 @@ from __future__ import annotations
 import json
 import time
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from accounts.models import User
+from backtests.management.asking import AskingCommand
 from backtests.models import AllocationStudy
 from backtests.portfolios import selectors, services
-from engine.errors import InputError
-from tradingsite.lib.errors import ApiError
-
-_MAX_JSON_BYTES = 1_000_000
-_TICK_S = 0.5
 
 
-class Command(BaseCommand):
+class Command(AskingCommand):
     help = "Compute the weights of a portfolio, and what they would have done."
+    route, noun = "/api/portfolios", "portfolio"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="JSON: the body of POST /api/portfolios")
-        parser.add_argument("--user", required=True, help="whose portfolio it is")
+        super().add_arguments(parser)
         parser.add_argument("--check", action="store_true", help="check the request and end")
         parser.add_argument("--here", action="store_true", help="do the work in this process")
         parser.add_argument("--save", metavar="NAME", help="keep the weights as a strategy under a name")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = User.objects.select_related("tier").filter(username=options["user"]).first()
-        if user is None:
-            raise CommandError(f"There is no user {options['user']}", returncode=2)
-        body = self._body(options["file"])
-        try:
+        user, body = self.asked(options)
+        with self.refusals():
             if options["check"]:
                 found = services.check(user, body)
                 self.stdout.write(json.dumps(found.config.as_dict(), indent=2))
@@ -54,20 +45,6 @@ class Command(BaseCommand):
             if options["save"]:
                 saved = services.save_as_strategy(user, study.pk, options["save"])
                 self.stdout.write(f"Saved as the strategy {saved.name}")
-        except InputError as error:
-            lines = [f"{f.path or 'input'}: {f.message}" + (f" ({f.hint})" if f.hint else "") for f in error.faults]
-            raise CommandError("\n".join(lines), returncode=2) from None
-        except ApiError as refusal:
-            lines = [refusal.message, *(f"{fault.path}: {fault.message}" for fault in refusal.faults)]
-            raise CommandError("\n".join(lines), returncode=2) from None
-
-    def _body(self, path: Path) -> Any:
-        try:
-            if path.stat().st_size > _MAX_JSON_BYTES:
-                raise CommandError(f"{path} is larger than a megabyte", returncode=2)
-            return json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise CommandError(f"{path} cannot be read as JSON: {error}", returncode=2) from None
 
     def _wait(self, study: AllocationStudy, *, here: bool) -> None:
         if here:
@@ -80,7 +57,7 @@ class Command(BaseCommand):
             if study.phase != told:
                 told = study.phase
                 self.stdout.write(told)
-            time.sleep(_TICK_S)
+            time.sleep(self.TICK_S)
             study.refresh_from_db()
 
     def _print(self, study: AllocationStudy) -> None:

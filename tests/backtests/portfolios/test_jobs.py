@@ -22,7 +22,8 @@ from accounts.models import Tier, User
 from accounts.services import risk
 from backtests import job as backtest_job
 from backtests.models import AllocationStudy, Backtest, Passport, SubmissionCount
-from backtests.portfolios import claims, job, selectors, services
+from backtests.portfolios import job, selectors, services
+from backtests.portfolios.claims import claims
 from backtests.proof import trials
 from engine.errors import InputError
 from strategies.models import UserStrategy

@@ -10,7 +10,8 @@ from django.db.models.functions import Now
 
 from accounts.models import Tier, User
 from backtests.models import Backtest, Passport
-from backtests.proof import claims, gate, job, selectors, services, trials
+from backtests.proof import gate, job, selectors, services, trials
+from backtests.proof.claims import claims
 from strategies import services as strategy_services
 from strategies.proving import Choice
 from tests.backtests.proof.rig import made
