@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from marketdata import selectors
+from marketdata import selectors_watchlist
 from marketdata.services import watchlist
 from tradingsite.lib.fields import StrictSerializer
 
@@ -32,6 +32,7 @@ class WatchedSerializer(serializers.Serializer):
     change_pct = serializers.FloatField(allow_null=True, help_text="Against the close before it")
     timeframe = serializers.CharField(help_text="Of the bar; empty without one")
     last_at = serializers.DateTimeField(allow_null=True, help_text="Start of the bar")
+    is_away = serializers.BooleanField(help_text="The price is stored where nobody answers right now")
 
 
 class WatchlistSerializer(serializers.Serializer):
@@ -46,7 +47,7 @@ class WatchlistView(APIView):
     @extend_schema(operation_id="watchlist_get", responses=WatchlistSerializer)
     def get(self, request: Request) -> Response:
         """Each symbol with its newest stored price, in the caller's order."""
-        return Response(WatchlistSerializer({"symbols": selectors.watched(request.user)}).data)
+        return Response(WatchlistSerializer({"symbols": selectors_watchlist.watched(request.user)}).data)
 
     @extend_schema(operation_id="watchlist_put", request=WatchlistRequestSerializer, responses=WatchlistSerializer)
     def put(self, request: Request) -> Response:

@@ -19,6 +19,7 @@ from bots.presenters import cards
 from bots.selectors import pages
 from bots.services.feeds import EXCHANGE
 from marketdata import selectors as market
+from marketdata import selectors_watchlist
 
 MOST_CARDS = 24
 MOST_POSITIONS, MOST_TRADES, MOST_ALERTS = 12, 8, 4
@@ -44,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
         answer = render(request, f"bots/parts/{PARTS[part]}.html", shown)
     else:
         shown["chart_modes"] = CHART_MODES
-        shown["watched"] = market.watched(request.user)
+        shown["watched"] = selectors_watchlist.watched(request.user)
         shown["market"] = market.market_status(EXCHANGE, timezone.now())
         shown["hours"] = market.calendar_confirmed(EXCHANGE, timezone.now())
         shown["show_welcome"] = not request.user.welcome_done

@@ -22,6 +22,7 @@ from bots.models import Mode
 from bots.services import feeds, real_money
 from engine.errors import InputError
 from marketdata import selectors as market
+from marketdata import selectors_watchlist
 from strategies.run_form import CUSTOM, SAVED
 from tradingsite.lib.errors import ApiError, QuotaExceeded, Unprocessable
 
@@ -176,7 +177,7 @@ def symbols(request: HttpRequest) -> JsonResponse:
         }
         for item in market.instruments(request.user, words)[: MAX_SUGGESTIONS - len(made)]
     ]
-    watched = market.watched_symbols(request.user)
+    watched = selectors_watchlist.watched_symbols(request.user)
     return JsonResponse({"results": sorted(made + stored, key=lambda item: item["symbol"] not in watched)})
 
 
