@@ -97,7 +97,7 @@ class PreferencesForm(AccessibleForm):
     """How pages look to this user."""
 
     timezone = forms.ChoiceField(
-        label="Time zone", choices=[], help_text="Times on pages are shown in it; the exchange's own time is on hover"
+        label="Time zone", choices=[], help_text="Times on pages are shown in it; UTC is on hover"
     )
     theme = forms.ChoiceField(
         label="Theme",

@@ -32,6 +32,7 @@ class WatchedSerializer(serializers.Serializer):
     change_pct = serializers.FloatField(allow_null=True, help_text="Against the close before it")
     timeframe = serializers.CharField(help_text="Of the bar; empty without one")
     last_at = serializers.DateTimeField(allow_null=True, help_text="Start of the bar")
+    is_away = serializers.BooleanField(help_text="The price is stored where nobody answers right now")
 
 
 class WatchlistSerializer(serializers.Serializer):

@@ -14,6 +14,12 @@ from typing import Any
 
 SUFFIX = ".parquet"  # nothing else in the bucket is ours to take away
 CONNECT_S, READ_S = 3.0, 30.0
+AWAY = (
+    "The store of bars cannot be reached right now. Nothing is lost; try again in a minute. "
+    "Operators: `manage.py config --check` says what it answers to BARS_S3_URL and BARS_S3_BUCKET."
+)
+"""What a person reads; a BucketAway's own words are for the log."""
+
 _PIECE = 1 << 20
 
 

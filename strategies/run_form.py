@@ -344,7 +344,8 @@ def read_number(name: str, text: str, faults: list[Fault]) -> int | float | None
     """A number as people type it (``100,000`` too); what is none, infinities included, is None and a fault."""
     plain = text.replace(",", "").replace(" ", "")
     if not re.fullmatch(r"[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})", plain, re.ASCII):
-        faults.append(Fault(name, "not_a_number", f"“{text[:40]}” is not a number."))
+        why = "has more than 18 digits" if re.fullmatch(r"[+-]?\d+(\.\d*)?", plain, re.ASCII) else "is not a number"
+        faults.append(Fault(name, "not_a_number", f"“{text[:40]}” {why}."))
         return None
     return float(plain) if "." in plain else int(plain)
 

@@ -56,7 +56,7 @@ def walk_forward(name: str, steps: Sequence[Step], candidates: int, periods: flo
         meaning = "Parameters chosen on the past earned nothing on the time that followed: what was found did not last."
     else:
         verdict = PASS if kept >= 0.5 and won * 3 >= len(steps) * 2 else DOUBT
-        share = f"{kept:.0%} of its strength" if kept <= 1 else "all of its strength"
+        share = f"{kept * 100.0:.0f} % of its strength" if kept <= 1 else "all of its strength"
         meaning = (
             f"Chosen anew on the past each time, it kept {share} on the time that followed, and earned in {won} of "
             f"{len(steps)} windows."
@@ -155,8 +155,8 @@ def neighbourhood(own: float, moved: Sequence[tuple[str, int, Any, float]], labe
     verdict = graded(ratio, passes=0.7, fails=0.4) if own > 0 else FAIL
     ground = {PASS: "a plateau", DOUBT: "a slope", FAIL: "a peak"}[verdict]
     meaning = (
-        f"It stands on {ground}: the middle one of {len(moved)} neighbours keeps {max(ratio, 0):.0%} of its Sharpe "
-        f"ratio, and {earning} of them earn."
+        f"It stands on {ground}: the middle one of {len(moved)} neighbours keeps {max(ratio, 0.0) * 100.0:.0f} % of "
+        f"its Sharpe ratio, and {earning} of them earn."
     )
     if own <= 0:
         meaning = "Its own Sharpe ratio is not above zero, so there is nothing that its neighbours could keep."
@@ -186,8 +186,8 @@ def entry_significance(p_value: float | None, real: float, random: Floats, trade
         return _too_little(name, label, "p_value", limits, "closed trades", str(FEWEST_TRADES))
     better = float((random < real).mean()) if len(random) else 0.0
     meaning = (
-        f"Its {trades} entries did better than {better:.1%} of {DRAWS:,} random sets, held as long and as often in the "
-        "same market."
+        f"Its {trades} entries did better than {better * 100.0:.1f} % of {DRAWS:,} random sets, held as long and as "
+        "often in the same market."
     )
     chart = {"kind": "histogram", **_histogram(random * 100.0), "mark": round(real * 100.0, 4), "unit": "pct"}
     verdict = graded(p_value, passes=0.05, fails=0.10)
@@ -247,4 +247,4 @@ def _thinned(values: Floats, at: Sequence[float]) -> list[float]:
 
 def _near(chance: float) -> str:
     """A probability without the claim of certainty."""
-    return "more than 99.9\N{NO-BREAK SPACE}%" if chance > 0.999 else f"{chance:.1%}"
+    return "more than 99.9\N{NO-BREAK SPACE}%" if chance > 0.999 else f"{chance * 100.0:.1f} %"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
 
 from backtests.models import Sweep
 from backtests.sweeps import selectors, space
@@ -31,6 +34,12 @@ class SweepPage:
     @property
     def method(self) -> str:
         return next(label for value, label, _ in METHOD_CHOICES if value == self.sweep.method)
+
+    @property
+    def again(self) -> str:
+        """The form of a new sweep of the same strategy and symbols."""
+        asked = {"strategy": self.sweep.strategy, "symbol": self.sweep.symbols}
+        return f"{reverse('backtests:new-sweep')}?{urlencode(asked, doseq=True)}"
 
     @property
     def axes(self) -> list[dict[str, Any]]:

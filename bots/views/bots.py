@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -23,12 +23,13 @@ from bots.presenters import cards, heads
 from bots.presenters.bots import BotCard, bot_cards
 from bots.selectors import pages
 from bots.services import real_money
-from engine.errors import InputError
+from engine.errors import Fault, InputError
 from strategies.run_form import CUSTOM, SAVED
 from tradingsite.lib.errors import ApiError, NotFound, QuotaExceeded, Unprocessable
 
 PAGE_SIZE = 24
 SESSIONS_SHOWN = 20
+_ASKED = {"confirm_account", "password", "passport_override"}  # what the page before real money asks for
 
 
 @login_required
@@ -163,9 +164,9 @@ def start(request: HttpRequest, bot_id: int) -> HttpResponse:
 
 def _start_real(request: HttpRequest, bot: Bot, key: str, begin: dict[str, Any]) -> HttpResponse:
     """The page that asks for the account's name and the password, and what comes of it."""
-    override = request.POST.get("passport_override", "")
-    shown = {"bot": bot, "account": bot.broker_account, "key": key, "override": override}
-    status, refusal = 200, ""
+    override, typed = request.POST.get("passport_override", ""), request.POST.get("confirm_account", "")
+    shown = {"bot": bot, "account": bot.broker_account, "key": key, "override": override, "typed": typed}
+    status, errors = 200, {}
     if request.method == "POST":
         try:
             real_money.confirm_on_page(request, {"bot_id": bot.pk})
@@ -173,11 +174,18 @@ def _start_real(request: HttpRequest, bot: Bot, key: str, begin: dict[str, Any])
             session, _ = services.bots.start(request.user, bot.pk, sent, f"bot-{bot.pk}-{key}")
             return redirect("bots:session", session_id=session.pk)
         except InputError as error:
-            status, refusal = 400, error.faults[0].message
+            status, errors = 400, _at_fields(error.faults)
         except ApiError as error:
-            status, refusal = error.status, error.message
-    shown |= {"fresh": stepup.is_fresh(request), "refusal": refusal}
+            status, errors = error.status, _at_fields(error.faults) or {"": error.message}
+    shown |= {"fresh": stepup.is_fresh(request), "errors": errors, "refusal": errors.get("")}
     return render(request, "bots/start_real.html", shown, status=status)
+
+
+def _at_fields(faults: Iterable[Fault]) -> dict[str, str]:
+    """What is wrong by the field of the page that it is wrong in; "": in none of them."""
+    place = {"confirm_account": "confirm_account", "wrong_password": "password"}
+    named = {place.get(fault.code, fault.path): fault.message for fault in faults}
+    return {name if name in _ASKED else "": message for name, message in named.items()}
 
 
 def _act(request: HttpRequest, bot_id: int, act: Callable[[], Any], then: str = "") -> HttpResponse:

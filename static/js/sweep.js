@@ -15,6 +15,7 @@ const RATE_MS = 60_000; // the time left is told from what the last minute did
 const find = (id) => document.getElementById(id);
 const count = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
+let refused = 0; // combinations that the strategy or the settings do not take
 const places = []; // of each cell that came in: the index of its value on each axis
 const numbers = [];
 const feasible = [];
@@ -106,7 +107,8 @@ function draw() {
     cells: numbers.map((_, k) => ({ places: places[k], value: values[figure][k] })),
   });
   find("map-note").textContent = `${label}: the fuller the colour, the better`;
-  find("lines-note").textContent = `${count.format(shown ?? 0)} of ${count.format(numbers.length)} drawn`;
+  const without = refused ? `; ${count.format(refused)} more cannot run: their values do not go together` : "";
+  find("lines-note").textContent = `${count.format(shown ?? 0)} of ${count.format(numbers.length)} drawn${without}`;
   drawn = numbers.length;
   box.dataset.drawn = drawn;
 }
@@ -117,7 +119,7 @@ function say(x, y) {
   const k = best[y * axes[i].words.length + x];
   if (k === null || k === undefined) {
     const where = i === j ? axes[i].words[x] : `${axes[i].words[x]}, ${axes[j].words[y]}`;
-    find("map-said").textContent = `${where}: nothing here yet.`;
+    find("map-said").textContent = `${where}: ${ACTIVE.has(state) ? "nothing here yet" : "no result"}.`;
     return;
   }
   const words = axes.map((axis, a) => `${axis.label} ${axis.words[places[k][a]]}`).join(", ");
@@ -141,7 +143,10 @@ async function fetchCells() {
     after = got.after;
     again ||= got.more;
     got.cell.forEach((cell, k) => {
-      if (got.ok[k] < 0) return;
+      if (got.ok[k] < 0) {
+        refused += 1;
+        return;
+      }
       numbers.push(cell);
       places.push(decode(cell));
       feasible.push(got.ok[k] === 1);

@@ -224,9 +224,10 @@ class HierarchicalRiskParity(Method):
 
 @register
 class Kelly(Method):
-    """A share k of the Kelly weights: the most of μ'w - w'Σw / 2k, the growth rate to second order; without limits
-    w = k·Σ⁻¹(μ - r). Half Kelly is k = 0.5. What is not invested is cash."""
+    """A share k of the weights at which money would grow fastest (Kelly 1956), taken to second order. Half Kelly is
+    k = 0.5. What is not invested is cash."""
 
+    # The most of μ'w - w'Σw / 2k; without limits w = k·Σ⁻¹(μ - r).
     slug, label = "kelly", "Kelly"
     invested = False
 
@@ -255,9 +256,10 @@ class LogGrowth(Method):
 
 @register
 class BlackLitterman(Method):
-    """The returns at which the market's weights would be the best ones, bent towards the views by their confidence
-    (Black and Litterman 1992; Idzorek 2005), then the most of μ'w - δ/2·w'Σw. Without views: the market's weights."""
+    """The returns at which the market's weights would be the best ones, bent towards your views by how sure you are
+    (Black and Litterman 1992; Idzorek 2005); then the best weights for those. Without views: the market's weights."""
 
+    # Then the most of μ'w - δ/2·w'Σw.
     slug, label = "black_litterman", "Black-Litterman"
 
     def beliefs(self, problem: Problem, mu: Array, cov: Array) -> tuple[Array, Array]:

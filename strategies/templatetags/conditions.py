@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 
-from strategies import conditions, ensemble, explained
+from strategies import catalogue, conditions, ensemble, explained
 
 register = template.Library()
 
@@ -20,12 +20,16 @@ def outline(evidence: object) -> list[explained.Entry]:
 
 @register.filter
 def in_words(parameters: Mapping[str, Any], slug: str) -> list[tuple[str, Any]]:
-    """(name, value) of each parameter; the trees of conditions as sentences, those that are not there left out."""
+    """(label, value) of each parameter as its declaration says them; the trees of conditions as sentences, those that
+    are not there left out. What this release does not declare stays as it is."""
     if slug == conditions.Conditions.slug:
-        return list(conditions.sentences(parameters).items())
+        return [(name.capitalize(), words) for name, words in conditions.sentences(parameters).items()]
     if slug == ensemble.Ensemble.slug:
-        return [
-            *ensemble.sentences(parameters).items(),
-            ("members", ensemble.Ensemble.members.words(parameters["members"])),
-        ]
-    return list(parameters.items())
+        said = {**ensemble.sentences(parameters), "members": ensemble.Ensemble.members.words(parameters["members"])}
+        return [(name.capitalize(), words) for name, words in said.items()]
+    known = catalogue.registered()
+    params = known[slug].params if slug in known else {}
+    return [
+        (params[name].label, params[name].words(value)) if name in params else (name, value)
+        for name, value in parameters.items()
+    ]

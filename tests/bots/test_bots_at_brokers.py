@@ -185,14 +185,20 @@ def test_the_page_asks_for_the_accounts_name_before_real_money(
     assert f'href="{url}"' in client.get(reverse("bots:bot", args=[bot.pk])).content.decode()
     page = client.get(url)
     assert "REAL MONEY" in page.content.decode()
-    for sent, status, words in (
-        ({}, 400, "type the account’s name"),
-        ({"confirm_account": real_money.name}, 403, "Give your password once more"),
-        ({"confirm_account": real_money.name, "password": "guess"}, 400, "not your password"),
-        ({"confirm_account": real_money.name, "password": PASSWORD}, 422, "passing robustness passport"),
+    named = {"confirm_account": real_money.name}
+    for sent, status, field, words in (
+        ({"confirm_account": "Another"}, 400, "confirm_account", "type the account’s name"),
+        (named, 403, "password", "Your password, once more"),
+        (named | {"password": "guess"}, 400, "password", "not your password"),
+        (named | {"password": PASSWORD}, 422, "passport_override", "passing robustness passport"),
     ):
         refused = client.post(url, sent)
-        assert (refused.status_code, words in refused.content.decode()) == (status, True), sent
+        assert refused.status_code == status, sent
+        shown = refused.content.decode()
+        beside = shown.partition(f'id="f-{field}-error">')[2].partition("<")[0]
+        assert words in beside, "what is wrong stands beside its field"
+        assert f'value="{sent["confirm_account"]}"' in shown, "what was typed is kept"
+        assert "guess" not in shown
     assert not TradingSession.objects.exists()
     meant = {"confirm_account": real_money.name, "password": PASSWORD, "passport_override": WHY}
     assert client.post(url, meant).status_code == 302

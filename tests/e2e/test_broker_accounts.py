@@ -125,7 +125,7 @@ def test_real_money_is_asked_for_by_name_and_password(
     assert not TradingSession.objects.exists()
     page.get_by_test_id("start").click()
     dialog.get_by_label("Type the account’s name").fill("my savings")
-    dialog.get_by_text("It has no passing robustness passport").click()
+    dialog.get_by_text("If it has no passing robustness passport").click()
     dialog.get_by_label("Why it may trade real money all the same").fill("Play money of a test, nothing else")
     meant.click()
     expect(page.locator(".topbar").get_by_text("LIVE · REAL MONEY")).to_be_visible()

@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
 
+from accounts.models import User
 from marketdata import selectors
 from marketdata import store as stores
 from marketdata.bucket import Bucket, BucketAway
 from marketdata.columns import DAY
 from marketdata.models import Coverage, Instrument
-from marketdata.services import series
+from marketdata.services import series, watchlist
 from marketdata.store import BarStore, SeriesKey, StoreDamaged
 from tests.marketdata.conftest import made_bars
 from tests.marketdata.s3 import BUCKET, KEY, SECRET, Store, serving
@@ -154,6 +156,44 @@ def test_as_a_setting_with_files_that_nothing_names_swept_from_it(
     assert set(s3.objects) == named | {"one/site/notes.txt", "another/2024-aa.parquet"}
     settings.BARS_DIR = f"{settings.BARS_DIR}-of-another-machine"
     assert selectors.stored_bars(row).content_hash() == bars.content_hash()
+
+
+@pytest.mark.django_db
+def test_a_bucket_that_is_away_is_said_by_api_and_pages_and_comes_back(
+    s3: Store, settings: Any, instrument: Instrument, client: Client, alice: User, tmp_path: Path
+) -> None:
+    settings.BARS_S3_URL, settings.BARS_S3_BUCKET = s3.url, BUCKET
+    settings.BARS_S3_KEY, settings.BARS_S3_SECRET = KEY, SECRET
+    bars = made_bars(10)
+    series.put(instrument, "1d", bars, (int(bars.ts[0]), int(bars.ts[-1]) + DAY))
+    settings.BARS_DIR = str(tmp_path / "of another machine")
+    watchlist.replace(alice, [instrument.symbol])
+    client.force_login(alice)
+    chart = f"/data/instruments/{instrument.pk}/bars?timeframe=1d"
+    asked = [
+        (f"/api/market-data/{instrument.symbol}?timeframe=1d&source={instrument.source}", "application/json"),
+        (chart, "application/json"),  # the chart's script
+        (chart, "text/html"),
+    ]
+    settings.BARS_S3_SECRET = "another"  # refused at once; one that is away is tried again for a while
+    for address, kind in asked:
+        answer = client.get(address, headers={"accept": kind})
+        assert (answer.status_code, answer["Content-Type"].split(";")[0]) == (503, kind), address
+        assert answer["Retry-After"]
+        assert b"The store of bars cannot be reached right now" in answer.content
+        assert b"BARS_S3_URL" in answer.content, "operators are told where to look"
+    page = client.get(f"/data/instruments/{instrument.pk}/")
+    assert page.status_code == 200, "what the rows know is shown"
+    dashboard = client.get("/")
+    assert dashboard.status_code == 200
+    assert b"the store of bars cannot be reached" in dashboard.content
+    assert client.get("/api/watchlist").json()["symbols"][0]["is_away"] is True
+
+    settings.BARS_S3_SECRET = SECRET
+    cache.delete("marketdata:bars-away")  # which ends by itself after some seconds
+    for address, kind in asked[:2]:
+        assert client.get(address, headers={"accept": kind}).status_code == 200
+    assert client.get("/api/watchlist").json()["symbols"][0]["last_px"] == pytest.approx(bars.close[-1])
 
 
 @pytest.mark.row("H14")

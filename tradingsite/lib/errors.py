@@ -155,6 +155,8 @@ _CODES = {
     "not_a_dict": "wrong_type",
     "unique": "already_taken",
 }
+_MESSAGES_AWAY = "The message server does not answer right now. Try again in a few seconds."
+_AWAY: dict[type[Exception], str] = {RedisError: _MESSAGES_AWAY, BrokerDown: _MESSAGES_AWAY}
 _PLAIN: dict[type[Exception], tuple[str, str]] = {
     drf.NotAuthenticated: ("not_authenticated", "Log in, or send a valid access token."),
     drf.AuthenticationFailed: ("not_authenticated", "This token or login is not valid."),
@@ -175,6 +177,11 @@ def body(
     return {"code": code, "message": message, "errors": errors, "request_id": request_id, **(extra or {})}
 
 
+def call_unavailable(kind: type[Exception], message: str) -> None:
+    """From now on an exception of this kind is answered with 503 and `message`: what an app needs does not answer."""
+    _AWAY[kind] = message
+
+
 def as_refusal(exc: Exception) -> ApiError | None:
     """The refusal that an exception means, or None when it is a fault of ours."""
     if isinstance(exc, ApiError):
@@ -189,8 +196,9 @@ def as_refusal(exc: Exception) -> ApiError | None:
         return TooLarge("The body is larger than this route takes.")
     if isinstance(exc, SuspiciousOperation):
         return ApiError("The request could not be read.", code="malformed")
-    if isinstance(exc, (RedisError, BrokerDown)):
-        return Unavailable("The message server does not answer right now. Try again in a few seconds.")
+    for kind, message in _AWAY.items():
+        if isinstance(exc, kind):
+            return Unavailable(message)
     # SQLite also calls a missing table or column "operational"; that is a fault of ours and no passing trouble.
     if isinstance(exc, OperationalError) and "no such" not in str(exc):
         return Unavailable("The database does not answer right now. Try again in a few seconds.")

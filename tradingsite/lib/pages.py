@@ -35,8 +35,9 @@ class ServerFault(ApiError):
 
 
 def refuse(request: HttpRequest, refusal: ApiError) -> HttpResponse:
-    """A refusal as JSON under /api/, else as a page that says what happened and what to do."""
-    if request.path_info.startswith("/api/"):
+    """A refusal as JSON under /api/ and for scripts that take no page, else as a page that says what happened and what
+    to do."""
+    if request.path_info.startswith("/api/") or not request.accepts("text/html"):
         return json_answer(request, refusal)
     shown = {
         "headline": _HEADLINES.get(refusal.status, "That did not work"),

@@ -58,7 +58,10 @@ def mark_refused(account: BrokerAccount, reason: str) -> bool:
                 "broker_account_refused",
                 level=Level.CRITICAL,
                 title=f"{current.get_kind_display()} refuses the keys of “{current.name}”"[:120],
-                text=f"It says: {reason} Every session on this account has halted; others go on. {REMEDY}",
+                text=(
+                    f"It says: “{reason.strip().rstrip('.')}”. Every session on this account has halted; others go "
+                    f"on. {REMEDY}"
+                ),
                 link=f"/brokers/{current.pk}/",
                 dedup=f"broker-account-refused-{current.pk}",
             )

@@ -42,7 +42,8 @@ export function ready(id) {
   document.querySelector(`#${id} .chart-wait`)?.remove();
 }
 
-export function failed(id, again) {
+/** why: what the server said, in words for a person. */
+export function failed(id, again, why = "The chart could not be loaded.") {
   const wait = document.querySelector(`#${id} .chart-wait`);
   if (!wait) return;
   const button = document.createElement("button");
@@ -50,7 +51,7 @@ export function failed(id, again) {
   button.className = "button button-small";
   button.textContent = "Try again";
   button.addEventListener("click", again);
-  wait.replaceChildren("The chart could not be loaded. ", button);
+  wait.replaceChildren(`${why} `, button);
 }
 
 /** One of several buttons is pressed; which one stands in the address, unless it is the one pressed at first. */

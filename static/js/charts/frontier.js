@@ -5,7 +5,7 @@ import { sharp } from "./scale.js";
 
 const LEFT = 52;
 const RIGHT = 16;
-const TOP = 12;
+const TOP = 28; // the name of the axis upwards stands there
 const BOTTOM = 40;
 const NEAR = 30; // pixels within which a point is meant
 const HEAVIEST = 5;
@@ -54,6 +54,8 @@ export function frontierChart(canvas, onPoint) {
       context.fillText(`${written(value, across.decimals)} %`, x, height - BOTTOM + 14);
     }
     context.fillText("Volatility", LEFT + (width - LEFT - RIGHT) / 2, height - 8);
+    context.textAlign = "left";
+    context.fillText("Return", 0, 10);
   }
 
   function mark(context, kind, x, y) {

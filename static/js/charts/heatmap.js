@@ -4,16 +4,17 @@ import { shades, sharp, spread } from "./scale.js";
 
 const LEFT = 64;
 const BOTTOM = 44;
-const TOP = 8;
+const [TOP, NAMED] = [8, 26]; // above the fields; where the axis upwards has a name, that stands there
 
 /** onPlace(x, y) for the field under the pointer or the arrow keys. */
 export function heatmap(canvas, onPlace) {
   let map = null;
   let cursor = null;
+  const above = () => (map.y.label ? NAMED : TOP);
 
   const size = () => {
     const { width, height } = canvas.getBoundingClientRect();
-    return { wide: (width - LEFT) / map.x.words.length, tall: (height - TOP - BOTTOM) / map.y.words.length, height };
+    return { wide: (width - LEFT) / map.x.words.length, tall: (height - above() - BOTTOM) / map.y.words.length, height };
   };
 
   function labels(context, axis, at, room, align) {
@@ -41,13 +42,15 @@ export function heatmap(canvas, onPlace) {
       context.fillRect(left + gap, top + gap, wide - 2 * gap, tall - 2 * gap);
     });
     context.strokeStyle = colour("line");
-    context.strokeRect(LEFT + 0.5, TOP + 0.5, width - LEFT - 1, height - TOP - BOTTOM - 1);
+    context.strokeRect(LEFT + 0.5, above() + 0.5, width - LEFT - 1, height - above() - BOTTOM - 1);
     context.fillStyle = colour("chart-text");
     context.textBaseline = "middle";
     labels(context, map.y, (i, step) => (step ? tall : [LEFT - 8, height - BOTTOM - (i + 0.5) * tall]), 16, "right");
     labels(context, map.x, (i, step) => (step ? wide : [LEFT + (i + 0.5) * wide, height - BOTTOM + 14]), 60, "center");
     context.textAlign = "center";
     context.fillText(map.x.label, LEFT + (width - LEFT) / 2, height - 10);
+    context.textAlign = "left";
+    context.fillText(map.y.label, 0, 10);
     if (cursor) {
       context.strokeStyle = colour("text");
       context.lineWidth = 2;

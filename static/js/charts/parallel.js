@@ -26,7 +26,7 @@ export function parallel(canvas) {
     const { context, width, height } = sharp(canvas);
     const { axes, cells, figure, better } = lines;
     const shown = chosen(cells, better);
-    const { low, high, share } = spread(shown.map((cell) => cell.value), better);
+    const { low, high, cut, share } = spread(shown.map((cell) => cell.value), better);
     const shade = shades();
     const across = (i) => SIDE + (i * (width - 2 * SIDE)) / axes.length;
     const up = (part) => height - BOTTOM - part * (height - TOP - BOTTOM);
@@ -47,8 +47,8 @@ export function parallel(canvas) {
     }
     context.globalAlpha = 1;
     context.fillStyle = colour("chart-text");
-    const number = (value) => (value === null ? "–" : value.toLocaleString("en-US", { maximumSignificantDigits: 4 }));
-    const ends = [...axes.map((axis) => [axis.label, axis.words[0], axis.words.at(-1)]), [figure, number(low), number(high)]];
+    const number = (value, sign) => (value === null ? "–" : `${sign}${value.toLocaleString("en-US", { maximumSignificantDigits: 3 })}`);
+    const ends = [...axes.map((axis) => [axis.label, axis.words[0], axis.words.at(-1)]), [figure, number(low, cut[0] ? "≤ " : ""), number(high, cut[1] ? "≥ " : "")]];
     const room = Math.max(6, Math.floor((width - 2 * SIDE) / axes.length / 7));
     ends.forEach(([label, first, last], i) => {
       context.strokeStyle = colour("line-strong");

@@ -10,10 +10,10 @@ export function shades() {
 }
 
 /** Where each value stands between the worst and the best of all; extremes beyond the 2nd and 98th percentile are cut.
-    ends: [low, high] where they are known beforehand. */
+    ends: [low, high] where they are known beforehand. cut: whether values lie below and above. */
 export function spread(values, better, ends) {
   const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
-  if (!sorted.length) return { low: null, high: null, share: () => null };
+  if (!sorted.length) return { low: null, high: null, cut: [false, false], share: () => null };
   const at = (part) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))];
   const [low, high] = ends ?? [at(0.02), at(0.98)];
   const share = (value) => {
@@ -21,7 +21,7 @@ export function spread(values, better, ends) {
     const place = high > low ? Math.min(1, Math.max(0, (value - low) / (high - low))) : 0.5;
     return better === "higher" ? place : 1 - place;
   };
-  return { low, high, share };
+  return { low, high, cut: [sorted[0] < low, sorted.at(-1) > high], share };
 }
 
 /** A canvas as sharp as the screen; answers its context and its size in CSS pixels. */
