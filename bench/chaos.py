@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATABASES = ("sqlite", "postgres")
 MARK = "mark.fault("
 SLOWEST = 5
+INTERRUPTED = 2  # how pytest says so
 
 
 def main() -> int:
@@ -47,7 +48,11 @@ def main() -> int:
         cases = [case for file in chosen.files for case in json.loads(file.read_text("utf-8"))["cases"]]
         sys.stdout.write(table(cases, chosen.databases, wanted))
     else:
-        cases = [case for database in chosen.databases for case in run(database, chosen, wanted)]
+        cases, interrupted = [], False
+        for database in chosen.databases:
+            if not interrupted:
+                ran, interrupted = run(database, chosen, wanted)
+                cases += ran
         write(cases, chosen, wanted)
     shown = {(number, case["database"]) for case in cases for number in case["faults"]}
     complete = all((number, database) in shown for number in wanted for database in chosen.databases)
@@ -65,28 +70,25 @@ def numbers(asked: str) -> range:
     return named
 
 
-def run(database: str, chosen: argparse.Namespace, wanted: list[int]) -> list[dict]:
-    """One pytest for all rounds on one database: its cases that show a wanted fault and apply to the database."""
+def run(database: str, chosen: argparse.Namespace, wanted: list[int]) -> tuple[list[dict], bool]:
+    """One pytest for all rounds on one database: its cases that show a wanted fault and apply to the database, and
+    whether Ctrl-C ended it before its time."""
     env = dict(os.environ, TEST_DATABASE=database, CHAOS_ROUNDS=str(chosen.rounds), CHAOS_SEED=str(chosen.seed))
     env["CHAOS_FAULTS"] = " ".join(map(str, wanted))
     # Only the files that provoke a fault: to read all tests takes longer than some faults.
     files = [str(path) for path in sorted(Path(ROOT, "tests").rglob("test_*.py")) if MARK in path.read_text("utf-8")]
     with tempfile.TemporaryDirectory() as home:
         report = Path(home, "report.xml")
-        argv = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-m",
-            "fault",
-            f"--junitxml={report}",
-            "-o",
-            "junit_family=xunit1",
-        ]
+        argv = [sys.executable, "-m", "pytest", "-q", "-m", "fault", f"--junitxml={report}"]
+        argv += ["-o", "junit_family=xunit1", *files]
         argv += ["-k", chosen.only] if chosen.only else []
-        subprocess.run([*argv, *files], env=env, cwd=ROOT, check=False)
-        return cases_of(database, report, chosen.seed) if report.exists() else []
+        with subprocess.Popen(argv, env=env, cwd=ROOT) as suite:
+            try:
+                status = suite.wait()
+            except KeyboardInterrupt:
+                status = suite.wait()  # it hears of it, too, and still writes down what it has
+        cases = cases_of(database, report, chosen.seed) if report.exists() else []
+        return cases, status == INTERRUPTED
 
 
 def cases_of(database: str, report: Path, seed: int) -> list[dict]:
