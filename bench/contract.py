@@ -1,7 +1,8 @@
 """`python -m bench.contract`: the contract of brokers, as a table of cases × brokers; with `--of prices` that of the
 sources of prices. Ends with 1 if a cell is not ok.
 
-Runs the suite (`SUITES`), or reads what a run has left: `python -m bench.contract results.xml`.
+Runs the suite (`SUITES`), or reads what runs of pytest have left: `python -m bench.contract --results one.xml two.xml`.
+Other arguments are pytest's: `python -m bench.contract -k binance -n 2`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,10 +34,11 @@ def run(suite: list[str], results: Path, arguments: list[str]) -> None:
     subprocess.run(command, cwd=ROOT, check=False)
 
 
-def read(results: Path, sign: str) -> tuple[list[str], Table]:
-    """(brokers, table) of a file of JUnit's kind; sign: the case that names the brokers."""
+def read(files: Iterable[Path], sign: str) -> tuple[list[str], Table]:
+    """(brokers, table) of files of JUnit's kind; sign: the case that names the brokers."""
     found: dict[tuple[str, str], str] = {}
-    for case in ElementTree.parse(results).getroot().iter("testcase"):  # noqa: S314
+    every = (case for file in files for case in ElementTree.parse(file).getroot().iter("testcase"))  # noqa: S314
+    for case in every:
         named = re.fullmatch(r"(\w+)\[(.*)\]", case.get("name", ""), re.DOTALL)
         if named is not None:
             found[named[1], named[2]] = _outcome(case)
@@ -59,13 +62,13 @@ def _outcome(case: ElementTree.Element) -> str:
 def main() -> int:
     options = argparse.ArgumentParser(prog="python -m bench.contract", description=__doc__)
     options.add_argument("--of", choices=sorted(SUITES), default="brokers", help="whose contract; default brokers")
-    options.add_argument("results", type=Path, nargs="?", help="a JUnit file of a run that is over")
+    options.add_argument("--results", type=Path, nargs="+", help="JUnit files of runs that are over: no run")
     chosen, arguments = options.parse_known_args()
     suite, sign = SUITES[chosen.of]
     with tempfile.TemporaryDirectory() as folder:
-        results = chosen.results or Path(folder) / "results.xml"
-        if chosen.results is None:
-            run(suite, results, arguments)
+        results = chosen.results or [Path(folder) / "results.xml"]
+        if not chosen.results:
+            run(suite, results[0], arguments)
         brokers, table = read(results, sign)
     print(f"\n{'case':{WIDTH}}  " + "  ".join(f"{broker:>11}" for broker in brokers))
     for case in sorted(table):

@@ -140,6 +140,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if CHAOS_ROUNDS and "moment" not in metafunc.fixturenames and _provokes_at_a_database(metafunc):
+        metafunc.fixturenames.append("moment")  # it draws nothing, but is asked in each round as well
     if "moment" in metafunc.fixturenames:
         metafunc.parametrize("moment", range(max(CHAOS_ROUNDS, 1)), indirect=True, ids=lambda n: f"round{n}")
 
@@ -169,6 +171,11 @@ def _keep_only(config: pytest.Config, items: list[pytest.Item], wanted: Callable
     kept = [item for item in items if wanted(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+def _provokes_at_a_database(metafunc: pytest.Metafunc) -> bool:
+    marked = metafunc.definition.get_closest_marker
+    return marked("fault") is not None and (marked("django_db") is not None or "db" in metafunc.fixturenames)
 
 
 def _faults(item: pytest.Item) -> list[int]:

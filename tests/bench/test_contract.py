@@ -24,13 +24,13 @@ RESULTS = """<?xml version="1.0"?>
 def test_cases_by_brokers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "results.xml"
     file.write_text(RESULTS)
-    brokers, table = contract.read(file, contract.SUITES["brokers"][1])
+    brokers, table = contract.read([file], contract.SUITES["brokers"][1])
     assert brokers == ["one", "one-coin"]
     assert table == {
         "keys tell what they are good for": {"one": "ok", "one-coin": "ok"},
         "a stop sleeps": {"one": "ok", "one-coin": "FAILED"},
         "each time [day]": {"one": "ok", "one-coin": "skipped"},
     }
-    monkeypatch.setattr("sys.argv", ["contract", str(file)])
+    monkeypatch.setattr("sys.argv", ["contract", "--results", str(file)])
     assert contract.main() == 1
     assert capsys.readouterr().out.endswith("3 cases × 2 brokers, 2 not ok\n")

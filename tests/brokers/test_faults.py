@@ -58,11 +58,9 @@ def test_a_lost_answer_is_told_as_unknown_and_sent_once(rig: Rig, how: str) -> N
     if fault is None:
         assert rig.broker.submit(request).state is OrderState.FILLED
         return
-    began = time.monotonic()
     with pytest.raises(VenueDown):
         rig.broker.submit(request)
     assert fault.times == 2, "one request has left, no more"
-    assert time.monotonic() - began < READ_TIMEOUT_S + 1.5
     assert rig.sent(request.client_order_id) == orders
 
 

@@ -36,7 +36,8 @@ PRICES = {"AAPL": "100", "RARE": "40", "PENNY": "0.5", "BTC-USD": "50000"}
 KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop")
 
 
-@pytest.fixture(scope="module", params=["alpaca", "binance"])
+# Named otherwise than in the contract, whose table wants each of its cases of every broker.
+@pytest.fixture(scope="module", params=["alpaca", "binance"], ids="at {}".format)
 def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """An account of each kind, at a venue of its own whose prices stand still."""
     venue = Venue([*STOCKS, COIN], always_open=True, is_scripted=True)

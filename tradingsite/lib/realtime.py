@@ -30,6 +30,7 @@ _SEND_TIMEOUT_S = 2.0
 
 Allowed = Callable[[Any, str], bool]
 _allowed: dict[str, Allowed] = {}
+_outage = threading.Event()  # the last message could not be sent
 
 
 class BacktestProgress(TypedDict):
@@ -128,8 +129,8 @@ def _send(topic: str, event: str, payload: dict[str, Any]) -> None:
         pipe.incr(_seq_key(topic))
         pipe.expire(_seq_key(topic), _SEQ_IDLE_S)
         seq = pipe.execute()[0]
-    except (redis.RedisError, OSError):
-        log.exception("%s on %s was not published", event, topic)
+    except (redis.RedisError, OSError) as error:
+        _lost(f"{event} on {topic} was not published: {error}")
         return
     message = {"topic": topic, "event": event, "seq": seq, "payload": payload}
     _to_group(topic_group(topic), {"type": "live.message", "message": message})
@@ -140,8 +141,15 @@ def _to_group(group: str, message: dict[str, Any]) -> None:
     try:
         sending = asyncio.run_coroutine_threadsafe(get_channel_layer().group_send(group, message), _loop(os.getpid()))
         sending.result(_SEND_TIMEOUT_S)
-    except (redis.RedisError, OSError, TimeoutError):
-        log.exception("%s to %s was not sent", message["type"], group)
+        _outage.clear()
+    except (redis.RedisError, OSError, TimeoutError) as error:
+        _lost(f"{message['type']} to {group} was not sent: {error or type(error).__name__}")
+
+
+def _lost(text: str) -> None:
+    """Say that a message is lost: the first of an outage aloud, because hundreds a second may follow."""
+    log.log(logging.DEBUG if _outage.is_set() else logging.ERROR, text)
+    _outage.set()
 
 
 @functools.cache

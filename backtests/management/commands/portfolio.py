@@ -16,6 +16,8 @@ from django.core.management.base import CommandError
 from backtests.management.asking import AskingCommand
 from backtests.models import AllocationStudy
 from backtests.portfolios import selectors, services
+from backtests.portfolios.presenters import PHASES, StudyPage
+from backtests.presenters.figures import plain
 
 
 class Command(AskingCommand):
@@ -37,6 +39,8 @@ class Command(AskingCommand):
                 return
             study = services.submit(user, body)
             self.stdout.write(f"Portfolio {study.pk}")
+            if not options["here"]:
+                self.stdout.write("A worker of the running site does it; --here does it in this process.")
             self._wait(study, here=options["here"])
             if study.state != AllocationStudy.State.DONE:
                 hints = [f"{fault['message']} {fault['hint']}".strip() for fault in study.failure_faults]
@@ -56,7 +60,7 @@ class Command(AskingCommand):
         while study.is_active:
             if study.phase != told:
                 told = study.phase
-                self.stdout.write(told)
+                self.stdout.write(PHASES.get(told, told))
             time.sleep(self.TICK_S)
             study.refresh_from_db()
 
@@ -70,7 +74,8 @@ class Command(AskingCommand):
                 f"{words}: {found['return_pct']:.2f} % a year at a volatility of {found['volatility_pct']:.2f} %, "
                 f"Sharpe {sharpe}"
             )
-        for row in document["backtest"]["metrics"]:
-            self.stdout.write(f"{row['name']}: {row['chosen']} (equal weights: {row['equal']})")
+        rows = [(row["label"], plain(row["chosen"]), plain(row["equal"])) for row in StudyPage(study).compared]
+        for label, chosen, equal in [("Backtest", "Chosen", "Equal"), *rows]:
+            self.stdout.write(f"{label:<24}{chosen:>16}{equal:>16}")
         for cut in selectors.cuts(study):
             self.stdout.write(f"{cut.what} at {cut.weight_pct:.2f} %: {cut.cap.label} is {cut.cap.most_pct:.2f} %")

@@ -38,6 +38,8 @@ class Command(AskingCommand):
                 return
             sweep = services.submit(user, body)
         self.stdout.write(f"Sweep {sweep.pk}: {sweep.cells_total:,} combinations")
+        if not options["here"]:
+            self.stdout.write("Workers of the running site do them; --here does them in this process, too.")
         self._wait(sweep, here=options["here"])
         if sweep.state != Sweep.State.DONE:
             raise CommandError(f"It ended {sweep.state}. {sweep.failure_reason}".strip())

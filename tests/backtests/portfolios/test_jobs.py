@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -286,6 +287,9 @@ def test_the_command_line_prints_weights(alice: User, sample_data: None, tmp_pat
     text = out.getvalue()
     assert all(symbol in text for symbol in BODY["symbols"])
     assert "Saved as the strategy By hand" in text
+    figures = {line[:24].strip(): line[24:].split() for line in text.splitlines()}
+    assert figures["Backtest"] == ["Chosen", "Equal"]
+    assert all(re.fullmatch(r"[+−-]?\d+\.\d+", figure) for figure in figures["Sharpe ratio"])
     assert UserStrategy.objects.filter(owner=alice, name="By hand").exists()
     request.write_text(json.dumps({**BODY, "symbols": ["AAPL"]}))
     with pytest.raises(CommandError, match="symbols"):

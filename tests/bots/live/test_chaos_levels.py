@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from tests.bots.live.test_resting_entries import FAR
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
+TICK = Decimal("0.01")
 STOPPED: dict[str, Any] = {"allow_fractional": False, "stop_loss_pct": 10.0}
 
 
@@ -34,8 +35,20 @@ def settled(session: TradingSession) -> bool:
 
 
 def covered(rig: Rig, session: TradingSession) -> bool:
-    stopped = sum(Decimal(order["qty"]) for order in working(rig, "stop"))
-    return bool(stopped == held(rig) > 0 and settled(session))
+    """Every unit is under exits at what follows from the price that was booked for it, and nothing is under way. (A
+    bracket's legs rest before its fill is booked, and move afterwards.)"""
+    position, stops = session.positions.filter(is_open=True).first(), working(rig, "stop")
+    if position is None or not settled(session):
+        return False
+    at_level = all(rests(order["stop_price"], position.entry_px * Decimal("0.9")) for order in stops) and all(
+        rests(order["limit_price"], position.entry_px * Decimal("1.1")) for order in working(rig, "limit")
+    )
+    return at_level and sum(Decimal(order["qty"]) for order in stops) == held(rig) > 0
+
+
+def rests(px: str, level: Decimal) -> bool:
+    """Whether an exit that sells at `px` stays there: it is wanted on the tick above its level, and one off is near."""
+    return abs(Decimal(px) - round(level, 6).quantize(TICK, ROUND_CEILING)) <= TICK
 
 
 def finish(alice: User, session: TradingSession) -> None:
@@ -134,7 +147,7 @@ def test_a_split_takes_resting_exits_with_it(
     paid_for = kept % 1 if in_lieu else Decimal(0)
     with host():
         until(session, session.adjustments.filter(kind="split").exists)
-        level, moved = stop * old / new, Decimal("0.01") * max(Decimal(old) / new, 1)
+        level, moved = stop * old / new, 2 * TICK * max(Decimal(old) / new, 1)
 
         def follows() -> bool:
             theirs = {(Decimal(order["qty"]), Decimal(order["stop_price"])) for order in working(rig, "stop")}
