@@ -20,7 +20,7 @@ import threading
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ def _environment() -> None:
         DJANGO_SETTINGS_MODULE="tradingsite.settings",
         ENV_FILE=os.devnull,
         VAR_DIR=str(_home),
+        TEST_RUN_DIR=os.environ.get("TEST_RUN_DIR", str(_home)),  # of xdist's controller: what its processes share
         SECRET_KEY="only-for-tests-" + "k" * 40,
         SECRETS_KEYS=urlsafe_b64encode(os.urandom(32)).decode("ascii"),
         REDIS_URL=servers.start_valkey(_home),
@@ -93,34 +94,7 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
-# --- The database ----------------------------------------------------------------------------------------------------
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """SQLite tests use a file in WAL mode, as production does: threads and worker processes share it."""
-    from django.db import connections
-
-    default = connections.settings["default"]
-    if default["ENGINE"].endswith("sqlite3"):
-        default["TEST"]["NAME"] = str(_home / "test.sqlite3")
-
-
-_seed: dict[type, list] = {}  # model → the rows that migrations made
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker) -> None:
-    """Remember the rows that migrations made, because a transactional test ends by emptying every table."""
-    from django.apps import apps
-    from django.db import connection
-
-    with django_db_blocker.unblock():
-        tables = set(connection.introspection.table_names())  # a model without its migration yet has none
-        for model in apps.get_models():
-            refilled_by_flush = model._meta.app_label in {"contenttypes", "auth"}
-            if model._meta.db_table in tables and not refilled_by_flush:
-                _seed[model] = list(model._base_manager.all())
-
-
+# --- The run ---------------------------------------------------------------------------------------------------------
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
     """Let each of xdist's processes read the settings after its own `_environment()`.
@@ -178,53 +152,6 @@ def _faults(item: pytest.Item) -> list[int]:
 def _fixtures(item: pytest.Item) -> set[str]:
     names = set(getattr(item, "fixturenames", ()))
     return names | ({"db"} if "transactional_db" in names else set())
-
-
-def _is_transactional(item: pytest.Item) -> bool:
-    marker = item.get_closest_marker("django_db")
-    asked = bool(marker and (marker.kwargs.get("transaction") or marker.kwargs.get("reset_sequences")))
-    return asked or "transactional_db" in _fixtures(item)
-
-
-def _drop_triggers() -> list[str]:
-    """Drop what makes tables append-only, and return the statements that put it back.
-
-    SQLite only: there, emptying a table is a DELETE like any other.
-    """
-    from django.db import connection
-
-    if connection.vendor != "sqlite":
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-        triggers = cursor.fetchall()
-        for name, _ in triggers:
-            cursor.execute(f'DROP TRIGGER "{name}"')
-    # One that is there again by then, because its drop met a lock, is no fault.
-    return [sql.replace("CREATE TRIGGER ", "CREATE TRIGGER IF NOT EXISTS ", 1) for _, sql in triggers]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """Empty the tables after a transactional test, then put the migrations' rows back, even if its teardown failed."""
-    if not (_seed and _is_transactional(item)):
-        return (yield)
-    from django.db import connection, transaction
-    from pytest_django.plugin import blocking_manager_key
-
-    unblocked = item.config.stash[blocking_manager_key].unblock
-    with unblocked():
-        triggers = _drop_triggers()
-    try:
-        return (yield)
-    finally:
-        if nextitem is not None:  # after the last test the database is gone
-            with unblocked(), transaction.atomic():
-                with connection.cursor() as cursor:
-                    for statement in triggers:
-                        cursor.execute(statement)
-                for model, rows in _seed.items():
-                    model._base_manager.bulk_create(rows, ignore_conflicts=True)
 
 
 # --- Real data, real browser -----------------------------------------------------------------------------------------
@@ -360,6 +287,8 @@ def live_site(transactional_db: None, _site_server: Site) -> Site:
     return _site_server
 
 
-# --- Who acts in the tests -------------------------------------------------------------------------------------------
+# --- Who acts in the tests, and on what ------------------------------------------------------------------------------
 from tests.accounts.cast import _fresh_rates, alice, api, bob, carol, premium  # noqa: E402, F401
 from tests.accounts.venue import practice_venue  # noqa: E402, F401
+from tests.databases import django_db_keepdb, django_db_modify_db_settings, django_db_setup  # noqa: E402, F401
+from tests.marketdata.kept import exchange_sessions, kept_sample, kept_sessions, sample_prices  # noqa: E402, F401
