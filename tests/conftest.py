@@ -126,8 +126,9 @@ def moment(request: pytest.FixtureRequest) -> random.Random:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Note the faults that each test provokes. On PostgreSQL leave out what never asks for a database: the run on
-    SQLite has shown it already."""
+    """Note the faults that each test provokes. On PostgreSQL leave out what cannot differ by database, because the run
+    on SQLite has shown it already: what never asks for one, what looks at pages in a browser (tests of views have shown
+    their queries), and what says so itself (`one_database`)."""
     for item in items:
         if numbers := _faults(item):
             item.user_properties.append(("faults", " ".join(map(str, numbers))))
@@ -136,7 +137,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _keep_only(config, items, lambda item: bool(set(_faults(item)) & set(map(int, asked.split()))))
     if os.environ.get("TEST_DATABASE", "sqlite") == "sqlite":
         return
-    _keep_only(config, items, lambda item: bool(item.get_closest_marker("django_db") or "db" in _fixtures(item)))
+    _keep_only(config, items, _can_differ)
 
 
 def _keep_only(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
@@ -147,6 +148,13 @@ def _keep_only(config: pytest.Config, items: list[pytest.Item], wanted: Callable
 
 def _faults(item: pytest.Item) -> list[int]:
     return sorted({number for mark in item.iter_markers("fault") for number in mark.args})
+
+
+def _can_differ(item: pytest.Item) -> bool:
+    """Whether another database could change what the test shows."""
+    if item.get_closest_marker("one_database") or item.get_closest_marker("browser"):
+        return False
+    return bool(item.get_closest_marker("django_db") or "db" in _fixtures(item))
 
 
 def _fixtures(item: pytest.Item) -> set[str]:
