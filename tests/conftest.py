@@ -3,8 +3,8 @@
 The first part runs at import, before pytest-django looks for settings, because settings are read from the environment
 once. Every pytest-xdist worker imports this file for itself and so gets a home, a Redis and a database of its own.
 
-- `TEST_DATABASE=postgres` runs the tests that touch the database, and only those, on a throw-away PostgreSQL cluster
-  instead of an SQLite file.
+- `TEST_DATABASE=postgres` runs the tests that can differ by database, and only those, on a throw-away PostgreSQL
+  cluster instead of an SQLite file (`_can_differ`).
 - What a machine lacks (PostgreSQL, a browser, the real price files) skips its tests, with the reason in the summary.
 """
 

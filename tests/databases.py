@@ -2,8 +2,8 @@
 
 - Migrations take ten seconds of a processor. The first process that needs a database runs them, as a program of its
   own; every process takes a copy of what came of it. Nothing is dropped at the end: the folder or the cluster goes.
-- A transactional test leaves its rows. Django's `flush` empties a hundred tables and makes permissions anew (0.3 s on
-  SQLite, more on PostgreSQL); here only tables that hold something are emptied, and what migrations made is put back.
+- A transactional test leaves its rows. Django's `flush` empties a hundred tables and makes permissions anew; here only
+  tables that hold something are emptied, and what migrations made is put back.
 - What takes seconds to make and is the same each time is made once and kept in tables beside the product's, which
   nobody empties: `keep` and `put_back`.
 """
@@ -83,11 +83,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 # --- Emptied ---------------------------------------------------------------------------------------------------------
 def empty(case: Any = None) -> None:
     """Delete every row, and put back those that migrations made."""
-    held = _filled()
     with transaction.atomic(), connection.cursor() as cursor:
+        held = _filled()
         triggers = _disarm(held)
-        for table in held:
-            cursor.execute(f"DELETE FROM {_quoted(table)}")
+        while held:
+            for table in held:
+                cursor.execute(f"DELETE FROM {_quoted(table)}")
+            held = _filled()  # a worker that was still at it may have written to a table that was empty
         _insert(SEED)
         for statement in triggers:
             cursor.execute(statement)
