@@ -1,11 +1,15 @@
-"""The whole test suite: on SQLite, then again on PostgreSQL what touches the database. `make test` calls it.
+"""The whole test suite: on SQLite, then again on PostgreSQL what can differ by database. `make test` calls it.
 
     python .ci/test.py [-n PROCESSES] [pytest arguments]
 
-With COVERAGE=1 the first run also prints which lines of the product no test reached.
+Most of its time tests wait: for a venue's answer, for a host's next second, for a connection to be tried again. Those
+stand in folders of their own (WAITING) and run in three times as many processes, beside the others, which are nicer to
+the processor: so who waits for a moment is on time for it. With arguments for pytest all runs once, as they say.
 
-On CI a few tests that failed beside others, on two busy cores, are run once more alone. What fails again fails the run;
-what then passes is named at the end, because it wants mending.
+With COVERAGE=1 the runs on SQLite also print which lines of the product no test reached.
+
+On CI a few tests that failed beside others, on two busy cores, are run once more at the end, each alone in a process of
+its own. What fails again fails the run; what then passes is named at the end, because it wants mending.
 """
 
 from __future__ import annotations
@@ -14,49 +18,144 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FEW = 5
+FEW = 8
+WAITING = [
+    "tests/bots/host",
+    "tests/bots/live",
+    "tests/bots/practice",
+    "tests/brokers",
+    *(f"tests/marketdata/test_{name}.py" for name in ("budget", "live_feeds", "live_messages", "relay", "vendors")),
+]
+PER_PROCESS = 3  # of a busy one: processes that wait
+NICER = 5
 
 
-def run(title: str, *argv: str, **environment: str) -> int:
-    print(f"\n--- {title}", flush=True)
-    return subprocess.run([sys.executable, *argv], cwd=ROOT, env=os.environ | environment, check=False).returncode
+@dataclass
+class Run:
+    """One run of pytest. nicer: than others to the processor. covered: it is told which lines were reached."""
+
+    title: str
+    argv: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    nicer: int = 0
+    covered: bool = False
+    status: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def __call__(self, folder: Path) -> None:
+        """Run it, and tell all that it said when it has ended."""
+        begun, name = time.monotonic(), self.title.replace(" ", "-")
+        failures, environment = folder / f"{name}.failed", dict(self.environment)
+        argv = [sys.executable, "-m", "pytest", "-q", *self.argv]
+        if self.covered:
+            argv += ["--cov", "--cov-report="]
+            environment["COVERAGE_FILE"] = str(folder / f".coverage.{name}")
+        if "-n" in self.argv:  # who is done takes over from who is not
+            argv += ["--dist", "worksteal"]
+        environment = os.environ | environment | {"FAILED_TESTS": str(failures)}
+        argv = ["nice", "-n", str(self.nicer), *argv] if self.nicer else argv
+        done = subprocess.run(
+            argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+        self.status = done.returncode
+        self.failed = sorted(set(failures.read_text("utf-8").splitlines())) if failures.is_file() else []
+        print(f"\n--- {self.title} ({time.monotonic() - begun:.0f} s)", flush=True)
+        print(done.stdout.decode("utf-8", "replace"), flush=True)
 
 
-def suite(title: str, *argv: str, **environment: str) -> int:
-    """Run pytest; its exit status, or that of the second chance."""
-    with tempfile.TemporaryDirectory() as folder:
-        failures = Path(folder) / "failed"
-        # Tests that wait for real processes are slow and stand together: who is done takes over from who is not.
-        sharing = ("--dist", "worksteal") if "-n" in argv else ()
-        status = run(title, "-m", "pytest", "-q", *sharing, *argv, FAILED_TESTS=str(failures), **environment)
-        failed = sorted(set(failures.read_text("utf-8").splitlines())) if failures.is_file() else []
-    if status != 1 or not os.environ.get("CI") or not 0 < len(failed) <= FEW:
-        return status
-    status = run(
-        f"{title}: {len(failed)} failed beside others; once more, alone", "-m", "pytest", "-q", *failed, **environment
-    )
-    if not status:
-        print("\nPASSED ONLY ALONE, to be mended: " + ", ".join(failed))
-    return status
+def runs(processes: int, covered: bool, databases: list[str]) -> list[list[Run]]:
+    """The whole suite: lists of runs, one after the other in each, the lists beside each other."""
+    ignored = [f"--ignore={path}" for path in WAITING]
+    waiting, busy = [], []
+    for database in databases:
+        environment, first = {"TEST_DATABASE": database}, database == "sqlite"
+        waiting.append(
+            Run(
+                f"{database}, tests that wait",
+                ["-n", str(PER_PROCESS * processes), *WAITING],
+                environment,
+                covered=covered and first,
+            )
+        )
+        busy.append(
+            Run(
+                f"{database}, all others",
+                ["-n", str(processes), "tests", *ignored],
+                environment,
+                nicer=NICER,
+                covered=covered and first,
+            )
+        )
+    return [waiting, busy]
+
+
+def beside(lists: list[list[Run]], folder: Path) -> None:
+    """Run lists beside each other, the runs of each one after the other."""
+
+    def each(of: list[Run]) -> None:
+        for run in of:
+            run(folder)
+
+    threads = [threading.Thread(target=each, args=(of,)) for of in lists]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def again(run: Run, folder: Path) -> None:
+    """The second chance of a run: each test that failed alone, so that nothing of one is left for the next."""
+    print(f"\n--- {run.title}: {len(run.failed)} failed beside others; once more, each alone", flush=True)
+    alone = [Run(name, [name], run.environment) for name in run.failed]
+    for number, one in enumerate(alone):
+        one.title = f"again {number}: {run.failed[number]}".replace("/", ".")[:150]
+        one(folder)
+    run.status = max(one.status for one in alone)
+    passed = [name for name, one in zip(run.failed, alone, strict=True) if not one.status]
+    if passed:
+        print("\nPASSED ONLY ALONE, to be mended: " + ", ".join(passed), flush=True)
 
 
 def main() -> int:
     sys.path.insert(0, str(ROOT))
     from tests.servers import postgres_binaries
 
-    if status := run("Compiling the kernels for all test processes", "-m", "tradingsite.kernels"):
+    argv = sys.argv[1:]
+    kernels = [sys.executable, "-m", "tradingsite.kernels"]
+    if status := subprocess.run(kernels, cwd=ROOT, check=False).returncode:
         return status
-    coverage = ["--cov", "--cov-report=term:skip-covered"] if os.environ.get("COVERAGE") else []
-    statuses = [suite("Tests on SQLite", *coverage, *sys.argv[1:])]
-    if postgres_binaries() is None:
-        print("\n--- Tests on PostgreSQL: skipped, this machine has no PostgreSQL server (apt-get install postgresql)")
+    has_postgres = postgres_binaries() is not None
+    if not has_postgres:
+        print("\nPostgreSQL: skipped, this machine has no PostgreSQL server (apt-get install postgresql)")
+    databases = ["sqlite", "postgres"] if has_postgres else ["sqlite"]
+    covered = bool(os.environ.get("COVERAGE"))
+    if argv[:1] == ["-n"] and len(argv) == 2:
+        lists = runs(int(argv[1]), covered, databases)
     else:
-        again = suite("Tests on PostgreSQL", *sys.argv[1:], TEST_DATABASE="postgres")
-        statuses.append(again)
-    return max(statuses)
+        lists = [[Run(name, argv, {"TEST_DATABASE": name}, covered=covered and name == "sqlite") for name in databases]]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        beside(lists, folder)
+        done = [run for of in lists for run in of]
+        for run in done:
+            if run.status == 1 and os.environ.get("CI") and 0 < len(run.failed) <= FEW:
+                again(run, folder)
+        if covered:
+            report(folder)
+    return max(run.status for run in done)
+
+
+def report(folder: Path) -> None:
+    """Which lines no test reached, of all runs together."""
+    environment = os.environ | {"COVERAGE_FILE": str(folder / ".coverage")}
+    for argv in (["combine", "-q", str(folder)], ["report", "--skip-covered"]):
+        subprocess.run([sys.executable, "-m", "coverage", *argv], cwd=ROOT, env=environment, check=False)
 
 
 if __name__ == "__main__":

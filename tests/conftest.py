@@ -3,8 +3,8 @@
 The first part runs at import, before pytest-django looks for settings, because settings are read from the environment
 once. Every pytest-xdist worker imports this file for itself and so gets a home, a Redis and a database of its own.
 
-- `TEST_DATABASE=postgres` runs the tests that touch the database, and only those, on a throw-away PostgreSQL cluster
-  instead of an SQLite file.
+- `TEST_DATABASE=postgres` runs the tests that can differ by database, and only those, on a throw-away PostgreSQL
+  cluster instead of an SQLite file (`_can_differ`).
 - What a machine lacks (PostgreSQL, a browser, the real price files) skips its tests, with the reason in the summary.
 """
 
@@ -20,7 +20,7 @@ import threading
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ def _environment() -> None:
         DJANGO_SETTINGS_MODULE="tradingsite.settings",
         ENV_FILE=os.devnull,
         VAR_DIR=str(_home),
+        TEST_RUN_DIR=os.environ.get("TEST_RUN_DIR", str(_home)),  # of xdist's controller: what its processes share
         SECRET_KEY="only-for-tests-" + "k" * 40,
         SECRETS_KEYS=urlsafe_b64encode(os.urandom(32)).decode("ascii"),
         REDIS_URL=servers.start_valkey(_home),
@@ -93,34 +94,7 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
-# --- The database ----------------------------------------------------------------------------------------------------
-@pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """SQLite tests use a file in WAL mode, as production does: threads and worker processes share it."""
-    from django.db import connections
-
-    default = connections.settings["default"]
-    if default["ENGINE"].endswith("sqlite3"):
-        default["TEST"]["NAME"] = str(_home / "test.sqlite3")
-
-
-_seed: dict[type, list] = {}  # model → the rows that migrations made
-
-
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker) -> None:
-    """Remember the rows that migrations made, because a transactional test ends by emptying every table."""
-    from django.apps import apps
-    from django.db import connection
-
-    with django_db_blocker.unblock():
-        tables = set(connection.introspection.table_names())  # a model without its migration yet has none
-        for model in apps.get_models():
-            refilled_by_flush = model._meta.app_label in {"contenttypes", "auth"}
-            if model._meta.db_table in tables and not refilled_by_flush:
-                _seed[model] = list(model._base_manager.all())
-
-
+# --- The run ---------------------------------------------------------------------------------------------------------
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
     """Let each of xdist's processes read the settings after its own `_environment()`.
@@ -154,8 +128,9 @@ def moment(request: pytest.FixtureRequest) -> random.Random:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Note the faults that each test provokes. On PostgreSQL leave out what never asks for a database: the run on
-    SQLite has shown it already."""
+    """Note the faults that each test provokes. On PostgreSQL leave out what cannot differ by database, because the run
+    on SQLite has shown it already: what never asks for one, what looks at pages in a browser (tests of views have shown
+    their queries), and what says so itself (`one_database`)."""
     for item in items:
         if numbers := _faults(item):
             item.user_properties.append(("faults", " ".join(map(str, numbers))))
@@ -164,7 +139,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _keep_only(config, items, lambda item: bool(set(_faults(item)) & set(map(int, asked.split()))))
     if os.environ.get("TEST_DATABASE", "sqlite") == "sqlite":
         return
-    _keep_only(config, items, lambda item: bool(item.get_closest_marker("django_db") or "db" in _fixtures(item)))
+    _keep_only(config, items, _can_differ)
 
 
 def _keep_only(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
@@ -182,56 +157,16 @@ def _faults(item: pytest.Item) -> list[int]:
     return sorted({number for mark in item.iter_markers("fault") for number in mark.args})
 
 
+def _can_differ(item: pytest.Item) -> bool:
+    """Whether another database could change what the test shows."""
+    if item.get_closest_marker("one_database") or item.get_closest_marker("browser"):
+        return False
+    return bool(item.get_closest_marker("django_db") or "db" in _fixtures(item))
+
+
 def _fixtures(item: pytest.Item) -> set[str]:
     names = set(getattr(item, "fixturenames", ()))
     return names | ({"db"} if "transactional_db" in names else set())
-
-
-def _is_transactional(item: pytest.Item) -> bool:
-    marker = item.get_closest_marker("django_db")
-    asked = bool(marker and (marker.kwargs.get("transaction") or marker.kwargs.get("reset_sequences")))
-    return asked or "transactional_db" in _fixtures(item)
-
-
-def _drop_triggers() -> list[str]:
-    """Drop what makes tables append-only, and return the statements that put it back.
-
-    SQLite only: there, emptying a table is a DELETE like any other.
-    """
-    from django.db import connection
-
-    if connection.vendor != "sqlite":
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-        triggers = cursor.fetchall()
-        for name, _ in triggers:
-            cursor.execute(f'DROP TRIGGER "{name}"')
-    # One that is there again by then, because its drop met a lock, is no fault.
-    return [sql.replace("CREATE TRIGGER ", "CREATE TRIGGER IF NOT EXISTS ", 1) for _, sql in triggers]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """Empty the tables after a transactional test, then put the migrations' rows back, even if its teardown failed."""
-    if not (_seed and _is_transactional(item)):
-        return (yield)
-    from django.db import connection, transaction
-    from pytest_django.plugin import blocking_manager_key
-
-    unblocked = item.config.stash[blocking_manager_key].unblock
-    with unblocked():
-        triggers = _drop_triggers()
-    try:
-        return (yield)
-    finally:
-        if nextitem is not None:  # after the last test the database is gone
-            with unblocked(), transaction.atomic():
-                with connection.cursor() as cursor:
-                    for statement in triggers:
-                        cursor.execute(statement)
-                for model, rows in _seed.items():
-                    model._base_manager.bulk_create(rows, ignore_conflicts=True)
 
 
 # --- Real data, real browser -----------------------------------------------------------------------------------------
@@ -367,6 +302,8 @@ def live_site(transactional_db: None, _site_server: Site) -> Site:
     return _site_server
 
 
-# --- Who acts in the tests -------------------------------------------------------------------------------------------
+# --- Who acts in the tests, and on what ------------------------------------------------------------------------------
 from tests.accounts.cast import _fresh_rates, alice, api, bob, carol, premium  # noqa: E402, F401
 from tests.accounts.venue import practice_venue  # noqa: E402, F401
+from tests.databases import django_db_keepdb, django_db_modify_db_settings, django_db_setup  # noqa: E402, F401
+from tests.marketdata.kept import exchange_sessions, kept_sample, kept_sessions, sample_prices  # noqa: E402, F401

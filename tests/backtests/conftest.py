@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import uuid
 from collections.abc import Callable
@@ -10,14 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.core.management import call_command
-from django.db.models import Model
 
 from accounts.models import User
 from backtests import job, services
 from backtests.models import Backtest
-from marketdata.models import CorporateAction, Coverage, Instrument
 from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: F401
 
 AAPL = {
@@ -29,23 +24,9 @@ AAPL = {
 }
 
 
-_loaded: dict[type[Model], list[Model]] = {}  # what the first test loaded; the bars themselves are files and stay
-
-
 @pytest.fixture
-def sample_data(transactional_db: None) -> None:
+def sample_data(transactional_db: None, sample_prices: None) -> None:
     """Real daily prices of AAPL, IBM, MSFT and GOOG, as `make run` loads them."""
-    for model in (Coverage, CorporateAction, Instrument):
-        # A worker that is still at a run of the last test may have written a row of coverage again.
-        model.objects.all().delete()
-    store = Path(settings.BARS_DIR)
-    kept = [store / entry["file"] for row in _loaded.get(Coverage, []) for entry in row.files.values()]
-    if kept and all(path.is_file() for path in kept):
-        for model, rows in _loaded.items():
-            model.objects.bulk_create(rows)
-        return
-    call_command("load_sample_data", stdout=io.StringIO())
-    _loaded.update({model: list(model.objects.all()) for model in (Instrument, CorporateAction, Coverage)})
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from accounts.models import BrokerAccount, User
 from bots.services import feeds, requests, sessions
 from engine.errors import InputError
 from marketdata.feeds import FeedKey, open_feed
-from marketdata.services import calendars
 from tests.accounts.factories import BrokerAccountFactory
 
 BODY: dict[str, Any] = {"strategy": "ma_crossover", "symbols": ["AAPL"], "initial_cash": 5_000}
@@ -93,8 +92,7 @@ def test_what_a_vendor_cannot_give_is_refused_with_its_place(alice: User, bob: U
 
 
 @pytest.mark.django_db
-def test_the_same_request_twice_is_one_session(alice: User) -> None:
-    calendars.load("XNYS")  # nobody starts by hours that are not known
+def test_the_same_request_twice_is_one_session(exchange_sessions: None, alice: User) -> None:
     body = {**BODY, "feed": "alpaca"}
     session, made = sessions.start(alice, body, "once")
     assert (made, session.feed, session.feed_options) == (True, "alpaca", {"market": "stocks"})

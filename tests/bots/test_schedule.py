@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 
 from bots.schedule import NoCalendar, Window, window_at
-from marketdata.services import calendars
 from strategies import session_settings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.row("C13", "J7", "W13")]
 
 
 @pytest.fixture(autouse=True)
-def _sessions(db: None) -> None:
-    calendars.load("XNYS")
+def _sessions(exchange_sessions: None) -> None:
+    """Of New York."""
 
 
 def utc(text: str) -> dt.datetime:

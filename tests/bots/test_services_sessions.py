@@ -6,7 +6,6 @@ import datetime
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 
 from accounts import deliveries
@@ -110,8 +109,7 @@ def test_a_start_that_is_no_object_is_refused(alice: User) -> None:
             sessions.start(alice, nonsense)
 
 
-def test_a_replay_takes_stored_bars_that_are_there(alice: User) -> None:
-    call_command("load_sample_data", verbosity=0)
+def test_a_replay_takes_stored_bars_that_are_there(sample_prices: None, alice: User) -> None:
     body = {**START, "symbols": ["AAPL", "IBM"], "timeframe": "1d", "feed": "replay"}
     session, _ = sessions.start(alice, {**body, "feed_options": {"start": "2004-01-05"}})
     options = session.feed_options

@@ -29,12 +29,13 @@ NOON, CLOSE = (dt.datetime(2027, 1, 5, hour, 0, tzinfo=dt.UTC) for hour in (17, 
 
 
 @pytest.fixture
-def bot(alice: User, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
+def bot(
+    exchange_sessions: None, alice: User, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bot]:
     """It trades a stock of New York each day from open to close; it is ten in the morning there."""
     settings.BARS_DIR = str(tmp_path)
     clock = MachineClock(monkeypatch)
     clock.offset_s = (MORNING - dt.datetime.now(dt.UTC)).total_seconds()
-    calendars.ensure_loaded()
     ts = market.regular_minutes(dt.date(2026, 3, 2), dt.date(2026, 3, 3))
     market.put("MADE-NYSE", market.walk(5, ts), calendar="XNYS")
     options = {"source": "file", "start": "2026-03-02", "end": "2026-03-03"}

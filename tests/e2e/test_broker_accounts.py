@@ -133,7 +133,7 @@ def test_real_money_is_asked_for_by_name_and_password(
 
 
 @pytest.mark.row("N11", "A9")
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_pages_of_accounts_are_readable_and_fit(
     visit: Callable[..., Page], alice: User, practice_venue: PracticeVenue, settings: Any, width: int, theme: str
 ) -> None:

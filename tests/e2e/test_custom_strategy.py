@@ -107,7 +107,7 @@ def test_a_public_one_can_be_looked_at_and_copied(visit: Callable[..., Page], pr
 
 
 @pytest.mark.row("N11")
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_its_pages_are_readable_and_fit(
     visit: Callable[..., Page], premium: User, bob: User, width: int, theme: str
 ) -> None:

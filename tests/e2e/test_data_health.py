@@ -76,7 +76,7 @@ def everything(klines: type[Klines], alice: User) -> None:
 
 
 @pytest.mark.row("W11", "N11")
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_it_is_readable_and_fits(
     visit: Callable[..., Page], alice: User, everything: None, width: int, theme: str
 ) -> None:

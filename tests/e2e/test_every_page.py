@@ -17,14 +17,25 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 CHECKS = (Path(__file__).parent / "checks.js").read_text(encoding="utf-8").split("\n", 1)[1].rstrip().rstrip(";")
 MOST_SHIFT = 0.02  # of the screen; what a reader would notice begins at about 0.1
 MOST_BYTES = 350_000
+FINISH_FADING = "for (const one of document.getAnimations()) if (one instanceof CSSTransition) one.finish()"
 
 
 def look(page: Page, address: str) -> list[str]:
-    """Opens a page, waits until it is still, and returns what is wrong with it."""
+    """Opens a page, waits until it is still, and returns what is wrong with it, as it is and in the other theme.
+
+    The theme is changed under the open page, as a system does in the evening: half the loads show both.
+    """
     page.goto(address)
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(150)
     faults = list(page.evaluate(CHECKS))
+    themes = ["light", "dark"]
+    if page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches"):
+        themes.reverse()
+    page.emulate_media(color_scheme=themes[1])  # type: ignore[arg-type]
+    page.evaluate(FINISH_FADING)
+    faults += [f"{fault} (changed to {themes[1]})" for fault in page.evaluate(CHECKS)]
+    page.emulate_media(color_scheme=themes[0])  # type: ignore[arg-type]
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if wider > 0:
         faults.append(f"{wider} px wider than the screen")
@@ -34,7 +45,7 @@ def look(page: Page, address: str) -> list[str]:
 
 
 @pytest.mark.row("N11")
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_pages_are_readable_and_fit(
     visit: Callable[..., Page], alice: User, pages: dict[str, str], width: int, theme: str
 ) -> None:
@@ -44,7 +55,7 @@ def test_pages_are_readable_and_fit(
 
 
 @pytest.mark.row("N11")
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_pages_of_trading_are_readable_and_fit(
     visit: Callable[..., Page],
     alice: User,
@@ -60,10 +71,9 @@ def test_pages_of_trading_are_readable_and_fit(
 def test_the_colour_blind_safe_palette_is_readable_too(
     visit: Callable[..., Page], alice: User, pages: dict[str, str]
 ) -> None:
-    for theme in ("light", "dark"):
-        page = visit(alice, theme=theme, palette="safe")
-        assert look(page, pages["result"]) == []
-        assert look(page, pages["list"]) == []
+    page = visit(alice, palette="safe")
+    assert look(page, pages["result"]) == []
+    assert look(page, pages["list"]) == []
 
 
 def test_pages_without_a_login(visit: Callable[..., Page], db: None) -> None:

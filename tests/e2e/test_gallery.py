@@ -101,7 +101,7 @@ def test_a_template_becomes_a_bot_that_runs_on_paper(visit: Callable[..., Page],
 
 
 @pytest.mark.row("D21", "N11")
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_pages_are_readable_and_fit(
     visit: Callable[..., Page],
     bob: User,

@@ -22,7 +22,7 @@ PAGES = ("/trades/", "/positions/", "/orders/", "/analytics/", "/risk/")
 
 
 @pytest.mark.row("N3", "N4", "N5", "N9", "N10", "N11")
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_they_are_readable_and_fit(
     visit: Callable[..., Page],
     alice: User,

@@ -9,7 +9,6 @@ import pytest
 
 from marketdata.columns import DAY, BarColumns
 from marketdata.models import Instrument
-from marketdata.services import calendars
 from tests.accounts.cast import _fresh_rates, alice, api, bob, carol  # noqa: F401
 from tests.marketdata.vendor_rig import alpha_vantage, vendor, vendors_venue, yahoo  # noqa: F401
 
@@ -23,9 +22,8 @@ def store_root(settings, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def xnys(db: None) -> None:
+def xnys(exchange_sessions: None) -> None:
     """The sessions of the New York exchange, 2000 to 2030, as rows."""
-    calendars.ensure_loaded()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
 
 from accounts.models import User
 from marketdata.columns import DAY
@@ -18,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def sample(db: None) -> None:
-    call_command("load_sample_data", verbosity=0)
+def sample(sample_prices: None) -> None:
+    """In the store and in the database."""
 
 
 @pytest.fixture

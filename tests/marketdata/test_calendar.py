@@ -22,6 +22,7 @@ def sessions() -> list[ExchangeSession]:
     return list(ExchangeSession.objects.filter(calendar="XNYS", date__range=(FIRST, LAST)).order_by("date"))
 
 
+@pytest.mark.one_database  # sixteen thousand questions of one kind
 @pytest.mark.row("W13")
 def test_every_session_2015_to_2030_opens_and_closes_to_the_second_seen_from_five_zones(xnys) -> None:
     rows = sessions()

@@ -8,7 +8,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from django.core.management import call_command
 
 from engine.bars import Bars
 from engine.errors import Fault, InputError
@@ -222,8 +221,7 @@ def test_a_symbol_that_is_not_stored_fails_with_the_reason() -> None:
 @pytest.mark.slow
 @pytest.mark.row("C15", "G15")
 @pytest.mark.django_db(transaction=True)
-def test_a_replay_from_the_store_is_what_a_backtest_loads_and_its_history_fits_before_it() -> None:
-    call_command("load_sample_data", verbosity=0)
+def test_a_replay_from_the_store_is_what_a_backtest_loads_and_its_history_fits_before_it(sample_prices: None) -> None:
     stored = {
         "days with a split and dividends": ("sample", "AAPL", "1d", "2005-01-03", "2005-06-30", ("1d",)),
         "minutes over a half day": (

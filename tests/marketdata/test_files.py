@@ -132,10 +132,10 @@ def test_limits_hold_before_anything_is_parsed(tmp_path: Path) -> None:
     large = tmp_path / "large.csv"
     with large.open("wb") as handle:
         handle.truncate(2 * 1024**3)  # two sparse gigabytes
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(InputError) as refused:
         read_file(large, symbol="X")
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
     assert refused.value.faults[0].code == "too_large"
 
     class Endless(io.RawIOBase):
@@ -269,11 +269,11 @@ def test_a_million_rows_are_read_in_seconds_and_a_fault_far_down_keeps_its_row()
     times = np.datetime_as_string(bars.ts.astype("datetime64[ns]").astype("datetime64[s]"))
     cells = zip(times.tolist(), *(np.round(a, 2).tolist() for a in bars.arrays()), strict=True)
     lines = [f"{t}Z,{o:.2f},{h:.2f},{low:.2f},{c:.2f},{v:.0f}" for t, o, h, low, c, v in cells]
-    begun = time.perf_counter()
+    begun = time.process_time()
     reading = read_file(io.BytesIO((HEADER + "\n".join(lines)).encode()), symbol="X")
-    took = time.perf_counter() - begun
+    took = time.process_time() - begun
     assert (reading.rows, reading.timeframe) == (1_000_000, "1m")
-    assert took < 6  # about 0.7 s on an idle core
+    assert took < 6  # of a processor; about 0.7 s
     lines[399_998] = "2015-10-05T18:38:00Z,1,2"
     lines[800_000] = lines[800_000].rpartition(",")[0] + ",-1"
     assert faults_of(HEADER + "\n".join(lines)) == [

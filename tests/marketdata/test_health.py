@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -317,7 +316,6 @@ def test_sessions_behind_are_counted_by_the_exchange(alice: User, xnys: None) ->
     assert 17 <= (one.sessions_behind or 0) <= 22, "thirty days have about twenty sessions"
 
 
-def test_the_sample_is_healthy(db: None, alice: User) -> None:
-    call_command("load_sample_data", verbosity=0)
+def test_the_sample_is_healthy(sample_prices: None, alice: User) -> None:
     found = {one.coverage.symbol: one.problems for one in health.series(alice, source="sample") if one.problems}
     assert found == {"AAPL": ["jumps"]}, "in September 2000 it really fell by half in a night"

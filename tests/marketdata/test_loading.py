@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from django.core.management import call_command
 
 from accounts.models import User
 from engine.errors import InputError
@@ -20,8 +19,8 @@ MINUTE = 60 * SECOND
 
 
 @pytest.fixture
-def sample(db: None) -> None:
-    call_command("load_sample_data", verbosity=0)
+def sample(sample_prices: None) -> None:
+    """In the store and in the database."""
 
 
 def refused(*args: object, **options: object) -> list[tuple[str, str]]:

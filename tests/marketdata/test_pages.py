@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -30,8 +29,8 @@ def page(client, alice: User):
 
 
 @pytest.fixture
-def sample(db: None) -> None:
-    call_command("load_sample_data", verbosity=0)
+def sample(sample_prices: None) -> None:
+    """In the store and in the database."""
 
 
 def imported(owner: User, symbol: str, **fields: str) -> Instrument:

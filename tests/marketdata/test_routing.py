@@ -93,7 +93,7 @@ def test_names_timeframes_and_budgets_decide_who_can_be_asked(vendors: Venue, se
     assert not [s for s, refusal in order("SIM-ALPHA").items() if not refusal]
     assert order(timeframe="1m")["alpha_vantage"] == "it has no 1m bars"
     assert order()["alpaca"] == ""
-    settings.ALPACA_DATA_REQUESTS_PER_MINUTE = 1
+    settings.ALPACA_DATA_REQUESTS_PER_MINUTE = 3  # two of them for history: the bars, and what happened to them
     load_bars(["AAPL"], "15m", FIRST, FIRST, source="alpaca")
     assert order()["alpaca"] == "its budget is used up"
     assert order(timeframe="15m")["alpaca"] == "its budget is used up", "of this range not all is stored"

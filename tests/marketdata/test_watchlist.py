@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -17,8 +16,7 @@ from marketdata.services import watchlist
 pytestmark = [pytest.mark.django_db, pytest.mark.row("J18")]
 
 
-def test_a_program_sets_and_reads_it(alice: User, bob: User, api: Any) -> None:
-    call_command("load_sample_data", verbosity=0)
+def test_a_program_sets_and_reads_it(sample_prices: None, alice: User, bob: User, api: Any) -> None:
     client = api(alice)
     assert client.get("/api/watchlist").json() == {"symbols": []}
     answer = client.put("/api/watchlist", {"symbols": ["msft", "SIM-ALPHA", "AAPL", "MSFT"]})
@@ -63,8 +61,7 @@ def test_a_service_refuses_what_no_symbol_looks_like(alice: User) -> None:
         watchlist.replace(alice, [f"S{n}" for n in range(51)])
 
 
-def test_the_dashboard_shows_it_and_saves_it(alice: User) -> None:
-    call_command("load_sample_data", verbosity=0)
+def test_the_dashboard_shows_it_and_saves_it(sample_prices: None, alice: User) -> None:
     client = Client()
     client.force_login(alice)
     client.post(reverse("marketdata:watchlist"), {"symbols": "aapl, GOOG SIM-ALPHA"})

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -47,9 +46,8 @@ def own_queue(request: pytest.FixtureRequest, settings: Any) -> None:
 
 
 @pytest.fixture
-def prices(transactional_db: None) -> None:
+def prices(transactional_db: None, sample_prices: None) -> None:
     """Real daily prices of AAPL, IBM, MSFT and GOOG."""
-    call_command("load_sample_data", verbosity=0)
 
 
 def checked(row: CustomStrategy) -> CustomStrategy:

@@ -86,7 +86,9 @@ def without_waiting(context: Any, query: dict[str, Any] | None) -> dict[str, Any
 @pytest.mark.timeout(600)
 @pytest.mark.row("A8", "B31")
 @pytest.mark.parametrize("role", ROLES)
-def test_every_operation_keeps_to_the_document(role, alice, carol, unlimited, one_connection, practice_venue):
+def test_every_operation_keeps_to_the_document(
+    sample_prices, role, alice, carol, unlimited, one_connection, practice_venue
+):
     parts = world.build(alice).url_parts()
     user = {"anonymous": None, "owner": alice, "operator": carol}[role]
     faults: list[str] = []

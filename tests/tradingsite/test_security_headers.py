@@ -41,7 +41,8 @@ def check_headers(response) -> list[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_page_has_the_headers_and_nothing_inline(client, alice):
+@pytest.mark.one_database
+def test_every_page_has_the_headers_and_nothing_inline(sample_prices, client, alice):
     parts = world.build(alice).url_parts()
     client.force_login(alice)
     wrong = []

@@ -90,8 +90,9 @@ def test_every_route_is_in_the_table():
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.one_database
 @pytest.mark.row("A5", "A6")
-def test_every_url_and_method_for_every_role(alice, roles, practice_venue):
+def test_every_url_and_method_for_every_role(sample_prices, alice, roles, practice_venue):
     parts = world.build(alice).url_parts()
     wrong: list[str] = []
     for name, pattern in routes(get_resolver()):

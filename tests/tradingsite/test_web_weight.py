@@ -56,7 +56,9 @@ print(json.dumps([answered, sorted(heavy & set(sys.modules))]))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_page_and_no_api_request_loads_what_only_workers_need(alice: User, service_env: dict[str, str]) -> None:
+def test_no_page_and_no_api_request_loads_what_only_workers_need(
+    sample_prices: None, alice: User, service_env: dict[str, str]
+) -> None:
     User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True, tier_id=Tier.ENTERPRISE)
     made = world.build(alice)
     parts = {name: str(value) for name, value in made.url_parts().items()}

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
 
@@ -104,9 +103,8 @@ def build(owner: User) -> World:
     account at a broker.
 
     All is worked through here, by no worker that other tests have left running. The test must be transactional: a
-    backtest reports its progress from a thread of its own.
+    backtest reports its progress from a thread of its own. It has the fixture `sample_prices`.
     """
-    call_command("load_sample_data", verbosity=0)
     backtest = backtest_services.submit(
         owner, {"strategy": "ma_crossover", "symbols": ["AAPL"], "start_date": "2004-01-01", "end_date": "2006-12-31"}
     )

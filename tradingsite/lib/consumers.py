@@ -47,6 +47,8 @@ MAX_MESSAGES, PER_SECONDS = 60, 10.0
 RECHECK_S = 60.0
 
 CUT_AFTER_S = 5.0
+NO_REDIS = (RedisError, OSError, RuntimeError)
+"""What a Redis that is gone shows as; the last is uvloop's word for a connection that has just been closed."""
 
 NO_LOGIN, FOREIGN_ORIGIN, TOO_BIG, NOT_TEXT, TRY_LATER, TOO_MUCH = 4401, 4403, 1009, 1003, 1013, 4429
 
@@ -86,7 +88,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.group = realtime.user_group(self.login.user_id)
         try:
             await self.channel_layer.group_add(self.group, self.channel_name)
-        except (RedisError, OSError):
+        except NO_REDIS:
             await self._no_redis()
             return
         self.jobs = [asyncio.create_task(self._write()), asyncio.create_task(self._keep_checking())]
@@ -149,7 +151,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         try:
             await self.channel_layer.group_add(realtime.topic_group(topic), self.channel_name)
             seq = await asyncio.to_thread(realtime.last_seq, topic)
-        except (RedisError, OSError):
+        except NO_REDIS:
             await self._no_redis()
             return
         await self._queue({"event": "subscribed", "topic": topic, "seq": seq})
@@ -159,7 +161,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self.topics.discard(topic)
             try:
                 await self.channel_layer.group_discard(realtime.topic_group(topic), self.channel_name)
-            except (RedisError, OSError):
+            except NO_REDIS:
                 await self._no_redis()
                 return
         await self._queue({"event": "unsubscribed", "topic": topic[:100]})
@@ -190,20 +192,22 @@ class LiveConsumer(AsyncWebsocketConsumer):
             raise StopConsumer from None
 
     async def _leave_groups(self) -> None:
-        with contextlib.suppress(RedisError, OSError):  # Redis may be gone; then so are its groups
+        with contextlib.suppress(*NO_REDIS):  # Redis may be gone; then so are its groups
             for topic in self.topics:
                 await self.channel_layer.group_discard(realtime.topic_group(topic), self.channel_name)
             await self.channel_layer.group_discard(self.group, self.channel_name)
         self.topics.clear()
 
     async def _write(self) -> None:
-        while True:
-            await self.send(text_data=await self.waiting.get())
+        with contextlib.suppress(OSError):  # how a server says that the client is gone; `disconnect` comes next
+            while True:
+                await self.send(text_data=await self.waiting.get())
 
     async def _keep_checking(self) -> None:
-        while True:
-            await asyncio.sleep(RECHECK_S)
-            await self._check_login()
+        with contextlib.suppress(OSError):
+            while True:
+                await asyncio.sleep(RECHECK_S)
+                await self._check_login()
 
     async def _check_login(self) -> Any:
         """The user while the login stands; else None, and the socket is closed."""

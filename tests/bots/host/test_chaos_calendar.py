@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from accounts.models import User
-from marketdata.services import calendars
 from tests.bots.host import market
 from tests.bots.host.audit import check
 from tests.bots.host.processes import HostProcess
@@ -48,10 +47,14 @@ THANKS = ["2026-11-20", "2026-11-23", "2026-11-24", "2026-11-25", "2026-11-26", 
     ids=["clocks go back", "clocks go forward", "a closed day and a half one"],
 )
 def test_no_entry_is_decided_outside_the_session(
-    days: list[str], half: tuple[str, ...], closed: tuple[str, ...], alice: User, start_host: Callable[..., HostProcess]
+    days: list[str],
+    half: tuple[str, ...],
+    closed: tuple[str, ...],
+    alice: User,
+    exchange_sessions: None,
+    start_host: Callable[..., HostProcess],
 ) -> None:
     """F28, F29: among bars that also come before the open and after the close. Exits are bound to no window."""
-    calendars.ensure_loaded()
     ts = quarter_hours(days, dict.fromkeys(half, HALF_DAY_CLOSE))
     market.put("MADE-NYSE", market.walk(5, ts), calendar="XNYS", timeframe="15m")
     begin = int(ts[np.searchsorted(ts, np.datetime64(days[2], "ns").astype(np.int64))])

@@ -19,7 +19,6 @@ from bots.models import TradingSession
 from engine import Bars
 from engine.types import BUY, REASON_NAMES
 from marketdata.columns import BarColumns
-from marketdata.services import calendars
 from strategies import reading, session_settings
 from tests.bots.host import market
 from tests.bots.host.processes import HostProcess, eventually
@@ -36,9 +35,10 @@ SETTINGS = {
 
 @pytest.mark.row("W1", "C4", "C8")
 @pytest.mark.shared_data
-def test_a_real_day_of_spy(alice: User, shared_data: Path, start_host: Callable[..., HostProcess]) -> None:
+def test_a_real_day_of_spy(
+    alice: User, shared_data: Path, exchange_sessions: None, start_host: Callable[..., HostProcess]
+) -> None:
     """Tuesday, 8 October 2013, with Monday before it as history; minutes from before the open to after the close."""
-    calendars.load("XNYS")
     with (shared_data / "spy_1min_2013-10.csv").open() as file:
         rows = list(csv.DictReader(file))
     ts = np.array([np.datetime64(row["time"].rstrip("Z"), "ns") for row in rows]).astype(np.int64)

@@ -17,7 +17,7 @@ from bots.practice.serving import in_thread
 from tests.accounts.factories import BrokerAccountFactory
 from tests.bots.host.hosting import host, make, wait_for
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 
 
 @pytest.mark.row("G6", "G11", "W1", "W11")

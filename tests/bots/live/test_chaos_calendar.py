@@ -41,11 +41,10 @@ START = "/api/trading/sessions/start"
 
 
 @pytest.fixture
-def told(rig: Rig, settings: Any) -> Iterator[Rig]:
+def told(rig: Rig, exchange_sessions: None, settings: Any) -> Iterator[Rig]:
     """Its venue is where this installation looks up the exchange's hours; it trades stocks whatever they are."""
     settings.CALENDAR_URL = f"http://{rig.address}/v2/calendar"
     settings.ALPACA_API_KEY, settings.ALPACA_API_SECRET = KEY, SECRET
-    calendars.ensure_loaded()
     yield rig
     exchange.announce("XNYS", {})
 
