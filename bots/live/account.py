@@ -115,12 +115,17 @@ class LiveAccount(Account):
 
     # --- the venue's word -------------------------------------------------------------------------------------------
 
-    def told(self, tracked: Tracked, order: BrokerOrder, at: datetime.datetime, done: Absorbed) -> None:
-        """Bring one of ours to what the venue says of it. Raises IllegalMove for what no order can do."""
+    def told(
+        self, tracked: Tracked, order: BrokerOrder, at: datetime.datetime, done: Absorbed, *, lags: bool = False
+    ) -> None:
+        """Bring one of ours to what the venue says of it. lags: its figures are in the units from before a split.
+        Raises IllegalMove for what no order can do."""
         row = tracked.row
         row.broker_order_id = order.broker_order_id or row.broker_order_id
         row.venue_status, row.state_reason = order.status[:24], (order.reason or row.state_reason)[:300]
-        if row.role != OrderRole.PLAIN:
+        # A word from before we asked for something, and from before a split: the answer will be in today's units.
+        is_late = lags and tracked.view.state in _ASKED and order.state in BEFORE
+        if row.role != OrderRole.PLAIN and not is_late:
             self._take_over(tracked, order)
         if order.state in _ENDS and order.filled > tracked.view.filled:
             self.ends[row.seq] = (order.state, order.filled)  # its last fills are under way

@@ -97,11 +97,11 @@ class AnsweringRunner(TellingRunner):
             return None
         absorbed, row, at = Absorbed(), tracked.row, order.updated_at or feeds.wall_time()
         was_over, lags = tracked.view.state.is_over, self.splits.lags(tracked, order)
-        self.account.told(tracked, order, at, absorbed)
+        self.account.told(tracked, order, at, absorbed, lags=lags)
         if tracked.view.state is _O.PENDING_REPLACE and order.state in BEFORE and not self.account.has_successor(row):
             self.account.goes_on(tracked, at, absorbed)
         for leg, told in grouping.pairs(row, order, [each.row for each in self.account.orders.values()]):
-            self.account.told(self.account.orders[leg.seq], told, at, absorbed)
+            self.account.told(self.account.orders[leg.seq], told, at, absorbed, lags=lags)
         if was_over and tracked.view.filled == 0 and order.state.group == "active":
             # Ended in our books before it was known to have arrived: it must not live on there.
             absorbed.unwanted.append(row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -113,3 +113,16 @@ def test_a_replacement_is_told_in_any_order(
     assert (old[3], new[3]) == (False, False), "what only changes places is not late"
     twice = data.draw(st.lists(st.sampled_from(told), max_size=4))
     assert books(data.draw(st.permutations([*told, *twice]))) == expected
+
+
+@pytest.mark.fault(33)
+@pytest.mark.row("W17")
+def test_a_word_from_before_a_split_leaves_a_replaced_stop_as_it_is() -> None:
+    """One for five was booked while its replacement was under way; what the venue had said before comes late."""
+    made, (old, _) = account()
+    old.row.qty, old.row.stop_px, old.view = Decimal(2), Decimal(475), replace(old.view, qty=Decimal(2))
+    late = BrokerOrder("old", "v-old", "SIM-ALPHA", "SELL", "stop", S.ACCEPTED, HELD, Decimal(0), stop_px=Decimal(95))
+    made.told(old, late, AT, Absorbed(), lags=True)
+    assert (old.row.qty, old.row.stop_px, old.row.state) == (2, 475, S.PENDING_REPLACE)
+    made.told(old, late, AT, Absorbed())
+    assert (old.row.qty, old.row.stop_px) == (HELD, 95), "else the venue's word counts"
