@@ -31,6 +31,7 @@ from tradingsite.lib.errors import Conflict
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+PIECES_AT_ONCE = 2
 
 
 def refusal_in_words(account: BrokerAccount, reason: str) -> str:
@@ -57,12 +58,13 @@ class Hearing:
         raise NotImplementedError
 
     def hear(self, account: Connection, runners: Mapping[int, LiveRunner]) -> set[int]:
-        """What a venue has told: each piece is booked by the session that it is of, and written before the next one.
+        """What a venue has told: each piece is booked by the session that it is of, and written before the next one. Of
+        many pieces some are left (`Connection.has_pieces`), so that no bar waits for all of them.
 
         runners: of this host, by session. The ids of sessions that this host has no more.
         """
         kept = [piece for session_id in runners for piece in account.held(session_id)]
-        taken = patiently(account.take)
+        taken = patiently(account.take)[:PIECES_AT_ONCE]
         due = {session_id for session_id, runner in runners.items() if runner.is_due}
         gone = self.settle_quiet({piece.session_id for piece in (*kept, *taken)} | due)
         for piece in kept:
@@ -75,6 +77,13 @@ class Hearing:
         patiently(lambda: strays.ask(account))
         if not runners:
             patiently(lambda: strays.undo([account]))
+        return gone
+
+    def hear_all(self, account: Connection, runners: Mapping[int, LiveRunner]) -> set[int]:
+        """As `hear`, until no piece is left."""
+        gone = self.hear(account, runners)
+        while account.has_pieces:
+            gone |= self.hear(account, {pk: runner for pk, runner in runners.items() if pk not in gone})
         return gone
 
     def break_off(self, broken: Mapping[int, str], runners: Mapping[int, LiveRunner]) -> set[int]:
@@ -118,7 +127,7 @@ class Hearing:
         """The venue refuses an account's keys, or has blocked it: its sessions halt, and nobody else's. What it
         said before is booked."""
         brokers.mark_refused(account.account, account.refusal)
-        gone = self.hear(account, runners) | self.settle_quiet(runners)
+        gone = self.hear_all(account, runners) | self.settle_quiet(runners)
         for runner in [runner for pk, runner in runners.items() if pk not in gone]:
             gone |= self._finish(runner, SessionState.HALTED, refusal_in_words(account.account, account.refusal))
         return gone

@@ -159,6 +159,8 @@ class Host:
                 is_due = any(runner.is_due for runner in runners.values())
                 if is_time or is_due or not runners or account.waits(runners):
                     self._leave(await self._in_trading(self.desk.hear, account, runners))
+                while account.has_pieces:
+                    self._leave(await self._in_trading(self.desk.hear, account, self._runners_at(account)))
                 if account.was_looked_at:
                     self._seen.set()
                 if any(runner.troubled != (account.trouble is not None) for runner in runners.values()):
@@ -348,7 +350,7 @@ class Host:
         await asyncio.gather(*(self._in_venues(account.stop_sending) for account in accounts))
         with contextlib.suppress(DatabaseError):
             for account in accounts:
-                await self._in_trading(self.desk.hear, account, self._runners_at(account))
+                await self._in_trading(self.desk.hear_all, account, self._runners_at(account))
         with contextlib.suppress(DatabaseError):
             await self._in_trading(self.desk.settle_quiet)
         self._leave(list(self.seats))

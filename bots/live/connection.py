@@ -304,6 +304,11 @@ class Connection:
         there = self._found or self._events or self._pieces or self.link.waits
         return bool(there) or any(session_id in self._held for session_id in session_ids)
 
+    @property
+    def has_pieces(self) -> bool:
+        """Whether pieces that were taken are not booked yet."""
+        return bool(self._pieces)
+
     def done(self) -> None:
         """The first piece that was taken is booked. It may have told the name that something waits for."""
         self._pieces.popleft()
