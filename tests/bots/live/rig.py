@@ -141,5 +141,6 @@ def until(session: TradingSession, what: Callable[[], Any], within_s: float = 30
         wait_for(is_decided, within_s)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{story(session)}") from None
+    found[0] = found[0] or what()  # it may have halted just now, and be what is waited for
     assert found[0], story(session)
     return found[0]
