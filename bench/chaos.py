@@ -21,7 +21,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.faults import FAULTS
@@ -87,12 +87,15 @@ def run(database: str, chosen: argparse.Namespace, wanted: list[int]) -> tuple[l
                 status = suite.wait()
             except KeyboardInterrupt:
                 status = suite.wait()  # it hears of it, too, and still writes down what it has
-        cases = cases_of(database, report, chosen.seed) if report.exists() else []
+        cases = cases_of(database, report, chosen.seed, wanted) if report.exists() else []
         return cases, status == INTERRUPTED
 
 
-def cases_of(database: str, report: Path, seed: int) -> list[dict]:
-    """Each test case that ran: {test, faults, database, seed, round (None: it has none), held, seconds}."""
+def cases_of(database: str, report: Path, seed: int, wanted: Collection[int]) -> list[dict]:
+    """Each test case that ran: {test, faults, database, seed, round (None: it has none), held, seconds}.
+
+    faults: the wanted ones that it shows. Of the others it shows a part, and a part is no round.
+    """
     found = []
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - our own file
         noted = {each.get("name"): each.get("value", "") for each in case.iter("property")}
@@ -102,7 +105,7 @@ def cases_of(database: str, report: Path, seed: int) -> list[dict]:
             found.append(
                 {
                     "test": case.get("name", ""),
-                    "faults": [int(number) for number in noted["faults"].split()],
+                    "faults": [int(number) for number in noted["faults"].split() if int(number) in wanted],
                     "database": database,
                     "seed": seed,
                     "round": int(drawn[1]) if drawn else None,
