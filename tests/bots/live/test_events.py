@@ -77,7 +77,7 @@ def test_a_stream_that_is_cut_stops_entries_and_comes_back(alice: User, rig: Rig
 def test_a_partial_fill_is_a_position_and_its_rest_is_taken_back(alice: User, rig: Rig) -> None:
     """F11: three units are there, the rest of the entry waits; paused, it is canceled, and only three are sold."""
     px = rig.venue.exchange.quotes["SIM-ALPHA"].last
-    session = rig.session()
+    session = rig.session(strategy="buy_and_hold", strategy_parameters={})
     with host():
         rig.price(px, bid_size="3", ask_size="3")
         until(session, lambda: session.orders.filter(state="PARTIALLY_FILLED", is_entry=True).exists(), 60)
