@@ -3,7 +3,7 @@
     python .ci/test.py [-n PROCESSES] [pytest arguments]
 
 Most of its time tests wait: for a venue's answer, for a host's next second, for a connection to be tried again. Those
-stand in folders of their own (WAITING) and run in three times as many processes, beside the others, which are nicer to
+stand in folders of their own (WAITING) and run in twice as many processes, beside the others, which are nicer to
 the processor: so who waits for a moment is on time for it. With arguments for pytest all runs once, as they say.
 
 With COVERAGE=1 the runs on SQLite also print which lines of the product no test reached.
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FEW = 8
+FEW = 12
 WAITING = [
     "tests/bots/host",
     "tests/bots/live",
@@ -32,7 +32,7 @@ WAITING = [
     "tests/brokers",
     *(f"tests/marketdata/test_{name}.py" for name in ("budget", "live_feeds", "live_messages", "relay", "vendors")),
 ]
-PER_PROCESS = 3  # of a busy one: processes that wait
+PER_PROCESS = 2  # of a busy one: processes that wait
 NICER = 5
 
 

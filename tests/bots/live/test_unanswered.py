@@ -126,7 +126,7 @@ def test_what_a_session_left_without_an_answer_is_asked_about(
     monkeypatch.setattr(strays, "ASK_EVERY_S", 1.0)
     session = rig.session(settings=STOPPED, **HOLD)
     with host():
-        until(session, lambda: is_covered(rig, session))
+        until(session, session.orders.filter(role=OrderRole.STOP, state="ACCEPTED").exists)
         sessions.stop(alice, session.pk, "keep")
         until(session, lambda: state_of(session) == "STOPPED")
     old = session.orders.get(role=OrderRole.STOP, state="ACCEPTED")
