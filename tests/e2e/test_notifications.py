@@ -72,7 +72,7 @@ def test_a_channel_is_set_up_tried_and_removed(visit: Callable[..., Page], alice
     row = NotificationChannel.objects.get()
     assert (row.address, row.secret.reveal()) == ("43", TOKEN)
     page.get_by_role("button", name="Send a test by Telegram").click()
-    expect(page.get_by_role("row", name="telegram test Waiting")).to_be_visible()
+    expect(page.get_by_role("row", name="Telegram Test message Waiting")).to_be_visible()
     assert Delivery.objects.get().event == "test"
     page.get_by_role("button", name="Remove Telegram").click()
     page.get_by_role("button", name="Remove it").click()
