@@ -119,9 +119,8 @@ def test_postgresql_goes_and_comes_back(
 def test_a_disk_that_takes_no_more_bytes_is_waited_for(
     alice: User, moment: random.Random, undisturbed: Any, start_host: Start
 ) -> None:
-    """F22: for three seconds no file of the host may grow, as on a full disk; nothing is decided and not written."""
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL writes its files itself; a full disk is its own affair and reads as a cut connection")
+    """F22: for three seconds no file of the host may grow, as on a full disk. Where the ledger is one of them, nothing
+    is decided and not written; where a server keeps it, the session goes on without a log."""
     expected = undisturbed()
     session = market.session(alice, speed=PACE)
     host = start_host()
@@ -130,8 +129,11 @@ def test_a_disk_that_takes_no_more_bytes_is_waited_for(
     resource.prlimit(host.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
     time.sleep(1)
     before = session.cycles.count()
-    time.sleep(2)
-    assert session.cycles.count() == before, "something was written to a full disk"
+    if connection.vendor == "sqlite":
+        time.sleep(2)
+        assert session.cycles.count() == before, "something was written to a full disk"
+    else:
+        reach(session, min(before + 10, market.REPLAYED))
     assert host.alive()
     resource.prlimit(host.pid, resource.RLIMIT_FSIZE, unlimited)
     assert_as_if_nothing_had_happened(session, expected)
