@@ -129,7 +129,8 @@ class LiveAccount(Account):
             self._take_over(tracked, order)
         if order.state in _ENDS and order.filled > tracked.view.filled:
             self.ends[row.seq] = (order.state, order.filled)  # its last fills are under way
-        else:
+        elif not (row.role != OrderRole.PLAIN and order.state is _O.SUSPENDED and tracked.view.state is _O.ACCEPTED):
+            # An exit that works is not held again: such a word is older than the one that we have.
             self._move(tracked, order.state)
         if row.accepted_at is None and tracked.view.state not in (_O.INTENT, _O.SUBMITTED, _O.UNKNOWN):
             row.accepted_at = at

@@ -126,3 +126,13 @@ def test_a_word_from_before_a_split_leaves_a_replaced_stop_as_it_is() -> None:
     assert (old.row.qty, old.row.stop_px, old.row.state) == (2, 475, S.PENDING_REPLACE)
     made.told(old, late, AT, Absorbed())
     assert (old.row.qty, old.row.stop_px) == (HELD, 95), "else the venue's word counts"
+
+
+@pytest.mark.fault(13)
+@pytest.mark.row("I8")
+def test_an_exit_that_works_is_not_held_again_by_an_older_word() -> None:
+    """The answer to a bracket may come before what the stream said of its legs while the entry had not filled."""
+    made, (_, new) = account()
+    made.told(new, order_of(1, S.ACCEPTED, 0, HELD).what, AT, Absorbed())  # type: ignore[arg-type]
+    made.told(new, order_of(1, S.SUSPENDED, 0, HELD).what, AT, Absorbed())  # type: ignore[arg-type]
+    assert new.row.state == S.ACCEPTED
