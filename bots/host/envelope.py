@@ -92,6 +92,7 @@ class Envelopes:
         self.take_over(read(owners, ours))
 
     def take_over(self, fresh: Fresh) -> None:
+        """Have it count from now on. What sessions of ours hold is known better, and stays."""
         self._caps.update(fresh.caps)
         for owner_id, elsewhere in fresh.elsewhere.items():
             known = self._held.setdefault(owner_id, {})

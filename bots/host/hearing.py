@@ -63,12 +63,12 @@ class Hearing:
 
         runners: of this host, by session. The ids of sessions that this host has no more.
         """
-        kept = [piece for session_id in runners for piece in account.held(session_id)]
         taken = patiently(account.take)[:PIECES_AT_ONCE]
         due = {session_id for session_id, runner in runners.items() if runner.is_due}
-        gone = self.settle_quiet({piece.session_id for piece in (*kept, *taken)} | due)
-        for piece in kept:
-            self._hear_one(account, piece, runners, gone)
+        gone = self.settle_quiet({piece.session_id for piece in taken} | due | account.holds())
+        for session_id in runners:
+            for piece in account.held(session_id):
+                self._hear_one(account, piece, runners, gone)
         for piece in taken:
             self._hear_one(account, piece, runners, gone)
             account.done()

@@ -1,8 +1,8 @@
 """The session host: leases sessions, feeds them bars, and brings what they decide into the ledger and to the venue.
 
 One asyncio loop for feeds and timers; one trading thread in which every session decides and is written, so that they
-need no locks; one keeper thread for leases, which must not wait behind either. A host may die at any line: all that
-matters is in rows, and recovery is how every session starts.
+need no locks; one keeper thread for leases and for reading what owners want, which must not wait behind it. A host may
+die at any line: all that matters is in rows, and recovery is how every session starts.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """How a host has the interpreter behave: its garbage is collected while no bar waits.
 
 A full collection of cycles stops every thread, and walks through everything that was ever made: 140 ms with the modules
-of this process, in the middle of a bar. So what has survived one is left out of the next, which takes a millisecond or
-two then; they happen when the work of a bar is done. Now and then everything is walked through after all, for what had
-survived and was let go of later. Younger generations stay automatic.
+of this process, in the middle of a bar. So what has survived one is left out of the next, which takes a few
+milliseconds then; they happen when the work of a bar is done. Now and then everything is walked through after all, for
+what had survived and was let go of later. Younger generations stay automatic.
 """
 
 from __future__ import annotations

@@ -189,7 +189,8 @@ def _held(writes: Sequence[SessionWrite]) -> list[SessionWrite]:
 
 @functools.cache
 def _held_sql(vendor: str, sessions: int) -> str:
-    """The query of `_held` for so many sessions: building it anew costs as much as asking it."""
+    """The query of `_held` for so many sessions, in the words of that kind of database: building it anew costs as much
+    as asking it."""
     found = (
         TradingSession.objects.select_for_update(of=("self",), no_key=True)
         .filter(pk__in=range(sessions), lease_expires_at__gt=Now())

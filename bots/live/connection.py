@@ -302,7 +302,7 @@ class Connection:
     def waits(self, session_ids: Iterable[int]) -> bool:
         """Whether there is anything to `take`, or was kept for one of these sessions. Any thread."""
         there = self._found or self._events or self._pieces or self.link.waits
-        return bool(there) or any(session_id in self._held for session_id in session_ids)
+        return bool(there) or not self.holds().isdisjoint(session_ids)
 
     @property
     def has_pieces(self) -> bool:
@@ -323,6 +323,10 @@ class Connection:
     def hold(self, piece: Piece) -> None:
         """Keep it for its session, which a host is about to run."""
         self._held.setdefault(piece.session_id, []).append(piece)
+
+    def holds(self) -> set[int]:
+        """Sessions that pieces are kept for."""
+        return set(self._held)
 
     def held(self, session_id: int) -> list[Piece]:
         """What was kept for a session that runs now."""
