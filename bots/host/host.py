@@ -25,14 +25,14 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from bots.brokers.base import Unauthorised
+from bots.host import frozen, looking, nudges, trading
 from bots.host import lease as leases
-from bots.host import looking, nudges, trading
 from bots.host.envelope import Envelopes
 from bots.host.instants import Instant
 from bots.host.interpreter import Interpreter
 from bots.host.news import Newsroom
 from bots.host.runner import Runner
-from bots.host.threads import Threads, call_soon, wait
+from bots.host.threads import OneThread, Threads, call_soon, wait
 from bots.live import strays
 from bots.live.connection import Connection
 from bots.live.connections import Connections, NotNow, Ready
@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 TENDED_AT_ONCE = 8  # sessions that are looked after while bars wait
 LOOK_S = 1.0  # how often rows are asked for new sessions, wishes and commands; a nudge makes it at once
+RATHER_AFTER_S = 0.8  # so long after the last time it is done when bars have been worked through: before others come
 MOST_WAITING, FEW_WAITING = 16, 4  # instants of one session: its feed is paused at one, resumed at the other
 PRICE_EVERY_S = 2.0
 _VENUES_AT_ONCE = 8  # accounts that are being opened
@@ -72,10 +73,10 @@ class Host:
         self.seats: dict[int, Seat] = {}
         self.newsroom = Newsroom()
         self.desk = trading.TradingDesk(self.newsroom, Envelopes())
-        self._in_trading, self._in_keeping = Threads("trading"), Threads("leases")
+        self._in_trading, self._in_keeping = OneThread("trading"), Threads("leases")
         self._in_venues = Threads("venues", _VENUES_AT_ONCE)
         self._opening: dict[int, tuple[leases.Lease, asyncio.Task[None]]] = {}
-        self._started = timezone.now()
+        self._started, self._looked = timezone.now(), time.monotonic()
         self._machine = Machine(site.VAR_DIR)
 
     async def run(self) -> None:
@@ -122,15 +123,19 @@ class Host:
         while True:
             await wait(self._bars, self.desk.quiet_due_in())
             self._bars.clear()
+            worked = False
             while jobs := [
                 (seat.runner, seat.waiting.popleft())
                 for seat in self.seats.values()
                 if seat.waiting and seat.runner.takes_bars
             ]:
-                gone = await self._in_trading(self.desk.work, jobs)
+                worked = True
+                gone = await self._in_trading.at_once(self.desk.work, jobs)
                 self._leave(gone)
                 self._let_in()
                 await self._settle_quiet()
+            if worked and time.monotonic() - self._looked >= RATHER_AFTER_S:
+                self._look.set()
             await self._settle_quiet()
             self._interpreter.when_idle()
 
@@ -201,6 +206,7 @@ class Host:
                 await self._in_venues(close)
 
     def _renew(self, held: list[leases.Lease]) -> set[int]:
+        frozen.release_locks()
         lost = leases.renew(self.name, held) if held else set()
         if accounts := self.connections.renew():
             lost |= {lease.session_id for lease in held if lease.account and lease.account.account_id in accounts}
@@ -223,6 +229,7 @@ class Host:
 
     async def _look_at_rows(self) -> None:
         while True:
+            self._looked = time.monotonic()
             room = self.capacity - len(self.seats) - len(self._opening)
             claim = functools.partial(leases.claim, self.name, room, resting=self.connections.resting())
             taken = await self._in_keeping(claim) if room > 0 else []

@@ -41,7 +41,12 @@ class Decided:
 
     @property
     def has_orders(self) -> bool:
-        """Whether the venue, or a page, waits for what came of it."""
+        """Whether the venue waits for what came of it."""
+        return bool(self.absorbed.orders)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the venue, or a page, waits for it."""
         return bool(self.absorbed.orders or self.absorbed.changed)
 
 

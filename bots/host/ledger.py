@@ -7,18 +7,17 @@ no trace.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
 from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from bots.host.lease import Lease, LostLease
+from bots.host.statements import Conflict, Statements, statements
 from bots.live import reserve
 from bots.models import (
     Adjustment,
@@ -105,10 +104,11 @@ def commit(writes: Sequence[SessionWrite]) -> set[int]:
     new = [row for write in writes for row in write.rows if row.pk is None]
     try:
         with transaction.atomic():
-            held = _held(writes)
-            if held:
-                _send(_updates(held))
-                _insert(held)
+            with statements() as send:
+                held = _held(send, writes)
+                _update_sessions(send, held)
+                _write_rows(send, held)
+            _note_done(held)
     except BaseException:
         for row in new:
             # What was rolled back has no id, whatever the INSERT said: the rows may be tried again.
@@ -128,8 +128,8 @@ def commit_unrun(write: SessionWrite) -> bool:
     with transaction.atomic():
         written = held.update(**{name: value for name, value in write.values.items() if name in _SESSION})
         if written:
-            _send(_rows_there([write]))
-            _insert([write])
+            _write_rows(Statements(), [write])  # no host, and no hurry
+            _note_done([write])
     return bool(written)
 
 
@@ -175,15 +175,14 @@ def _level(before: str, after: str) -> str:
     return SessionEvent.Level.WARNING if fell else SessionEvent.Level.INFO
 
 
-def _held(writes: Sequence[SessionWrite]) -> list[SessionWrite]:
+def _held(send: Statements, writes: Sequence[SessionWrite]) -> list[SessionWrite]:
     """Those whose session and account are still ours, and whose session is where we think; their sessions' rows stay
     locked until the transaction ends. On SQLite it has the whole database to itself already.
 
     Locked in one order, as leases are renewed (`lease.renew`): else two who lock many rows may wait for each other.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_held_sql(connection.vendor, len(writes)), [write.lease.session_id for write in writes])
-        there = {pk: tuple(rest) for pk, *rest in cursor.fetchall()}
+    ids = [write.lease.session_id for write in writes]
+    there = {pk: tuple(rest) for pk, *rest in send.ask(_held_sql(connection.vendor, len(ids)), ids)}
     return [write for write in writes if there.get(write.lease.session_id) == _expected(write)]
 
 
@@ -210,104 +209,92 @@ def _expected(write: SessionWrite) -> tuple[int, int, int | None, int | None]:
 
 # --- rows that are there --------------------------------------------------------------------------------------------
 
-Statement = tuple[str, list[list[Any]]]  # SQL, and the parameters of each row that it is done for
 
-
-def _send(statements: Iterable[Statement]) -> None:
-    """Carry them out in order; where the database can, those of one row are sent without a wait for each answer."""
-    can_pipeline = connection.vendor == "postgresql" and psycopg.capabilities.has_pipeline()
-    with (
-        connection.cursor() as cursor,
-        connection.wrap_database_errors,
-        connection.connection.pipeline() if can_pipeline else contextlib.nullcontext(),
-    ):
-        for sql, rows in statements:
-            if len(rows) == 1:
-                cursor.execute(sql, rows[0])
-            elif rows:
-                cursor.executemany(sql, rows)  # reads the statement once, and waits for its answers
-
-
-def _updates(writes: Sequence[SessionWrite]) -> list[Statement]:
-    """What brings the locked sessions, and what there is of theirs, to what they have now."""
+def _update_sessions(send: Statements, writes: Sequence[SessionWrite]) -> None:
+    """Bring the locked sessions to what they have now."""
     by_columns: dict[tuple[str, ...], list[list[Any]]] = {}
     for write in writes:
         columns = tuple(name for name in _SESSION if name in write.values)
-        values = [_adapted(name, write.values[name]) for name in columns]
+        values = [send.prepared(TradingSession._meta.get_field(name), write.values[name]) for name in columns]
         by_columns.setdefault(columns, []).append([*values, write.cursor_ns, write.lease.session_id])
-    statements = []
     for columns, rows in by_columns.items():
         assigned = "".join(f"{name} = %s, " for name in columns)
         sql = f"UPDATE trading_sessions SET {assigned}cursor_ns = %s WHERE id = %s"  # noqa: S608  # nosec B608
-        statements.append((sql, rows))
+        send.update(sql, rows)
     checkpoints = [[write.checkpoint, write.lease.session_id] for write in writes if write.checkpoint]
-    statements.append(("UPDATE session_memory SET checkpoint = %s WHERE session_id = %s", checkpoints))
-    return statements + _rows_there(writes)
+    send.update("UPDATE session_memory SET checkpoint = %s WHERE session_id = %s", checkpoints)
 
 
-def _rows_there(writes: Sequence[SessionWrite]) -> list[Statement]:
-    """Orders and positions that have moved on; those that are new are inserted as they are now."""
-    statements = []
+def _write_rows(send: Statements, writes: Sequence[SessionWrite]) -> None:
+    """Orders and positions that have moved on, then all that is new."""
     for columns, at_broker in ((_ORDER, False), (_AT_BROKER, True)):
         part = [write for write in writes if (write.lease.account is not None) == at_broker]
-        statements.append(_update(Order, columns, [order for write in part for order in write.changed]))
+        _update(send, Order, columns, [order for write in part for order in write.changed])
     positions = [position for write in writes for position in write.positions]
     # The closed ones first: a symbol has one open position at most, and a new one may follow in the same bar.
-    statements.append(_update(Position, _POSITION, sorted(positions, key=lambda position: position.is_open)))
-    return statements
+    _update(send, Position, _POSITION, sorted(positions, key=lambda position: position.is_open))
+    _insert(send, writes)
 
 
-def _update(model: Any, columns: Sequence[str], rows: Iterable[Any]) -> Statement:
+def _update(send: Statements, model: Any, columns: Sequence[str], rows: Iterable[Any]) -> None:
     """One UPDATE for each row: quicker than bulk_update's CASE by a factor that grows with the rows."""
     fields = [model._meta.get_field(name) for name in columns]
     assigned = ", ".join(f"{f.column} = %s" for f in fields)
     sql = f"UPDATE {model._meta.db_table} SET {assigned} WHERE id = %s"  # noqa: S608  # nosec B608  (names of ours only)
     there = [row for row in rows if row.pk is not None]
-    prepared = [[*(f.get_db_prep_save(getattr(row, f.attname), connection) for f in fields), row.pk] for row in there]
-    return sql, prepared
-
-
-def _adapted(name: str, value: Any) -> Any:
-    return TradingSession._meta.get_field(name).get_db_prep_save(value, connection)
+    send.update(sql, [[*(send.prepared(f, getattr(row, f.attname)) for f in fields), row.pk] for row in there])
 
 
 # --- rows that are new ----------------------------------------------------------------------------------------------
 
 
-def _insert(writes: list[SessionWrite]) -> None:
-    Order.objects.bulk_create([order for write in writes for order in write.orders])
-    positions = [position for write in writes for position in write.positions]
-    Position.objects.bulk_create([position for position in positions if not position.pk])
+_OF_DAY = Conflict(
+    unique=("session", "day"),
+    update=(
+        "trades", "round_trips", "wins", "losses", "realised_pnl", "fees", "start_equity", "end_equity", "max_equity",
+        "min_equity",
+    ),
+)  # fmt: skip
+
+
+def _insert(send: Statements, writes: Sequence[SessionWrite]) -> None:
+    positions = [position for write in writes for position in write.positions if not position.pk]
+    send.insert_known([order for write in writes for order in write.orders], positions)
     trades = [trade for write in writes for trade in write.trades]
     for trade in trades:
         # Their rows have ids only now.
         trade.order_id, trade.position_id = trade.order.pk, trade.position.pk
-    Trade.objects.bulk_create(trades)
     executions = [execution for write in writes for execution in write.executions]
     for execution in executions:
         execution.order_id = execution.order.pk if execution.order is not None else None
-    BrokerExecution.objects.bulk_create(executions)
-    Adjustment.objects.bulk_create([adjustment for write in writes for adjustment in write.adjustments])
-    Cycle.objects.bulk_create([write.cycle for write in writes if write.cycle is not None])
-    Decision.objects.bulk_create([decision for write in writes for decision in write.decisions])
-    PortfolioSnapshot.objects.bulk_create(
-        [write.snapshot for write in writes if write.snapshot is not None], ignore_conflicts=True
-    )
-    daily = [write.daily for write in writes if write.daily is not None]
-    if daily:
-        DailyStats.objects.bulk_create(
-            daily,
-            update_conflicts=True,
-            unique_fields=["session", "day"],
-            update_fields=[
-                "trades", "round_trips", "wins", "losses", "realised_pnl", "fees", "start_equity", "end_equity",
-                "max_equity", "min_equity",
-            ],
-        )  # fmt: skip
-    SessionEvent.objects.bulk_create([event for write in writes for event in write.events])
+    send.insert(executions)
+    send.insert([adjustment for write in writes for adjustment in write.adjustments])
+    send.insert([write.cycle for write in writes if write.cycle is not None])
+    send.insert([decision for write in writes for decision in write.decisions])
+    send.insert([write.snapshot for write in writes if write.snapshot is not None], Conflict())
+    send.insert([write.daily for write in writes if write.daily is not None], _OF_DAY)
+    send.insert([event for write in writes for event in write.events])
+    send.insert_known(trades)
+    column, lists = Cycle._meta.get_field("interventions"), connection.vendor == "postgresql"
+    done = [
+        [send.prepared(column, [one] if lists else one), write.lease.session_id, write.cursor_ns]
+        for write in writes
+        for one in write.interventions
+    ]
+    send.update(_APPEND[connection.vendor], done)
+
+
+# To the interventions of a cycle, one more.
+_APPEND = {
+    "postgresql": "UPDATE session_cycles SET interventions = interventions || %s WHERE session_id = %s AND ts_ns = %s",
+    "sqlite": "UPDATE session_cycles SET interventions = json_insert(interventions, '$[#]', json(%s)) "
+    "WHERE session_id = %s AND ts_ns = %s",
+}
+
+
+def _note_done(writes: Iterable[SessionWrite]) -> None:
+    """What was asked for is done."""
     for write in writes:
-        if write.interventions:
-            _append_interventions(write)
         for pk, outcome in write.done_commands.items():
             SessionCommand.objects.filter(pk=pk, done_at__isnull=True).update(done_at=Now(), outcome=outcome[:200])
         for pk, refused in write.done_bookings.items():
@@ -315,13 +302,6 @@ def _insert(writes: list[SessionWrite]) -> None:
     booked = [pk for write in writes for pk, refused in write.done_bookings.items() if not refused]
     if booked:
         reserve.keep_outside(booked)
-
-
-def _append_interventions(write: SessionWrite) -> None:
-    cycle = Cycle.objects.filter(session_id=write.lease.session_id, ts_ns=write.cursor_ns).first()
-    if cycle is not None:
-        cycle.interventions = [*cycle.interventions, *write.interventions]
-        cycle.save(update_fields=["interventions"])
 
 
 def remember_history(lease: Lease, history: bytes, *, first_ns: int) -> None:

@@ -113,10 +113,11 @@ class TradingDesk(Looking):
         """Decide these, at most one instant a session; write, send and tell what came of it.
 
         Intents first: nothing that only keeps the books up to date may delay an order, not even its rows being built.
-        What led to no order and no fill is left for `settle_quiet`.
+        Then what fills; what led to no order and no fill is left for `settle_quiet`.
         """
         gone = self.settle_quiet(runner.session.pk for runner, _ in jobs)
         urgent: list[tuple[Runner, Decided]] = []
+        news: list[tuple[Runner, Decided]] = []
         for runner, instant in jobs:
             if runner.session.pk in gone:
                 continue
@@ -133,12 +134,15 @@ class TradingDesk(Looking):
                 continue
             if caps.watched:
                 self._note(runner)
-            if one.has_orders:
+            if one.has_orders or (one.has_news and isinstance(runner, LiveRunner)):
                 urgent.append((runner, one))
+            elif one.has_news:
+                news.append((runner, one))
             else:
                 self._quiet_since = self._quiet_since if self._quiet else time.monotonic()
                 self._quiet[runner.session.pk] = (runner, one)
-        return gone | self._put_down(urgent, gone)
+        gone |= self._put_down(urgent, gone)
+        return gone | self._put_down(news, gone)
 
     def settle_quiet(self, session_ids: Iterable[int] | None = None) -> set[int]:
         """Write what `work` has left, of these sessions or of all; ids as there. It must come before anything else is

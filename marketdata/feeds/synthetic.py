@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import zlib
 from collections.abc import Iterable
 from functools import partial
 
@@ -150,7 +151,8 @@ def _bars(symbol: str, length: int, begin: int, end: int, seed: int, per_s: int)
 
 
 class _Ahead:
-    """The next seconds of one symbol, worked out together: a call for one second costs as much as for sixteen."""
+    """The next seconds of one symbol, worked out together: a call for one second costs as much as for sixteen. It
+    comes in the middle of a second, when no bar closes, and not for all symbols in the same one."""
 
     __slots__ = ("_feed", "_first", "_last", "_next", "_symbol", "_ticks")
 
@@ -164,10 +166,11 @@ class _Ahead:
         """Ticks in [start_ns, end_ns), which lies in one second."""
         second = start_ns // SECOND
         if not self._first <= second < self._last:
-            self._first, self._last = second, second + _AHEAD_S
-            made = noise.ticks(self._feed.seed, self._symbol, self._first, self._last, self._feed.ticks_per_s)
-            self._ticks = [Tick(self._symbol, *row) for row in made.tolist()]
-            self._next = 0
+            self._ticks, self._next = [], 0
+            self._first = self._last = second
+            self._work_out(_AHEAD_S - (second + zlib.crc32(self._symbol.encode())) % _AHEAD_S)
+        elif second == self._last - 1 and end_ns % SECOND > SECOND // 2:
+            self._work_out(_AHEAD_S)
         found = []
         while self._next < len(self._ticks) and self._ticks[self._next].ts < end_ns:
             tick = self._ticks[self._next]
@@ -175,3 +178,9 @@ class _Ahead:
                 found.append(tick)
             self._next += 1
         return found
+
+    def _work_out(self, seconds: int) -> None:
+        until = self._last + seconds
+        made = noise.ticks(self._feed.seed, self._symbol, self._last, until, self._feed.ticks_per_s)
+        self._ticks = self._ticks[self._next :] + [Tick(self._symbol, *row) for row in made.tolist()]
+        self._next, self._last = 0, until

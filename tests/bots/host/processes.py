@@ -131,17 +131,32 @@ def _state_of(pid: int) -> str:
 
 
 def lease_runs_out(*session_ids: int) -> None:
-    """As if fifteen seconds had passed since the last heartbeat of a host that is dead or asleep."""
+    """As if fifteen seconds had passed since the last heartbeat of a host that is dead or asleep, and another had taken
+    the locks from it that it held when it froze."""
     from datetime import timedelta
 
+    from django.db import OperationalError, connection, transaction
     from django.db.models.functions import Now
 
+    from bots.host import frozen
     from bots.models import TradingSession
 
     rows = TradingSession.objects.filter(lease_expires_at__isnull=False)
     if session_ids:
         rows = rows.filter(pk__in=session_ids)
-    rows.update(lease_expires_at=Now() - timedelta(seconds=1))
+
+    def run_out() -> bool:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                if connection.vendor == "postgresql":
+                    cursor.execute("SET LOCAL lock_timeout = '500ms'")
+                rows.update(lease_expires_at=Now() - timedelta(seconds=1))
+        except OperationalError:
+            frozen.release_locks(1.0)
+            return False
+        return True
+
+    eventually(run_out, "the lease to run out")
 
 
 def eventually(what: Any, why: str, timeout_s: float = 60.0) -> Any:
