@@ -9,6 +9,7 @@ import functools
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ from tradingsite.lib import realtime
 log = logging.getLogger(__name__)
 MOST_WAITING, FEW_WAITING = 10_000, 500
 SLOW_ORDER_MS = 1_000
+AFTER_S = 0.03  # news that come together are told together, and not while the order that they are of is being sent
 _Work = Callable[[], None]
 
 
@@ -123,6 +125,8 @@ class Newsroom:
             work = self._queue.get()
             if work is None:
                 return
+            if self._queue.empty():  # the first one for a while
+                time.sleep(AFTER_S)
             try:
                 work()
             except Exception:

@@ -46,6 +46,10 @@ WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
 # rows of a dozen sessions, and an order of another session may have to wait for its end.
 QUIET_S = 0.05
 
+# Orders that were handed to the threads which send them leave at once: what is to be told of them can wait, and of the
+# threads of a process only one works at a time.
+LET_GO_S = 0.0005
+
 T = TypeVar("T")
 
 
@@ -191,6 +195,8 @@ class TradingDesk(Looking):
         held = [(runner, done) for runner, done in pairs if runner.session.pk not in lost]
         lost |= self._net(held)
         intents = [order for runner, done in held for order in runner.committed(done)]
+        if any(isinstance(runner, LiveRunner) and done.write.orders for runner, done in held):
+            time.sleep(LET_GO_S)
         if intents:
             on_paper = {runner.session.pk: runner for runner, _ in held if isinstance(runner, PaperRunner)}
             lost |= self._send(on_paper, intents, sending.WAITS_S)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from weakref import WeakValueDictionary
 
+from django.db import connection
+
 from accounts.models import BrokerAccount
 from bots import mapping
 from bots.brokers.base import BrokerEvent, Execution
@@ -26,6 +28,10 @@ NET = BrokerAccount.Opposite.NET
 REASON = "opposite_order"
 NOW = ("day", "gtc", "ioc")  # an auction's order is for its moment, and one that is filled whole or not at all is whole
 _ZERO = Decimal(0)
+_HELD = (
+    "SELECT positions.id, session_id FROM positions JOIN trading_sessions ON trading_sessions.id = session_id"
+    " WHERE broker_account_id = %s AND positions.symbol = %s AND is_open AND side = %s"
+)
 
 
 class Neighbours:
@@ -72,11 +78,11 @@ class Neighbours:
                 row = tracked.row
                 if row.symbol == order.symbol and row.is_entry and (1 if row.side == Side.BUY else -1) != sign:
                     yield str(account.session), f"is about to {row.get_side_display().lower()} {order.symbol}"
-        rows = Position.objects.filter(
-            session__broker_account=self.account_id, symbol=order.symbol, is_open=True,
-            side=Side.SELL if sign > 0 else Side.BUY,
-        ).exclude(session__in=[*running, order.session_id])  # fmt: skip
-        for position in rows.select_related("session"):
+        # An entry waits for this: the query is not built anew each time, which would take longer than to ask it.
+        with connection.cursor() as cursor:
+            cursor.execute(_HELD, [self.account_id, order.symbol, Side.SELL if sign > 0 else Side.BUY])
+            held_by = [pk for pk, session_id in cursor.fetchall() if session_id not in {*running, order.session_id}]
+        for position in Position.objects.filter(pk__in=held_by).select_related("session") if held_by else ():
             yield str(position.session), f"holds {plain(-sign * position.qty)} {order.symbol}"
 
 
