@@ -31,7 +31,7 @@ from tradingsite.lib.errors import Conflict
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-PIECES_AT_ONCE = 1
+PIECES_AT_ONCE = 1  # a bar that comes meanwhile waits for one piece only
 
 
 def refusal_in_words(account: BrokerAccount, reason: str) -> str:

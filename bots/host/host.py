@@ -45,7 +45,7 @@ from tradingsite.lib.machine import Machine
 
 log = logging.getLogger(__name__)
 
-TENDED_AT_ONCE = 8  # sessions that are looked after while bars wait
+TENDED_AT_ONCE = 4  # sessions that are looked after while bars wait
 LOOK_S = 1.0  # how often rows are asked for new sessions, wishes and commands; a nudge makes it at once
 RATHER_AFTER_S = 0.8  # so long after the last time it is done when bars have been worked through: before others come
 MOST_WAITING, FEW_WAITING = 16, 4  # instants of one session: its feed is paused at one, resumed at the other
@@ -140,8 +140,8 @@ class Host:
             self._interpreter.when_idle()
 
     async def _settle_quiet(self) -> None:
-        if self.desk.quiet_due_in() == 0:
-            self._leave(await self._in_trading(self.desk.settle_quiet))
+        while self.desk.quiet_due_in() == 0:
+            self._leave(await self._in_trading(self.desk.settle_some))
 
     def _let_in(self) -> None:
         for seat in list(self.seats.values()):

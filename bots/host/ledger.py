@@ -103,11 +103,10 @@ def commit(writes: Sequence[SessionWrite]) -> set[int]:
     """
     new = [row for write in writes for row in write.rows if row.pk is None]
     try:
-        with transaction.atomic():
-            with statements() as send:
-                held = _held(send, writes)
-                _update_sessions(send, held)
-                _write_rows(send, held)
+        with statements() as send:
+            held = _held(send, writes)
+            _update_sessions(send, held)
+            _write_rows(send, held)
             _note_done(held)
     except BaseException:
         for row in new:
@@ -259,8 +258,11 @@ _OF_DAY = Conflict(
 
 def _insert(send: Statements, writes: Sequence[SessionWrite]) -> None:
     positions = [position for write in writes for position in write.positions if not position.pk]
-    send.insert_known([order for write in writes for order in write.orders], positions)
+    send.insert_known([order for write in writes for order in write.orders])
+    send.insert_known(positions)
     trades = [trade for write in writes for trade in write.trades]
+    if trades or any(write.executions for write in writes):
+        send.ids()
     for trade in trades:
         # Their rows have ids only now.
         trade.order_id, trade.position_id = trade.order.pk, trade.position.pk

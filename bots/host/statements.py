@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 from django.db.models import Model
 
 
@@ -28,7 +28,7 @@ class Conflict:
 
 
 class Statements:
-    """Carried out in order, inside the transaction of whoever opened them."""
+    """Carried out in order, in one transaction."""
 
     def __init__(self) -> None:
         self.connection = connections[DEFAULT_DB_ALIAS]
@@ -60,10 +60,12 @@ class Statements:
                 how = {"update_conflicts": True, "unique_fields": conflict.unique, "update_fields": conflict.update}
         type(rows[0])._base_manager.bulk_create(rows, **how)
 
-    def insert_known(self, *groups: Sequence[Model]) -> None:
-        """Rows, each group of one model, which have their ids afterwards."""
-        for rows in groups:
-            self.insert(rows)
+    def insert_known(self, rows: Sequence[Model]) -> None:
+        """Rows of one model, which have their ids once all is done, or after `ids`."""
+        self.insert(rows)
+
+    def ids(self) -> None:
+        """Wait for the ids of what was inserted so far."""
 
 
 class _Queued(Statements):
@@ -72,6 +74,7 @@ class _Queued(Statements):
     def __init__(self) -> None:
         super().__init__()
         self._cursors: list[Any] = []
+        self._nameless: list[tuple[Model, Any]] = []  # rows, and the cursor that will have the id
 
     def prepared(self, field: Any, value: Any) -> Any:
         # Half of the time of a commit was spent in asking Django's fields, which give most values back as they are.
@@ -89,14 +92,15 @@ class _Queued(Statements):
         if rows:
             self._execute(_insert_sql(type(rows[0]), conflict), self._values(rows))
 
-    def insert_known(self, *groups: Sequence[Model]) -> None:
-        asked: list[tuple[Model, Any]] = []
-        for rows in groups:
-            for row, values in zip(rows, self._values(rows), strict=True):
-                asked.append((row, self._execute(f"{_insert_sql(type(row), None)} RETURNING id", [values])))
-        for row, cursor in asked:
+    def insert_known(self, rows: Sequence[Model]) -> None:
+        for row, values in zip(rows, self._values(rows), strict=True):
+            self._nameless.append((row, self._execute(f"{_insert_sql(type(row), None)} RETURNING id", [values])))
+
+    def ids(self) -> None:
+        for row, cursor in self._nameless:
             (row.pk,) = cursor.fetchone()
             row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+        self._nameless.clear()
 
     def _values(self, rows: Sequence[Model]) -> list[list[Any]]:
         fields, prepared = _fields(type(rows[0])) if rows else (), self.prepared
@@ -117,14 +121,18 @@ class _Queued(Statements):
 
 @contextlib.contextmanager
 def statements() -> Iterator[Statements]:
-    """To send with; all is done at its end. Raises DatabaseError where the database refuses one: then, as always in a
-    transaction, none is done."""
+    """A transaction, and what to send in it. All is done at its end, or nothing: then it raises DatabaseError, or what
+    was raised inside."""
     if connection.vendor == "postgresql" and psycopg.capabilities.has_pipeline():
         connection.ensure_connection()
         with connection.wrap_database_errors, connection.connection.pipeline():
-            yield _Queued()
+            send = _Queued()
+            with transaction.atomic():  # which begins and ends with what is sent: nothing waits for it
+                yield send
+            send.ids()
     else:
-        yield Statements()
+        with transaction.atomic():
+            yield Statements()
 
 
 def _bound_by_server(psycopg_connection: Any) -> Any:

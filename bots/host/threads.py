@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from bots.host.frozen import DATABASE_NAME, FROZEN_S
 
 _PREFIX = "host-"
-PREPARED_AFTER, PREPARED_MOST = 5, 300  # times that a statement was sent; statements
+PREPARED_AFTER, PREPARED_MOST = 5, 300  # a statement that was sent so often is kept by the database; so many are
 
 
 class Threads:
@@ -44,7 +44,6 @@ class OneThread:
         self._numbers = itertools.count()
         self._waiting: queue.PriorityQueue[tuple[int, int, Callable[[], None] | None]] = queue.PriorityQueue()
         self._thread = threading.Thread(target=self._run, name=_PREFIX + name)
-        self._thread.start()
 
     async def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What the function returns or raises, once the thread has come to it."""
@@ -65,6 +64,8 @@ class OneThread:
             except BaseException as error:  # whatever it is, it is told to who waits for it
                 future.set_exception(error)
 
+        if not self._thread.ident:
+            self._thread.start()
         self._waiting.put((rank, next(self._numbers), call))
         return await asyncio.wrap_future(future)
 
@@ -74,8 +75,9 @@ class OneThread:
 
     def shutdown(self) -> None:
         """Returns when all is done that waits."""
-        self._waiting.put((2, next(self._numbers), None))
-        self._thread.join()
+        if self._thread.ident:
+            self._waiting.put((2, next(self._numbers), None))
+            self._thread.join()
 
 
 async def wait(event: asyncio.Event, most_s: float | None) -> None:

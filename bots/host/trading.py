@@ -45,6 +45,7 @@ WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
 # How long the rows of a bar that led to nothing wait for others to be written with: a transaction costs as much as the
 # rows of a dozen sessions, and an order of another session may have to wait for its end.
 QUIET_S = 0.05
+SETTLED_AT_ONCE = 4  # sessions
 
 # Orders that were handed to the threads which send them leave at once: what is to be told of them can wait, and of the
 # threads of a process only one works at a time.
@@ -153,6 +154,10 @@ class TradingDesk(Looking):
         done with such a session: its rows are behind its account until then."""
         ids = list(self._quiet) if session_ids is None else [pk for pk in session_ids if pk in self._quiet]
         return self._put_down([self._quiet.pop(pk) for pk in ids], set())
+
+    def settle_some(self) -> set[int]:
+        """`settle_quiet` for those that wait longest; so many that no bar waits long for them."""
+        return self.settle_quiet([*self._quiet][:SETTLED_AT_ONCE])
 
     def quiet_due_in(self) -> float | None:
         """Seconds until `settle_quiet` should come; None: nothing waits for it."""

@@ -35,7 +35,7 @@ def test_locks_of_a_host_that_froze_in_its_pipeline_are_released(alice: User) ->
 
     def host() -> None:
         try:
-            with transaction.atomic(), statements() as send:
+            with statements() as send:
                 send.ask("SELECT id FROM trading_sessions WHERE id = %s FOR NO KEY UPDATE", [session.pk])
                 has_locked.set()
                 wakes.wait(60)

@@ -48,14 +48,10 @@ def test_rows_are_those_that_django_writes(alice: User) -> None:
         ]
         events = [SessionEvent(session=session, kind="note", text="ü %s {}", detail={"a": [1, None, "ß"], "b": 0.1})]
         before = timezone.now()
-        with transaction.atomic():
-            if ways is not None:
-                ways.insert_known(rows)
-                ways.insert(events)
-            else:
-                with statements() as send:
-                    send.insert_known(rows)
-                    send.insert(events)
+        with transaction.atomic() if ways is not None else statements() as opened:
+            send = ways or opened
+            send.insert_known(rows)
+            send.insert(events)
         assert [row.pk for row in rows] == list(Order.objects.order_by("pk").values_list("pk", flat=True))
         assert all(before <= at <= timezone.now() for at in Order.objects.values_list("created_at", flat=True))
         made.append(as_stored(Order, ("id", "created_at")) + as_stored(SessionEvent, ("id", "at", "created_at")))
@@ -71,7 +67,7 @@ def test_what_is_there_already_takes_over_or_stays(alice: User) -> None:
         return DailyStats(session=session, day=AT.date(), trades=trades, **(money | {"end_equity": Decimal(end)}))
 
     for rows, conflict in (([day(1, 101)], None), ([day(2, 102)], takes_over), ([day(3, 103)], Conflict())):
-        with transaction.atomic(), statements() as send:
+        with statements() as send:
             send.insert(rows, conflict)
     (stored,) = DailyStats.objects.all()
     assert (stored.trades, stored.end_equity) == (2, Decimal(102))
@@ -82,7 +78,7 @@ def test_one_that_is_refused_leaves_none(alice: User) -> None:
     cycle = Cycle(session=session, ts_ns=1, closed_at=AT, received_at=AT, decided_at=AT, settings_version=1)
 
     def write() -> None:
-        with transaction.atomic(), statements() as send:
+        with statements() as send:
             send.insert([cycle])
             send.update("UPDATE trading_sessions SET state_reason = %s WHERE id = %s", [["half", session.pk]])
             send.insert_known([order(session, 1), order(session, 1)])
