@@ -138,11 +138,14 @@ def test_at_binance_absence_takes_time_to_prove(
 
 @pytest.mark.fault(7)
 def test_our_own_second_try_is_a_find(alice: User, moment: random.Random, scene: Scene, start_host: Start) -> None:
-    """The venue takes an order, its answer is lost, its list is behind: the second send is refused, the order found."""
+    """The venue takes an order, its answer is lost, its list is behind: the second send is refused, the order found.
+
+    Where the list was behind for somebody else who asked meanwhile, there is no second send: of four, two must be.
+    """
     session = scene.rig.session()
     start_host()
     running(session)
-    for _ in range(2):
+    for _ in range(4):
         trades_on(session, moment.randint(0, 2))
         how = moment.choice(list(LOST))
         scene.rig.fault(method="POST", path=ORDERS, when="after", **LOST[how])
@@ -151,7 +154,7 @@ def test_our_own_second_try_is_a_find(alice: User, moment: random.Random, scene:
         trades_on(session)
     flatten(alice, session)
     check(scene.rig, session)
-    assert len(scene.calls.since(0, "POST", ORDERS)) == len(scene.rig.ledger()["orders"]) + 2
+    assert 2 <= len(scene.calls.since(0, "POST", ORDERS)) - len(scene.rig.ledger()["orders"]) <= 4
     assert not session.orders.filter(state="REJECTED").exists()
 
 
