@@ -89,6 +89,11 @@ class SessionWrite:
     checkpoint: bytes = b""
 
     @property
+    def ends_requests(self) -> bool:
+        """Whether somebody asked for what is written."""
+        return bool(self.done_commands or self.done_bookings)
+
+    @property
     def rows(self) -> list[Any]:
         """Every row that may be inserted."""
         single = [row for row in (self.cycle, self.snapshot, self.daily) if row is not None]
@@ -103,7 +108,7 @@ def commit(writes: Sequence[SessionWrite]) -> set[int]:
     """
     new = [row for write in writes for row in write.rows if row.pk is None]
     try:
-        with statements() as send:
+        with statements(queued=not any(write.ends_requests for write in writes)) as send:
             held = _held(send, writes)
             _update_sessions(send, held)
             _write_rows(send, held)

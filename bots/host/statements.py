@@ -120,10 +120,13 @@ class _Queued(Statements):
 
 
 @contextlib.contextmanager
-def statements() -> Iterator[Statements]:
+def statements(*, queued: bool = True) -> Iterator[Statements]:
     """A transaction, and what to send in it. All is done at its end, or nothing: then it raises DatabaseError, or what
-    was raised inside."""
-    if connection.vendor == "postgresql" and psycopg.capabilities.has_pipeline():
+    was raised inside.
+
+    queued: False where Django's own queries are made in it, too: in a pipeline they do not know what they have changed.
+    """
+    if queued and connection.vendor == "postgresql" and psycopg.capabilities.has_pipeline():
         connection.ensure_connection()
         with connection.wrap_database_errors, connection.connection.pipeline():
             send = _Queued()
