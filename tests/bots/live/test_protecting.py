@@ -209,7 +209,8 @@ def test_what_no_stop_covers_is_watched_and_sold(alice: User, rig: Rig) -> None:
         sessions.stop(alice, session.pk, "flatten")
         until(session, lambda: state_of(session) == "STOPPED")
     check(rig, session)
-    assert session.positions.get().exit_reason == "trailing_stop"
+    # The stop that rested may have sold once or twice before.
+    assert set(session.positions.values_list("exit_reason", flat=True)) == {"trailing_stop"}
 
 
 @pytest.mark.row("W6", "I3")
