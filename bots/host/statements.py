@@ -181,4 +181,4 @@ def _insert_sql(model: type[Model], conflict: Conflict | None) -> str:
     unique = ", ".join(model._meta.get_field(name).column for name in conflict.unique)
     changed = [model._meta.get_field(name).column for name in conflict.update]
     assigned = ", ".join(f"{column} = EXCLUDED.{column}" for column in changed)
-    return f"{sql} ON CONFLICT ({unique}) DO UPDATE SET {assigned}"
+    return f"{sql} ON CONFLICT ({unique}) DO UPDATE SET {assigned}"  # nosec B608  (names of ours only)
