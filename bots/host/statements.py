@@ -73,7 +73,6 @@ class _Queued(Statements):
 
     def __init__(self) -> None:
         super().__init__()
-        self._cursors: list[Any] = []
         self._nameless: list[tuple[Model, Any]] = []  # rows, and the cursor that will have the id
 
     def prepared(self, field: Any, value: Any) -> Any:
@@ -86,7 +85,8 @@ class _Queued(Statements):
         return list(self._execute(sql, [parameters]).fetchall())
 
     def update(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        self._execute(sql, rows)
+        if rows:
+            self._execute(sql, rows)
 
     def insert(self, rows: Sequence[Model], conflict: Conflict | None = None) -> None:
         if rows:
@@ -110,12 +110,12 @@ class _Queued(Statements):
         ]
 
     def _execute(self, sql: str, rows: Sequence[Sequence[Any]]) -> Any:
+        """Queue it for each row. The cursor that will have the answers; until then the pipeline keeps it."""
         cursor = self.connection.make_cursor(_bound_by_server(self.connection.connection))
         if len(rows) == 1:
             cursor.execute(sql, rows[0])
-        elif rows:
+        else:
             cursor.executemany(sql, rows)
-        self._cursors.append(cursor)  # until its answers are there
         return cursor
 
 
