@@ -9,7 +9,8 @@ the processor: so who waits for a moment is on time for it. With arguments for p
 With COVERAGE=1 the runs on SQLite also print which lines of the product no test reached.
 
 On CI a few tests that failed beside others, on two busy cores, are run once more at the end, each alone in a process of
-its own. What fails again fails the run; what then passes is named at the end, because it wants mending.
+its own; and a run that pytest itself broke off (status 3) once more as a whole. What fails again fails the run; what
+then passes is named at the end, because it wants mending. The last lines say how each run ended, and what failed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FEW = 12
+BROKEN_OFF = 3  # pytest's status where it failed itself, not a test
+TOLD = 12  # lines of what broke it off
 WAITING = [
     "tests/bots/host",
     "tests/bots/live",
@@ -47,11 +50,13 @@ class Run:
     covered: bool = False
     status: int = 0
     failed: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)  # for the end: what was remarkable
 
     def __call__(self, folder: Path) -> None:
         """Run it, and tell all that it said when it has ended."""
         begun, name = time.monotonic(), self.title.replace(" ", "-")
         failures, environment = folder / f"{name}.failed", dict(self.environment)
+        failures.unlink(missing_ok=True)
         argv = [sys.executable, "-m", "pytest", "-q", *self.argv]
         if self.covered:
             argv += ["--cov", "--cov-report="]
@@ -65,8 +70,12 @@ class Run:
         )
         self.status = done.returncode
         self.failed = sorted(set(failures.read_text("utf-8").splitlines())) if failures.is_file() else []
+        said = done.stdout.decode("utf-8", "replace")
         print(f"\n--- {self.title} ({time.monotonic() - begun:.0f} s)", flush=True)
-        print(done.stdout.decode("utf-8", "replace"), flush=True)
+        print(said, flush=True)
+        if self.status not in (0, 1):
+            broken = [line for line in said.splitlines() if "INTERNALERROR" in line or "crashed" in line]
+            self.told += [f"ended with status {self.status}", *(broken or said.splitlines())[-TOLD:]]
 
 
 def runs(processes: int, covered: bool, databases: list[str]) -> list[list[Run]]:
@@ -110,7 +119,13 @@ def beside(lists: list[list[Run]], folder: Path) -> None:
 
 
 def again(run: Run, folder: Path) -> None:
-    """The second chance of a run: each test that failed alone, so that nothing of one is left for the next."""
+    """The second chance of a run: each test that failed alone, so that nothing of one is left for the next; or all of
+    it, where it was broken off."""
+    if run.status == BROKEN_OFF:
+        print(f"\n--- {run.title}: broken off; once more", flush=True)
+        run(folder)
+    if run.status != 1 or not 0 < len(run.failed) <= FEW:
+        return
     print(f"\n--- {run.title}: {len(run.failed)} failed beside others; once more, each alone", flush=True)
     alone = [Run(name, [name], run.environment) for name in run.failed]
     for number, one in enumerate(alone):
@@ -118,8 +133,8 @@ def again(run: Run, folder: Path) -> None:
         one(folder)
     run.status = max(one.status for one in alone)
     passed = [name for name, one in zip(run.failed, alone, strict=True) if not one.status]
-    if passed:
-        print("\nPASSED ONLY ALONE, to be mended: " + ", ".join(passed), flush=True)
+    run.failed = [name for name in run.failed if name not in passed]
+    run.told += [f"passed only alone, to be mended: {name}" for name in passed]
 
 
 def main() -> int:
@@ -144,10 +159,14 @@ def main() -> int:
         beside(lists, folder)
         done = [run for of in lists for run in of]
         for run in done:
-            if run.status == 1 and os.environ.get("CI") and 0 < len(run.failed) <= FEW:
+            if run.status and os.environ.get("CI"):
                 again(run, folder)
         if covered:
             report(folder)
+    for run in done:
+        print(f"{run.title}: {'passed' if not run.status else f'FAILED, status {run.status}'}")
+        for line in [*run.told, *(f"failed: {name}" for name in run.failed)]:
+            print(f"    {line}")
     return max(run.status for run in done)
 
 
