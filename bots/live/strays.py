@@ -9,12 +9,12 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from bots.brokers.base import Refused
+from bots.brokers.base import Execution, Refused
 from bots.live import absent, closing, flows, grouping, reconcile
 from bots.live.asks import Answer, Ask
 from bots.live.connection import Connection, Piece
 from bots.models import Order, TradingSession
-from bots.orders import OrderState
+from bots.orders import WORKING, OrderState
 from bots.states import ACTIVE, UNRUN
 
 log = logging.getLogger(__name__)
@@ -43,9 +43,21 @@ def book(connection: Connection, piece: Piece) -> None:
         flows.keep(connection.account, news.activity)
     if session is not None and session.broker_account_id == connection.account.pk:
         absent.book(connection.lease, session, news)
+        if news.execution is not None:
+            _ask_for_end(connection, session, news.execution)
     elif news.execution is not None:
         absent.keep(connection.lease, news.execution, "no order of ours")
         connection.look()
+
+
+def _ask_for_end(connection: Connection, session: TradingSession, execution: Execution) -> None:
+    """Its order may have ended, and that been told before the last of its fills: nobody remembers it here."""
+    name = execution.client_order_id
+    orders = session.orders.filter(state__in=WORKING)
+    order = orders.filter(client_order_id=name).first() if name else None
+    order = order or orders.filter(broker_order_id=execution.broker_order_id).first()
+    if order is not None:
+        connection.ask_about(order)
 
 
 def ask(connection: Connection) -> None:

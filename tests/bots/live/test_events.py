@@ -201,6 +201,28 @@ def test_what_fills_after_a_session_has_ended_is_booked(alice: User, rig: Rig) -
 
 
 @pytest.mark.row("I8", "W3")
+def test_an_end_that_is_told_before_the_last_fill_is_kept_after_a_session_has_ended(alice: User, rig: Rig) -> None:
+    """A stop sells three units, the rest is taken back by hand, and the stream swaps the two."""
+    session = rig.session(
+        strategy="buy_and_hold", strategy_parameters={}, settings={"allow_fractional": False, "stop_loss_pct": 5.0}
+    )
+    with host():
+        until(session, lambda: holds(session), 60)
+        until(session, lambda: session.orders.filter(role="stop", state="ACCEPTED").exists(), 30)
+        sessions.stop(alice, session.pk, "keep")
+        until(session, lambda: state_of(session) == "STOPPED", 30)
+        stop = session.orders.get(role="stop", state="ACCEPTED")
+        rig.fault(stream="trade_updates", kind="swap", times=1)
+        px = rig.venue.exchange.quotes["SIM-ALPHA"].last * Decimal("0.9")
+        rig.price(px, bid_size="3", ask_size="3")
+        rig.cancel(stop.broker_order_id)
+        until(session, session.trades.filter(order=stop).exists, 30)
+        until(session, lambda: Order.objects.get(pk=stop.pk).state == "CANCELED", 30)
+    assert Order.objects.get(pk=stop.pk).filled_qty == Decimal(3)
+    assert sum(trade.qty for trade in session.trades.filter(order=stop)) == Decimal(3)
+
+
+@pytest.mark.row("I8", "W3")
 @pytest.mark.fault(37)
 def test_a_stop_that_fills_while_it_is_being_moved_leaves_nothing_open(alice: User, rig: Rig) -> None:
     """Its session has ended; the venue answers the move with the end of the stop, and the account is let go of."""
