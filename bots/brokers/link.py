@@ -125,6 +125,11 @@ class Link:
         """Whether there is something to take."""
         return bool(self._events)
 
+    def waiting(self) -> list[BrokerEvent]:
+        """What would be taken now; it stays."""
+        with self._lock:
+            return list(self._events)
+
     def wait(self, timeout_s: float) -> bool:
         """Until there is something to take."""
         with self._arrived:

@@ -21,7 +21,7 @@ from bots.host.patience import DOWN, patiently
 from bots.host.runner import Runner
 from bots.live import strays
 from bots.live.asks import Answer
-from bots.live.connection import Connection, Piece
+from bots.live.connection import Connection, Piece, is_placed, order_of
 from bots.live.grouping import members
 from bots.live.runner import LiveRunner
 from bots.models import Order, TradingSession
@@ -31,7 +31,6 @@ from tradingsite.lib.errors import Conflict
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-PIECES_AT_ONCE = 1  # a bar that comes meanwhile waits for one piece only
 
 
 def refusal_in_words(account: BrokerAccount, reason: str) -> str:
@@ -58,20 +57,19 @@ class Hearing:
         raise NotImplementedError
 
     def hear(self, account: Connection, runners: Mapping[int, LiveRunner]) -> set[int]:
-        """What a venue has told: each piece is booked by the session that it is of, and written before the next one. Of
-        many pieces some are left (`Connection.has_pieces`), so that no bar waits for all of them.
+        """What a venue has told: a piece is booked by the session that it is of, and written; an order's answer with
+        the fill that follows it. Other pieces are left (`Connection.has_pieces`), so that no bar waits for all of them.
 
         runners: of this host, by session. The ids of sessions that this host has no more.
         """
-        taken = patiently(account.take)[:PIECES_AT_ONCE]
+        taken = patiently(account.take)
         due = {session_id for session_id, runner in runners.items() if runner.is_due}
-        gone = self.settle_quiet({piece.session_id for piece in taken} | due | account.holds())
+        gone = self.settle_quiet({piece.session_id for piece in taken[:1]} | due | account.holds())
         for session_id in runners:
             for piece in account.held(session_id):
-                self._hear_one(account, piece, runners, gone)
-        for piece in taken:
-            self._hear_one(account, piece, runners, gone)
-            account.done()
+                self._hear_some(account, [piece], runners, gone)
+        if taken:
+            account.done(self._hear_some(account, taken, runners, gone))
         for session_id in due - gone:
             self._booked(runners[session_id], gone, runners[session_id].protect)
         patiently(lambda: strays.ask(account))
@@ -94,34 +92,47 @@ class Hearing:
                 gone |= self._finish(runners[session_id], SessionState.HALTED, why)
         return gone
 
-    def _hear_one(self, account: Connection, piece: Piece, runners: Mapping[int, LiveRunner], gone: set[int]) -> None:
+    def _hear_some(
+        self, account: Connection, pieces: Sequence[Piece], runners: Mapping[int, LiveRunner], gone: set[int]
+    ) -> int:
+        """Book the first of these pieces, and write it; how many were booked with it, itself among them."""
+        piece = pieces[0]
         runner = runners.get(piece.session_id) if piece.session_id not in gone else None
         if runner is None:
             try:
                 patiently(lambda: strays.book(account, piece))
             except Exception:
                 log.exception("account %s: news that nobody can book: %s", account.account.pk, piece.news)
-            return
+            return 1
         if isinstance(piece.news, Answer) and piece.news.ask.do == "submit":
             self.measures.took(piece.session_id, "ack", piece.news.took_s)
-        self._booked(runner, gone, lambda: runner.heard(piece.news))
+        together = _Together(runner, pieces)
+        self._booked(runner, gone, together.book)
+        if together.failed:
+            self._let_go(runner, gone)
+        return together.booked
 
     def _booked(self, runner: LiveRunner, gone: set[int], do: Callable[[], Done | None]) -> None:
         """Do it, and write what came of it. Where the database goes away between the two, what is in memory counts no
-        more: the session is let go of, and taken up again from its rows."""
+        more."""
         try:
             done = self._guarded(runner, gone, do)
         except DOWN:
             log.exception("session %s: the database went away over news of its venue", runner.session.pk)
             connection.close()
-            gone.add(runner.session.pk)
-            try:
-                release(runner.lease)
-            except DatabaseError:
-                connection.close()  # the lease runs out by itself
+            self._let_go(runner, gone)
             return
         if done is not None:
             gone |= self._settle([(runner, done)])
+
+    @staticmethod
+    def _let_go(runner: LiveRunner, gone: set[int]) -> None:
+        """What is in memory of this session is not what its rows say: it is taken up again from them."""
+        gone.add(runner.session.pk)
+        try:
+            release(runner.lease)
+        except DatabaseError:
+            connection.close()  # the lease runs out by itself
 
     def refuse(self, account: Connection, runners: Mapping[int, LiveRunner]) -> set[int]:
         """The venue refuses an account's keys, or has blocked it: its sessions halt, and nobody else's. What it
@@ -171,3 +182,37 @@ class Hearing:
                 pairs += [(runner, done)] if done is not None else []
             lost |= self._settle(pairs)
         return lost
+
+
+class _Together:
+    """The first of some pieces, booked together with those right behind it that can be: what an order's answer is
+    followed by, as long as the order works. booked: how many. failed: whether one behind the first could not be, so
+    that nothing is written and the session must be let go of."""
+
+    def __init__(self, runner: LiveRunner, pieces: Sequence[Piece]) -> None:
+        self._runner, self._pieces = runner, pieces
+        self.booked, self.failed = 1, False
+
+    def book(self) -> Done | None:
+        """See `LiveRunner.heard`."""
+        done = self._runner.heard(self._pieces[0].news)
+        for piece in self._pieces[1:]:
+            # After a fill all is written first: whether an execution was booked before is asked of the rows.
+            if done is None or done.write.trades or not self._goes_with_first(piece):
+                break
+            self.booked += 1
+            try:
+                more = self._runner.heard(piece.news)
+            except Exception:
+                log.exception("session %s: news behind an answer", self._runner.session.pk)
+                self.failed = True
+                return None
+            done = done if more is None else done.then(more)
+        return done
+
+    def _goes_with_first(self, piece: Piece) -> bool:
+        """Whether it tells of the same order, which is in memory still."""
+        first = self._pieces[0]
+        if not isinstance(first.news, Answer) or not is_placed(first.news) or piece.session_id != first.session_id:
+            return False
+        return order_of(piece.news) == order_of(first.news) and first.news.ask.order.seq in self._runner.account.orders

@@ -150,10 +150,11 @@ class Host:
 
     async def _hear_venues(self) -> None:
         """What brokers have told, as soon as it is there; and now and then what was not done when it was told."""
-        heard_all = -leases.HEARTBEAT_S
+        heard_all, due_in = -leases.HEARTBEAT_S, 0.0
         while True:
-            await wait(self._told, leases.HEARTBEAT_S)
+            await wait(self._told, due_in)
             self._told.clear()
+            due_in = leases.HEARTBEAT_S
             if is_time := time.monotonic() - heard_all >= leases.HEARTBEAT_S:
                 heard_all = time.monotonic()
             for account in self.connections.all():
@@ -162,7 +163,10 @@ class Host:
                     self._leave(await self._in_trading(self.desk.refuse, account, runners))
                     continue
                 is_due = any(runner.is_due for runner in runners.values())
-                if is_time or is_due or not runners or account.waits(runners):
+                waits_s = account.due_in() if account.waits(runners) else None
+                if waits_s:
+                    due_in = min(due_in, waits_s)
+                if is_time or is_due or not runners or waits_s == 0:
                     self._leave(await self._in_trading(self.desk.hear, account, runners))
                 while account.has_pieces:
                     self._leave(await self._in_trading(self.desk.hear, account, self._runners_at(account)))

@@ -62,6 +62,21 @@ class Done:
     asks: list[Ask] = field(default_factory=list)  # of a broker, for protective orders
     alarms: list[tuple[str, str]] = field(default_factory=list)  # (event, text) that the owner must know at once
 
+    def then(self, later: Done) -> Done:
+        """Both as one, to be written together: what happened between the same two bars, one after the other."""
+        write = self.write.then(later.write)
+        unwanted = ledger.each_once(self.absorbed.unwanted, later.absorbed.unwanted)
+        absorbed = Absorbed(
+            orders=write.orders,
+            changed=self.absorbed.changed | later.absorbed.changed,
+            positions=self.absorbed.positions | later.absorbed.positions,
+            trades=write.trades,
+            executions=write.executions,
+            unwanted=unwanted,
+        )
+        again, asks, alarms = self.again + later.again, self.asks + later.asks, self.alarms + later.alarms
+        return Done(write, absorbed, again=again, asks=asks, alarms=alarms)
+
 
 def instants_of(batch: BarBatch, match_timeframe: str, timeframe: str, *, after_ns: int) -> list[Instant]:
     """The bars of a batch by their start, those that start after `after_ns`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from django.db import connection, transaction
@@ -93,12 +93,39 @@ class SessionWrite:
         """Whether somebody asked for what is written."""
         return bool(self.done_commands or self.done_bookings)
 
+    def then(self, later: SessionWrite) -> SessionWrite:
+        """Both as one: what happened between the same two bars, one after the other. Their rows are the same objects
+        where they tell of the same thing, so each is written once, as it is at the end."""
+        if (later.lease, later.cursor_before, later.cycle) != (self.lease, self.cursor_ns, None):
+            raise ValueError("a bar lies between the two")
+        lists = {name: each_once(getattr(self, name), getattr(later, name)) for name in _LISTS}
+        return replace(
+            later,
+            cursor_before=self.cursor_before,
+            values=self.values | later.values,
+            cycle=self.cycle,
+            snapshot=later.snapshot or self.snapshot,
+            daily=later.daily or self.daily,
+            done_commands=self.done_commands | later.done_commands,
+            done_bookings=self.done_bookings | later.done_bookings,
+            checkpoint=later.checkpoint or self.checkpoint,
+            **lists,
+        )
+
     @property
     def rows(self) -> list[Any]:
         """Every row that may be inserted."""
         single = [row for row in (self.cycle, self.snapshot, self.daily) if row is not None]
         many = [*self.orders, *self.positions, *self.trades, *self.executions, *self.adjustments, *self.decisions]
         return [*many, *self.events, *single]
+
+
+_LISTS = tuple(each.name for each in fields(SessionWrite) if each.default_factory is list)
+
+
+def each_once(*lists: Iterable[Any]) -> list[Any]:
+    """All objects of these lists, in their order, none of them twice."""
+    return list({id(row): row for rows in lists for row in rows}.values())
 
 
 def commit(writes: Sequence[SessionWrite]) -> set[int]:

@@ -43,11 +43,15 @@ from bots.live.opposite import Neighbours
 from bots.live.unexplained import Unexplained
 from bots.live.unnamed import Heard, Unnamed
 from bots.models import Order, TradingSession
+from bots.orders import OrderState
 
 log = logging.getLogger(__name__)
 SOON_S = 2.5  # until the second look at what is in doubt
 SWEPT_S = 5.0  # so long that look waits until executions were asked for
 UNDO_MOST_S = 30.0
+# The answer to an order and its first fill come within moments of each other: together they are written once.
+TOGETHER_S = 0.03
+AT_WORK = (OrderState.SUBMITTED, OrderState.ACCEPTED)
 _BLIND_S = 60.0  # a look older than this says nothing any more
 
 
@@ -101,6 +105,8 @@ class Connection:
         self._pieces: deque[Piece] = deque()  # taken, and not booked yet
         self._looks: deque[reconcile.Truth] = deque()
         self._held: dict[int, list[Piece]] = {}  # for sessions that are being opened
+        self._in_flight: set[str] = set()  # orders whose answer is under way
+        self._waits_since: float | None = None  # monotonic, of the first piece that may wait for others
         self.unexplained = Unexplained()
         self._is_looking = self._is_undoing = self._is_explaining = self._has_ended = False
         self._undo_for: datetime.datetime | None = None
@@ -145,6 +151,8 @@ class Connection:
             future = self._hand_on(ask)
         except RuntimeError:  # the executor is closed: the next host asks what became of it
             return
+        if ask.do == "submit":
+            self._in_flight.add(ask.order.client_order_id)
         future.add_done_callback(lambda done: self._came(ask, done.result()))
 
     def _hand_on(self, ask: Ask) -> Future[Outcome]:
@@ -162,6 +170,7 @@ class Connection:
             future.add_done_callback(lambda done: self._came(ask, done.result()))
 
     def _came(self, ask: Ask, outcome: Outcome) -> None:
+        self._in_flight.discard(ask.order.client_order_id)
         if self._has_ended and not outcome.sends:
             return  # it never left, and its row says so: the next host decides what becomes of it
         refusal, error = None, outcome.error
@@ -285,6 +294,7 @@ class Connection:
 
     def take(self) -> list[Piece]:
         """What is to be booked, in order. Each piece stays until it is `done`: whatever goes wrong, none is lost."""
+        self._waits_since = None
         while self._found:
             self._pieces.append(self._found.popleft())
         now = time.monotonic()
@@ -304,14 +314,26 @@ class Connection:
         there = self._found or self._events or self._pieces or self.link.waits
         return bool(there) or not self.holds().isdisjoint(session_ids)
 
+    def due_in(self) -> float:
+        """Seconds until what `waits` should be taken: that the venue has an order waits a moment for its fill, and a
+        fill for the answer that is under way. All else is due. In one thread only."""
+        calm = [is_placed(piece.news) for piece in [*self._found]]
+        calm += [_is_working(event) or order_of(event) in self._in_flight for event in self.link.waiting()]
+        if self._pieces or self._events or self._held or not all(calm):
+            return 0.0
+        now = time.monotonic()
+        self._waits_since = self._waits_since or now
+        return max(self._waits_since + TOGETHER_S - now, 0.0)
+
     @property
     def has_pieces(self) -> bool:
         """Whether pieces that were taken are not booked yet."""
         return bool(self._pieces)
 
-    def done(self) -> None:
-        """The first piece that was taken is booked. It may have told the name that something waits for."""
-        self._pieces.popleft()
+    def done(self, pieces: int = 1) -> None:
+        """The first pieces that were taken are booked. They may have told the name that something waits for."""
+        for _ in range(pieces):
+            self._pieces.popleft()
         if self._events:
             self._wake()
 
@@ -379,6 +401,24 @@ def _session_of(event: BrokerEvent) -> int | None:
     if event.execution is not None:
         names.append(event.execution.client_order_id)
     return next((found for name in names if (found := ids.session_of(name)) is not None), None)
+
+
+def is_placed(news: Answer | BrokerEvent) -> bool:
+    """Whether it is the answer to an order that the venue has taken."""
+    return isinstance(news, Answer) and news.ask.do == "submit" and news.order is not None
+
+
+def _is_working(event: BrokerEvent) -> bool:
+    """Whether all that it says is that an order works."""
+    return event.kind == "order" and event.order is not None and event.order.state in AT_WORK
+
+
+def order_of(news: Answer | BrokerEvent) -> str:
+    """The client id of the order that it tells of; empty: it names none."""
+    if isinstance(news, Answer):
+        return news.ask.order.client_order_id
+    told = news.execution or news.order
+    return "" if told is None else told.client_order_id
 
 
 def _broker_id(event: BrokerEvent) -> str:

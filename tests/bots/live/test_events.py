@@ -152,7 +152,7 @@ def test_the_stop_button_works_while_rest_is_slow(alice: User, rig: Rig) -> None
 
 @pytest.mark.row("I8", "C5")
 def test_one_position_is_closed_on_demand(alice: User, rig: Rig) -> None:
-    session = rig.session()
+    session = rig.session(strategy="buy_and_hold", strategy_parameters={})  # which does not close it by itself
     with host():
         until(session, lambda: holds(session), 60)
         position = session.positions.filter(is_open=True).first()
