@@ -148,8 +148,9 @@ def test_our_own_second_try_is_a_find(alice: User, moment: random.Random, scene:
     for _ in range(4):
         trades_on(session, moment.randint(0, 2))
         how = moment.choice(list(LOST))
-        scene.rig.fault(method="POST", path=ORDERS, when="after", **LOST[how])
+        # Where the find is not denied yet, an order that leaves between the two is found at once.
         scene.rig.fault(kind="status", method="GET", path=FIND, status=404, body=NOT_FOUND)
+        scene.rig.fault(method="POST", path=ORDERS, when="after", **LOST[how])
         until(session, lambda: used_up(scene.rig), 30)
         trades_on(session)
     flatten(alice, session)
@@ -166,9 +167,9 @@ def test_at_binance_there_is_no_second_try(alice: User, moment: random.Random, c
     start_host()
     running(session)
     trades_on(session, moment.randint(0, 2))
-    coins.rig.fault(kind="drop", method="POST", path="/api/v3/order", when="after")
     times = moment.randint(1, 3)
     coins.rig.fault(kind="status", method="GET", path=BINANCE_FIND, status=400, body=BINANCE_UNKNOWN, times=times)
+    coins.rig.fault(kind="drop", method="POST", path="/api/v3/order", when="after")
     until(session, lambda: used_up(coins.rig), 30)
     trades_on(session)
     flatten(alice, session)
