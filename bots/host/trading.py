@@ -49,7 +49,7 @@ SETTLED_AT_ONCE = 4  # sessions
 
 # Orders that were handed to the threads which send them leave at once: what is to be told of them can wait, and of the
 # threads of a process only one works at a time.
-LET_GO_S = 0.0005
+LET_GO_S = 0.002
 
 T = TypeVar("T")
 

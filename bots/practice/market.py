@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from marketdata.feeds import noise, synthetic
 
 CENT = Decimal("0.01")
 MINUTE = 60 * SECOND
+# Prices are worked out for so many seconds at a time: every request asks for those since the last one, and few rows
+# take as long as many.
+AHEAD_S = 30
 
 
 class Trade(NamedTuple):
@@ -55,6 +58,7 @@ class Market:
         self._listeners: list[Heard] = []
         self._said: defaultdict[str, list[Trade]] = defaultdict(list)  # of a script: its history
         self._corrected: dict[tuple[str, int], dict[str, float]] = {}
+        self._worked_out: dict[str, tuple[range, list[tuple[Any, ...]]]] = {}  # by symbol: seconds, rows of `noise`
 
     def listen(self, heard: Heard) -> None:
         self._listeners.append(heard)
@@ -122,13 +126,22 @@ class Market:
 
     def _made(self, symbol: str, first_s: int, last_s: int) -> Iterable[Trade]:
         splits = self._splits(symbol)
-        for row in noise.ticks(self.seed, symbol, first_s, last_s, self.per_s).tolist():
+        for row in self._rows(symbol, first_s, last_s):
             ts, px, size, bid, ask = row
             for split_ns, ratio in splits:
                 if ts >= split_ns:
                     px, bid, ask = (max(round(each / ratio, 2), 0.01) for each in (px, bid, ask))
                     size = max(round(size * ratio), 1)
             yield Trade(symbol, 0, ts, _cents(px), int(size), _cents(bid), _cents(ask))
+
+    def _rows(self, symbol: str, first_s: int, last_s: int) -> list[tuple[Any, ...]]:
+        """Those of the seconds [first_s, last_s), as `noise.ticks` has them."""
+        seconds, rows = self._worked_out.get(symbol, (range(0), []))
+        if first_s not in seconds or last_s > seconds.stop:
+            seconds = range(first_s, max(last_s, first_s + AHEAD_S))
+            rows = noise.ticks(self.seed, symbol, seconds.start, seconds.stop, self.per_s).tolist()
+            self._worked_out[symbol] = seconds, rows
+        return rows[(first_s - seconds.start) * self.per_s : (last_s - seconds.start) * self.per_s]
 
     def _splits(self, symbol: str) -> list[tuple[int, float]]:
         """When the symbol was split (ns UTC), and new units for each old one."""
