@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.messages import get_messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
@@ -32,7 +33,8 @@ class Browser:
     ) -> HttpResponse:
         """One request. sent: the query of a GET, the JSON of the API, the form of a page.
 
-        Whatever it changed is undone, unless `keep`. htmx: as a page asks for a part of itself.
+        Whatever it changed is undone, unless `keep`. htmx: as a page asks for a part of itself. The answer's `told` is
+        its body, `said` are the messages that the next page shows.
         """
         self._client.cookies.clear()
         self._client.cookies["sessionid"] = self._session
@@ -41,7 +43,7 @@ class Browser:
         if method in ("GET", "HEAD"):
             path += f"?{urlencode(sent, doseq=True)}" if sent else ""
         elif path.startswith("/api/"):
-            body, content_type = json.dumps(sent or {}).encode(), "application/json"
+            body, content_type = json.dumps(sent or {}, default=str).encode(), "application/json"
         else:
             body = urlencode(sent or {}, doseq=True).encode()
         with transaction.atomic():
@@ -50,6 +52,7 @@ class Browser:
                 response.told = b"".join(response.streaming_content)
             else:
                 response.told = response.content
+            response.said = [str(message) for message in get_messages(response.wsgi_request)]
             transaction.set_rollback(not keep)
         return response
 
