@@ -22,7 +22,7 @@ from bots.models import Mode
 from bots.services import feeds, real_money
 from engine.errors import InputError
 from marketdata import selectors as market
-from strategies.run_form import CUSTOM, SAVED
+from strategies.run_form import CUSTOM, MOST_DIGITS, SAVED
 from tradingsite.lib.errors import ApiError, QuotaExceeded, Unprocessable
 
 MAX_SUGGESTIONS = 12
@@ -91,14 +91,14 @@ def _limit(request: HttpRequest, refusal: QuotaExceeded) -> dict[str, Any]:
 def _prefilled(request: HttpRequest) -> SessionForm:
     asked = request.GET
     if asked.get("from", "").isdecimal():
-        return SessionForm.from_session(request.user, selectors.session(request.user, int(asked["from"])))
+        return SessionForm.from_session(request.user, selectors.session(request.user, _id(asked["from"])))
     values: dict[str, Any] = {"symbols": [symbol.upper()[:24] for symbol in asked.getlist("symbol")[:50]]}
     if not values["symbols"]:
         values["symbols"] = list(SIMULATED[:1])
     elif not all(symbol.startswith("SIM-") for symbol in values["symbols"]):
         values["feed"] = "replay"
     if asked.get("account", "").isdecimal():
-        values |= _at(account_selectors.broker_account(request.user, int(asked["account"])))
+        values |= _at(account_selectors.broker_account(request.user, _id(asked["account"])))
     if asked.get("saved", "").isdecimal():
         values["strategy"] = f"{SAVED}{asked['saved']}"
     elif asked.get("custom", "").isdecimal():
@@ -112,6 +112,11 @@ def _prefilled(request: HttpRequest) -> SessionForm:
         or values.get("strategy") in {None, *(choice["value"] for choice in form.strategy_choices)}
     )
     return form if known else SessionForm(request.user, {"symbols": values["symbols"]})
+
+
+def _id(digits: str) -> int:
+    """Digits of any length as an id; too many are nobody's, and more than Python reads."""
+    return int(digits[:MOST_DIGITS])
 
 
 def _at(account: BrokerAccount) -> dict[str, Any]:

@@ -6,63 +6,28 @@ one without saying whose it is.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.db import transaction
 from django.http import HttpResponse
-from django.test import Client
 from django.urls import get_resolver, reverse
 
 from accounts import quotas
 from accounts.models import Tier, User
 from tests.accounts.factories import UserFactory
 from tests.tradingsite import world
+from tests.tradingsite.asking import DRAWN, Browser, is_login_redirect, turned_away
 from tests.tradingsite.rights import OPEN, OWN, ROUTES, STAFF, routes
 
-CSRF_TOKEN = re.compile(r"\b[A-Za-z0-9]{64}\b")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-
-
-def browser(user: User | None) -> str:
-    """The session cookie of a browser in which `user` is logged in; empty for nobody."""
-    if user is None:
-        return ""
-    client = Client()
-    client.force_login(user)
-    return client.cookies["sessionid"].value
-
-
-def ask(session: str, method: str, path: str) -> HttpResponse:
-    """One request with this session cookie; whatever it changed is undone."""
-    client = Client(raise_request_exception=False)
-    client.cookies["sessionid"] = session
-    with transaction.atomic():
-        response = client.generic(method, path, b"{}", content_type="application/json")
-        if response.streaming:
-            b"".join(response.streaming_content)
-        transaction.set_rollback(True)
-    return response
-
-
-def is_login_redirect(response: HttpResponse) -> bool:
-    return response.status_code == 302 and response["Location"].startswith(("/accounts/login/", "/operators/login/"))
-
-
-def turned_away(response: HttpResponse, path: str) -> bool:
-    return response.status_code == 405 or (
-        response.status_code == 401 if path.startswith("/api/") else is_login_redirect(response)
-    )
 
 
 def comparable(response: HttpResponse, path: str) -> str:
     """Status and body without what differs between any two requests."""
-    text = response.content.decode().replace(response["X-Request-ID"], "…").replace(path, "…")
-    return f"{response.status_code} {CSRF_TOKEN.sub('…', text)}"
+    return f"{response.status_code} {DRAWN.sub('…', response.told.decode().replace(path, '…'))}"
 
 
 def elsewhere(value: Any) -> Any:
@@ -71,8 +36,8 @@ def elsewhere(value: Any) -> Any:
 
 
 @pytest.fixture
-def roles(alice: User, bob: User, carol: User) -> dict[str, str]:
-    """The session cookie of each role."""
+def roles(alice: User, bob: User, carol: User) -> dict[str, Browser]:
+    """The browser of each role."""
     # What is looked at here are rights, not amounts, and not what a tier lacks.
     Tier.objects.update(**dict.fromkeys(quotas.LABELS), allows_custom_strategies=True)
     users = {
@@ -82,7 +47,7 @@ def roles(alice: User, bob: User, carol: User) -> dict[str, str]:
         "an operator": carol,
         "the owner": alice,
     }
-    return {role: browser(user) for role, user in users.items()}
+    return {role: Browser(user) for role, user in users.items()}
 
 
 def test_every_route_is_in_the_table():
@@ -100,8 +65,8 @@ def test_every_url_and_method_for_every_role(sample_prices, alice, roles, practi
         path = reverse(name, kwargs=kwargs)
         other_kwargs = {key: elsewhere(value) for key, value in kwargs.items()}
         for method in METHODS:
-            for role, session in roles.items():
-                response = ask(session, method, path)
+            for role, browser in roles.items():
+                response = browser.ask(method, path)
                 status = response.status_code
                 rule = ROUTES[name]
                 if status >= 500:
@@ -114,7 +79,7 @@ def test_every_url_and_method_for_every_role(sample_prices, alice, roles, practi
                     good = status == 405
                     if status in (404, 400):  # 400: the body is looked at before the object is
                         nowhere = reverse(name, kwargs=other_kwargs)
-                        good = comparable(response, path) == comparable(ask(session, method, nowhere), nowhere)
+                        good = comparable(response, path) == comparable(browser.ask(method, nowhere), nowhere)
                 else:
                     good = status not in (401, 403, 404) and (rule is OPEN or not is_login_redirect(response))
                 if not good:
@@ -138,9 +103,9 @@ def test_the_operators_desk_is_for_operators(method, roles):
     wrong = []
     for path in desk_paths():
         for role in ("anonymous", "another user", "a paying user"):
-            if not is_login_redirect(response := ask(roles[role], method, path)):
+            if not is_login_redirect(response := roles[role].ask(method, path)):
                 wrong.append(f"{method} {path} as {role}: {response.status_code}")
-        status = ask(roles["an operator"], method, path).status_code
+        status = roles["an operator"].ask(method, path).status_code
         if status >= 500 or (method == "GET" and path.count("/") <= 4 and status not in (200, 302)):
             wrong.append(f"{method} {path} as an operator: {status}")
     assert not wrong, "\n".join(wrong)

@@ -20,7 +20,7 @@ from backtests.proof import job as passport_job
 from backtests.proof import services as passport_services
 from backtests.sweeps import job as sweep_job
 from backtests.sweeps import services as sweep_services
-from bots.models import Bot, BotTemplate, Discrepancy, TradingSession
+from bots.models import Bot, BotTemplate, BrokerHolding, Discrepancy, TradingSession
 from bots.selectors.templates import key_of
 from bots.services import templates
 from marketdata.models import DataImport, Instrument, Refetch
@@ -105,9 +105,9 @@ def build(owner: User) -> World:
     All is worked through here, by no worker that other tests have left running. The test must be transactional: a
     backtest reports its progress from a thread of its own. It has the fixture `sample_prices`.
     """
-    backtest = backtest_services.submit(
-        owner, {"strategy": "ma_crossover", "symbols": ["AAPL"], "start_date": "2004-01-01", "end_date": "2006-12-31"}
-    )
+    strategy = strategy_services.create(owner, name="Hers", strategy="ma_crossover")
+    run = {"symbols": ["AAPL"], "start_date": "2004-01-01", "end_date": "2006-12-31"}
+    backtest = backtest_services.submit(owner, {"saved_strategy_id": strategy.pk, **run})
     job.run(backtest.pk)
     backtest.refresh_from_db()
     assert backtest.state == Backtest.State.DONE, backtest.failure_reason
@@ -139,7 +139,6 @@ def build(owner: User) -> World:
     assert told is not None
     notifications.set_channel(owner, "telegram", address="42", secret="123456789:" + "x" * 30)
     bot = make_bot(owner)
-    strategy = strategy_services.create(owner, name="Hers", strategy="ma_crossover")
     custom = make_custom(owner, "Her own")
     for subject in (strategy, custom):
         # In the gallery once, and not now: what is there is everybody's.
@@ -169,10 +168,24 @@ def build(owner: User) -> World:
 
 
 def _account(owner: User) -> BrokerAccount:
-    """Hers at a broker, with something in the inbox."""
+    """At a broker, with something in the inbox, and units that no session holds."""
     account: BrokerAccount = BrokerAccountFactory(owner=owner)
     Discrepancy.objects.create(
         broker_account=account, kind="position", key="position:AAPL", symbol="AAPL", theirs=5, px=100,
         text="AAPL: the account has 5, our books say 0", seen_at=timezone.now(),
     )  # fmt: skip
+    BrokerHolding.objects.create(broker_account=account, symbol="IBM", qty=5, external=5, seen_at=timezone.now())
     return account
+
+
+def begin(owner: User) -> dict[str, Any]:
+    """What somebody else has of his own, by the names that a route may hold: enough to ask for hers from there."""
+    bot, account = make_bot(owner), _account(owner)
+    return {
+        "user_id": owner.pk,
+        "bot_id": bot.pk,
+        "session_id": make_session(owner, bot=bot).pk,
+        "template": key_of(templates.save(owner, bot.pk, {"name": "His template"})),
+        "account_id": account.pk,
+        "discrepancy_id": account.discrepancies.get().pk,
+    }
