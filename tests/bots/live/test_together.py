@@ -74,7 +74,7 @@ def test_an_answer_and_its_fill_are_written_once(alice: User, rig: Rig, written:
 
 @pytest.mark.row("I8")
 def test_a_fill_whose_answer_is_late_does_not_wait_for_it(alice: User, rig: Rig) -> None:
-    rig.fault(kind="delay", method="POST", path="/v2/orders", when="after", delay_s=3.0, times=1)
+    rig.fault(kind="delay", method="POST", path="/v2/orders", when="after", delay_s=6.0, times=1)
     session = rig.session()
     with host():
         until(session, session.trades.exists, 30)
