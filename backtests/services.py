@@ -161,7 +161,7 @@ def _create(
             name=config.name,
             config=plain,
             strategy=config.strategy,
-            strategy_label=_label(user, config, saved),
+            strategy_label=label_of(user, config, saved),
             strategy_version=strategy.version(),
             saved_strategy_id=saved.pk if saved else None,
             parameters=config.strategy_parameters,
@@ -180,7 +180,7 @@ def _create(
     return backtest
 
 
-def _label(user: User, config: RunConfig, saved: UserStrategy | None) -> str:
+def label_of(user: User, config: RunConfig, saved: UserStrategy | None) -> str:
     """What the strategy is called: as its owner named it, else as the catalogue does."""
     name = saved.name if saved else None
     if config.custom_strategy_id is not None:

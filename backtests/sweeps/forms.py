@@ -14,6 +14,7 @@ from backtests.sweeps import services, space
 from backtests.sweeps.request import KEPT
 from backtests.sweeps.services import Checked
 from engine.errors import Fault, InputError
+from strategies.conditions import Conditions
 from strategies.params import BoolParam, IntParam, Param
 from strategies.run_form import as_text, read_number
 
@@ -162,9 +163,13 @@ class SweepForm(BacktestForm):
         return axes
 
     def _offered(self, of: str) -> dict[str, Param[Any]]:
-        if self.chosen is None:
+        """Of a custom strategy the settings only: its conditions are what it is."""
+        if self.custom is not None:
+            known = space.declared(Conditions.slug, of) if of == "setting" else {}
+        elif self.chosen is not None:
+            known = space.declared(self.chosen.slug, of)
+        else:
             return {}
-        known = space.declared(self.chosen.slug, of)
         return known if of == "parameter" else {name: known[name] for name in SETTINGS_OFFERED if name in known}
 
     @property

@@ -89,7 +89,7 @@ def check(user: User, payload: Any) -> Checked:
         raise InputError(Fault("axes", "conflict", f"No combination can be run: {fault.message}", fault.hint))
     refused_pct = 100.0 * bad / len(looked)
     cautions += _unusual(config, refused_pct)
-    label = saved.name if saved else catalogue.get(config.backtest.strategy).label
+    label = backtest_services.label_of(user, config.backtest, saved)
     return Checked(config, label, cautions, bars, _seconds(config, bars), refused_pct, user.tier.max_sweep_cells)
 
 

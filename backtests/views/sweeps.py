@@ -49,7 +49,8 @@ def new_sweep(request: HttpRequest) -> HttpResponse:
 def _prefilled(request: HttpRequest) -> SweepForm:
     values = asking.market(request.GET) | asking.strategy(request.GET)
     form = SweepForm(request.user, values)
-    return form if form.chosen is not None else SweepForm(request.user, {"symbols": values["symbols"]})
+    is_known = form.chosen is not None or form.custom is not None
+    return form if is_known else SweepForm(request.user, {"symbols": values["symbols"]})
 
 
 @login_required
