@@ -3,6 +3,7 @@ import { colour } from "../theme.js";
 import { legend, moment, ready, tools, written, zoneOf } from "./card.js";
 
 const AXIS_WIDTH = 68;
+const VALUE_SPACE = 22; // px between two figures of the value axis: a small chart has more than one
 const COMPACT = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 2 });
 export const compact = (value) => COMPACT.format(value);
 const FONT = "12px system-ui, sans-serif";
@@ -96,7 +97,7 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
       scales: { x: { time: !xFormat, ...(pad ? { range: padded } : {}) }, y: { distr: log && allPositive(series) ? 3 : 1, ...(top ? { range: [0, top] } : {}) } },
       axes: [
         axis(xFormat ? { values: (_u, splits) => splits.map((v) => xFormat(v)) } : zone.daily ? {} : { values: hours }),
-        axis({ size: AXIS_WIDTH, values: (_u, splits) => splits.map((v) => (v === null ? "" : format(v))) }),
+        axis({ size: AXIS_WIDTH, space: VALUE_SPACE, values: (_u, splits) => splits.map((v) => (v === null ? "" : format(v))) }),
       ],
       series: [
         {},
