@@ -51,6 +51,7 @@ function levels(data, { stopPct, targetPct }) {
 }
 
 const HALF_LABEL_PX = 18;
+const AXIS_PX = 64; // what the price axis takes of the width
 const LIVE_BARS = 120; // of a live chart, at first: it fills from the right, and a few candles are no wall
 const CANDLE = ["time", "open", "high", "low", "close", "volume"];
 // the open position's levels: what its line is called and its colour
@@ -227,7 +228,7 @@ export function priceChart(id, data, settings, reasons) {
 
   /** All bars, and beside them half the width of what stands under the first and the last. */
   function whole() {
-    const edge = (HALF_LABEL_PX * data.time.length) / element.clientWidth;
+    const edge = (HALF_LABEL_PX * data.time.length) / Math.max(1, element.clientWidth - AXIS_PX);
     chart.timeScale().setVisibleLogicalRange({ from: -edge, to: data.time.length - 1 + edge });
   }
 
