@@ -36,7 +36,7 @@ export function startDialogs() {
   document.addEventListener(
     "click",
     (event) => {
-      if (event.detail < 2 || performance.now() - opened > DOUBLE_MS || !event.target.closest("dialog")) return;
+      if (event.detail < 2 || event.timeStamp - opened > DOUBLE_MS || !event.target.closest("dialog")) return;
       event.preventDefault();
       event.stopImmediatePropagation();
     },
