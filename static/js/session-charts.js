@@ -44,7 +44,7 @@ async function showEquity() {
       waitFor("equity", "The line begins with the first closed bar.");
       return;
     }
-    equity = lineChart("equity", { times: data.time, series: [{ label: "Equity", values: data.equity, token: "chart-1", area: false }], format: (v) => (Math.abs(v) < 1e6 ? written(v, 0) : compact(v)), daily: false });
+    equity = lineChart("equity", { times: data.time, series: [{ label: "Equity", values: data.equity, token: "chart-1", area: false }], format: (v, decimals) => (Math.abs(v) < 1e6 ? written(v, decimals) : compact(v)), daily: false });
   } catch (error) {
     failed("equity", showEquity);
     throw error;
