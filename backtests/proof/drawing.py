@@ -59,7 +59,7 @@ def _histogram(chart: Mapping[str, Any]) -> dict[str, Any]:
         }
         for count, left, right in zip(counts, edges, edges[1:], strict=False)
     ]
-    return {"bars": bars, "mark": _at(x(mark)), "low": f"{low:.1f} %", "high": f"{high:.1f} %"}
+    return {"bars": bars, "mark": _at(x(mark)), "low": low, "high": high}
 
 
 def _windows(chart: Mapping[str, Any]) -> dict[str, Any]:

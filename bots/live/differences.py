@@ -144,9 +144,9 @@ def _units(
     if px is None and position is not None:
         px = position.avg_px if not parts else position.mark or position.avg_px
     broken = _broken(parts, held, theirs)
-    text = f"{symbol}: the account has {plain(theirs)}, our books say {plain(ours)}"
+    text = f"{symbol}: the account has {written(theirs)}, our books say {written(ours)}"
     if broken:
-        text += f", of which sessions hold {plain(held)}"
+        text += f", of which sessions hold {written(held)}"
     key = f"{POSITION}:{symbol}"
     return Difference(POSITION, key, symbol, ours, theirs, text, px, broken), external
 
@@ -167,11 +167,11 @@ def _orders(open_orders: Iterable[BrokerOrder], ours: Ours) -> list[Difference]:
     for order in sorted(open_orders, key=lambda order: order.broker_order_id):
         if {order.client_order_id, order.broker_order_id} & (known | ours.settled):
             continue
-        sign = 1 if order.side == "BUY" else -1
+        sign, does = (1, "buys") if order.side == "BUY" else (-1, "sells")
         left = (order.qty - order.filled) * sign
         px = order.limit_px or order.stop_px
-        at = f" at {plain(px)}" if px is not None else ""
-        text = f"{order.symbol}: an order of nobody here works at the venue: {order.side} {plain(abs(left))}{at}"
+        at = f" at {written(px)}" if px is not None else ""
+        text = f"{order.symbol}: an order of nobody here works at the venue: it {does} {written(abs(left))}{at}"
         detail = {"client_order_id": order.client_order_id, "broker_order_id": order.broker_order_id,
                   "order_kind": order.kind, "side": order.side}  # fmt: skip
         key = f"{ORDER}:{order.broker_order_id or order.client_order_id}"
@@ -194,6 +194,11 @@ def _cash(money: Money, expected: Decimal) -> Difference:
 def plain(number: Decimal) -> str:
     """Digits without an exponent and without zeros at the end."""
     return f"{number.normalize():f}"
+
+
+def written(number: Decimal) -> str:
+    """The same for people, as pages write it: thousands apart, and a true minus."""
+    return f"{number.normalize():,f}".replace("-", "−")
 
 
 class Doubts:

@@ -16,6 +16,7 @@ from bots.models.bot import Bot
 from bots.models.columns import MONEY, Mode
 from bots.settings_columns import settings_columns
 from bots.states import ACTIVE, SessionState
+from strategies import catalogue
 
 
 class TradingSession(models.Model):
@@ -121,7 +122,12 @@ class TradingSession(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or f"{self.mode} {self.strategy} on {', '.join(self.symbols[:3])}"
+        return self.name or f"{self.strategy_label} on {', '.join(self.symbols[:3])}"
+
+    @property
+    def strategy_label(self) -> str:
+        """The catalogue entry's label; its slug where it is no longer shipped."""
+        return next((entry.label for entry in catalogue.all() if entry.slug == self.strategy), self.strategy)
 
     @property
     def is_active(self) -> bool:

@@ -57,7 +57,7 @@ class SessionHead:
     @property
     def strategy(self) -> str:
         """The label of what it runs."""
-        return strategy_label(self.session.strategy)
+        return self.session.strategy_label
 
     @property
     def symbols(self) -> str:

@@ -17,7 +17,7 @@ from accounts.models import BrokerAccount
 from accounts.services import stepup
 from bots import selectors, services
 from bots.forms import BotForm, SessionForm
-from bots.forms.market import SIMULATED, MarketForm
+from bots.forms.market import OPTIONS, SIMULATED, MarketForm
 from bots.models import Mode
 from bots.services import feeds, real_money
 from engine.errors import InputError
@@ -120,10 +120,11 @@ def _id(digits: str) -> int:
 
 
 def _at(account: BrokerAccount) -> dict[str, Any]:
-    """What the form of a live session on this account begins with: the broker's own prices, where it tells any."""
+    """What the form of a live session on this account begins with: the broker's prices, where it tells any, by the
+    account's own keys."""
     values: dict[str, Any] = {"mode": Mode.LIVE.value, "broker_account_id": str(account.pk)}
     if account.kind in feeds.LIVE:
-        values["feed"] = account.kind
+        values |= {"feed": account.kind, f"{OPTIONS}.account": str(account.pk)}
     if account.environment != BrokerAccount.Environment.PRACTICE:
         values["symbols"] = []  # what trades there is for the person to say
     return values

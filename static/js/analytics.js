@@ -28,7 +28,7 @@ function drawDays({ time, pnl, cumulative, drawdown_pct: drawdown }) {
   lineChart("drawdown", {
     ...one,
     series: [{ label: "Below the top", values: drawdown, token: "loss", area: true, unit: " %" }],
-    format: (v) => `${written(v, Math.abs(v) < 2 && v !== 0 ? 1 : 0)} %`,
+    format: (v, decimals) => `${written(v, decimals)} %`,
   });
 }
 

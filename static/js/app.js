@@ -1,9 +1,10 @@
-// What every page has: theme, menus, dialogs, toasts, shortcuts, search, market status, notifications, inbox, live connection.
+// What every page has: theme, menus, dialogs, toasts, tabs, shortcuts, search, market status, notifications, inbox, live connection.
 import { startTheme } from "./theme.js";
 import { startDialogs } from "./dialogs.js";
 import { startToasts } from "./toasts.js";
 import { startForms } from "./forms.js";
 import { startTables } from "./tables.js";
+import { startTabs } from "./tabs.js";
 import { startPalette } from "./palette.js";
 import { startShortcuts } from "./shortcuts.js";
 import { startMarket } from "./market.js";
@@ -16,6 +17,7 @@ startDialogs();
 startToasts();
 startForms();
 startTables();
+startTabs();
 startShortcuts();
 if (document.body.dataset.signedIn === "yes") {
   startPalette();

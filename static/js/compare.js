@@ -16,7 +16,7 @@ function draw() {
     });
     return { label: run.label, values, token: run.token, dashed: n % 2 === 1, decimals: 1 };
   });
-  const chart = lineChart("compare", { times, series, format: (v) => written(v, 0) });
+  const chart = lineChart("compare", { times, series, format: written });
   ranges("compare", "range", times.at(-1), (from) => chart.range(from));
 }
 

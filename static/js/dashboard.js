@@ -15,7 +15,7 @@ let waiting = 0;
 
 const lines = ({ pnl, equity }, mode) => ({
   series: [mode === "equity" ? { label: "Equity", values: equity, token: "chart-1" } : { label: "Profit or loss", values: pnl, token: "chart-1", area: true, signed: true }],
-  format: (v) => (Math.abs(v) < 1e5 ? written(v, 0, mode !== "equity") : compact(v)),
+  format: (v, decimals) => (Math.abs(v) < 1e5 ? written(v, decimals, mode !== "equity") : compact(v)),
   log: false,
 });
 

@@ -1,9 +1,18 @@
-// Menus that close by themselves, and the one confirm dialog.
+// Menus that close by themselves, dialogs, and the one that asks before a form is sent.
+
+const DOUBLE_MS = 600;
+let opened = 0; // when a dialog was opened by a press
 
 function closeMenus(except) {
   for (const menu of document.querySelectorAll("details[data-menu][open]")) {
     if (menu !== except) menu.open = false;
   }
+}
+
+/** Shows a dialog that somebody pressed for. */
+export function show(dialog) {
+  opened = performance.now();
+  dialog.showModal();
 }
 
 /** Asks in words what will happen; resolves to true when the person says yes. */
@@ -16,19 +25,29 @@ export function confirm({ title, text, action, danger = false }) {
   yes.classList.toggle("button-danger", danger);
   yes.classList.toggle("button-primary", !danger);
   dialog.returnValue = "no";
-  dialog.showModal();
+  show(dialog);
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
   });
 }
 
 export function startDialogs() {
+  // the second press of a double click is meant for the button that opened the dialog, not for what came up under it
+  document.addEventListener(
+    "click",
+    (event) => {
+      if (event.detail < 2 || event.timeStamp - opened > DOUBLE_MS || !event.target.closest("dialog")) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    },
+    true,
+  );
   document.addEventListener("click", (event) => {
     closeMenus(event.target.closest("details[data-menu]"));
     if (event.target.tagName === "DIALOG") event.target.close("no"); // a click on the backdrop
     // <button data-open-dialog="id">, and data-close-dialog inside the dialog
     const opener = event.target.closest("[data-open-dialog]");
-    if (opener) document.getElementById(opener.dataset.openDialog).showModal();
+    if (opener) show(document.getElementById(opener.dataset.openDialog));
     event.target.closest("[data-close-dialog]")?.closest("dialog").close("no");
   });
   document.addEventListener("keydown", (event) => {
@@ -55,6 +74,7 @@ export function startDialogs() {
       if (!yes) return;
       form.dataset.confirmed = "yes";
       form.requestSubmit(event.submitter ?? undefined);
+      delete form.dataset.confirmed; // what Back brings up again asks again
     },
     true,
   );

@@ -25,10 +25,8 @@ export function startMarket() {
     const word = status.is_open ? "open" : "closed";
     const wait = next ? ` · ${status.is_open ? "closes" : "opens"} in ${left(new Date(next) - Date.now())}` : "";
     const name = status.name ?? "US market";
-    const long = document.createElement("span");
-    long.className = "market-long";
-    long.textContent = wait;
-    text.replaceChildren(`${name} ${word}`, long);
+    const long = (words) => Object.assign(document.createElement("span"), { className: "market-long", textContent: words });
+    text.replaceChildren(long(`${name} `), word, long(wait));
     box.dataset.open = status.is_open ? "yes" : "no";
     box.title = next ? `${status.is_open ? "Closes" : "Opens"} ${new Date(next).toLocaleString(undefined, { timeZone: zone, timeZoneName: "short" })}` : "";
     box.hidden = false;

@@ -44,11 +44,10 @@ function drawHistory({ history }) {
     document.querySelector("#history .chart-wait").textContent = "No computation had an answer.";
     return;
   }
-  const heaviest = Math.max(...history.lines.flatMap((line) => line.values));
   lineChart("history", {
     times: history.time,
     series: history.lines.map((line, i) => ({ ...line, token: TOKENS[i], unit: " %", stepped: true, dashed: i > 2 })),
-    format: (value) => `${written(value, heaviest < 10 ? 1 : 0)} %`,
+    format: (value, decimals) => `${written(value, decimals)} %`,
   });
 }
 

@@ -1,5 +1,5 @@
 // Positions: prices and P&L as they change, marks that grow old, and the chart in the details.
-import { failed, ready } from "./charts/card.js";
+import { failed, waitFor } from "./charts/card.js";
 import { priceChart } from "./charts/price.js";
 import { flash, money, px } from "./figures.js";
 import { follow, refresh } from "./trades.js";
@@ -83,8 +83,7 @@ async function draw() {
     const data = await answer.json();
     if (!box.isConnected) return; // closed meanwhile
     if (!data.time.length) {
-      ready("position");
-      document.getElementById("position-summary").textContent = "The session has kept no bars of this time, so there is nothing to draw.";
+      waitFor("position", "The session has kept no bars of this time, so there is nothing to draw.");
       return;
     }
     chart = priceChart("position", data, {}, data.reasons);

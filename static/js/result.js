@@ -32,7 +32,7 @@ function drawEquity(chart) {
     times: chart.time,
     series: [{ label: "Below the top", values: chart.drawdown_pct, token: "loss", area: true, unit: " %" }],
     sync: "result",
-    format: (v) => `${written(v, Math.abs(v) < 2 && v !== 0 ? 1 : 0)} %`,
+    format: (v, decimals) => `${written(v, decimals)} %`,
   });
   ranges("equity", "range", chart.time.at(-1), (from) => {
     equity.range(from);

@@ -1,5 +1,5 @@
 // The charts of a session: drawn once, then continued with what each closed bar brings.
-import { failed, written } from "./charts/card.js";
+import { failed, waitFor, written } from "./charts/card.js";
 import { compact, lineChart } from "./charts/lines.js";
 import { priceChart } from "./charts/price.js";
 import { subscribe } from "./live.js";
@@ -18,11 +18,6 @@ async function load(address) {
   const answer = await fetch(address, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(`${address} answered ${answer.status}`);
   return answer.json();
-}
-
-function waitFor(id, words) {
-  const wait = document.querySelector(`#${id} .chart-wait`);
-  if (wait) wait.textContent = words;
 }
 
 async function showPrice() {
@@ -49,7 +44,7 @@ async function showEquity() {
       waitFor("equity", "The line begins with the first closed bar.");
       return;
     }
-    equity = lineChart("equity", { times: data.time, series: [{ label: "Equity", values: data.equity, token: "chart-1", area: false }], format: (v) => (Math.abs(v) < 1e6 ? written(v, 0) : compact(v)), daily: false });
+    equity = lineChart("equity", { times: data.time, series: [{ label: "Equity", values: data.equity, token: "chart-1", area: false }], format: (v, decimals) => (Math.abs(v) < 1e6 ? written(v, decimals) : compact(v)), daily: false });
   } catch (error) {
     failed("equity", showEquity);
     throw error;

@@ -1,4 +1,6 @@
 // A session with real money: the form is sent from the dialog alone, once the account's name is typed.
+import { show } from "./dialogs.js";
+
 const form = document.getElementById("new-session");
 const plain = (text) => text.trim().replace(/\s+/g, " ").toLowerCase();
 
@@ -6,7 +8,7 @@ form.addEventListener("submit", (event) => {
   const dialog = document.getElementById("real-money");
   if (!dialog || dialog.open) return;
   event.preventDefault();
-  dialog.showModal();
+  show(dialog);
 });
 
 form.addEventListener("input", (event) => {

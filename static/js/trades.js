@@ -21,7 +21,7 @@ for (const form of document.querySelectorAll("[data-filters]")) {
 // chosen would be gone before it is sent
 const inUse = () =>
   document.querySelector(
-    "dialog[open], #live form:is([data-confirmed], [data-sent]), #live :is(select, input):focus",
+    "dialog[open], #live form[data-sent], #live :is(select, input):focus",
   ) !== null;
 
 document.body.addEventListener("htmx:beforeSwap", (event) => {

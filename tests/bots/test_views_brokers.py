@@ -178,7 +178,9 @@ FORM = {
 @pytest.mark.row("N8", "A9")
 def test_a_live_session_on_the_practice_venue_starts_from_the_form(browser, alice, practice_venue):
     account = brokers.add_practice(alice)
-    page = text_of(browser.get(f"/sessions/new/?account={account.pk}"))
+    form = browser.get(f"/sessions/new/?account={account.pk}")
+    page = text_of(form)
+    assert f'<option value="{account.pk}" selected>{account}</option>' in form.content.decode(), "its own prices"
     assert "LIVE · PRACTICE" in page
     assert "Free there: 100,000.00 USD" in page
     assert "Choose one" in text_of(browser.get("/sessions/part/?part=mode&mode=LIVE"))

@@ -101,6 +101,9 @@ def test_limits_are_saved_and_the_change_is_in_the_audit_trail(browser: Client, 
     page = browser.get(RISK)
     assert 'value="AAPL, GOOG, MSFT"' in page.content.decode()
     assert [each.pk for each in page.context["changes"]] == [event.pk]
+    words = page.content.decode().partition("Last changes")[2]
+    assert "gross limit from none to 50,000;" in words
+    assert "symbol limit from none to 1,500.50" in words
 
 
 @pytest.mark.row("N10", "A8")

@@ -42,6 +42,13 @@
     if ((shown(element) || element.matches("dialog")) && !named(element)) faults.push(`no name: ${where(element)}`);
   }
   for (const image of document.querySelectorAll("img:not([alt])")) faults.push(`no alternative text: ${where(image)}`);
+  for (const element of document.querySelectorAll("main span, main li")) {
+    // .then and the breadcrumbs put it behind what it follows
+    if (/^[·›|]$/.test(element.textContent.trim())) faults.push(`a mark of its own may begin a line: ${where(element.parentElement)}`);
+  }
+  for (const tab of [...document.querySelectorAll(".tabs > :is([aria-current], [aria-selected=true])")].filter(shown)) {
+    if (tab.getBoundingClientRect().right > tab.parentElement.getBoundingClientRect().right + 1) faults.push(`the chosen tab is out of sight: ${where(tab)}`);
+  }
   for (const table of document.querySelectorAll("table")) {
     if (table.closest("[role=img]")) continue; // a chart library's scaffold: a reader is given the summary instead
     if (!table.caption?.textContent.trim()) faults.push(`table without caption: ${where(table)}`);

@@ -18,11 +18,14 @@ from accounts.models import BrokerAccount, User
 from accounts.services import brokers
 from bots.live.reconcile import take_down
 from bots.models import Discrepancy, Order, OrderRole
+from marketdata.models import CalendarCopy, Instrument
+from marketdata.services import calendars
 from tests.accounts.factories import PASSWORD, BrokerAccountFactory
 from tests.accounts.venue import PracticeVenue
-from tests.bots.factories import fill_session
+from tests.bots.factories import fill_session, make_bot, make_session
 from tests.bots.live.made import live_session, truth
 from tests.e2e.screenshots import take
+from tests.e2e.test_data_health import everything, klines  # noqa: F401
 from tests.e2e.test_inbox import account as two_sessions  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -132,3 +135,52 @@ def test_take_the_inbox(
     other = visit(bob, width=width, theme=theme)
     other.goto("/inbox/")
     take(other, "inbox agrees", look)
+
+
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
+def test_take_data_and_hours(
+    visit: Callable[..., Page],
+    alice: User,
+    bob: User,
+    everything: None,  # noqa: F811
+    settings: Any,
+    width: int,
+    theme: str,
+) -> None:
+    look = f"{width}-{theme}"
+    settings.LIVE_TRADING = True
+    page = visit(alice, width=width, theme=theme)
+    savings = BrokerAccountFactory(owner=alice, environment="LIVE", name="My savings", cash=Decimal(12_500))
+    bot = make_bot(alice, name="Night owl", mode="LIVE", broker_account=savings, feed="alpaca", symbols=["AAPL"])
+    hours_ago = {"good_at": timezone.now() - datetime.timedelta(hours=30), "problem": "It does not answer."}
+    calendars.load("XNYS")
+    CalendarCopy.objects.filter(calendar="XNYS").update(**hours_ago)
+    acme = Instrument.objects.get(symbol="ACME", source="yahoo")
+    session = make_session(alice, name="By the exchange's hours", feed="alpaca", symbols=["AAPL"])
+    for name, address in {
+        "data health": "/data/health/", "data": "/data/", "start real": f"/bots/{bot.pk}/start/",
+        "bot of real money": f"/bots/{bot.pk}/", "hours dashboard": "/", "hours session": f"/sessions/{session.pk}/",
+        "data of one": f"/data/instruments/{acme.pk}/",
+    }.items():  # fmt: skip
+        page.goto(address)
+        take(page, name, look)
+    page.goto(f"/bots/{bot.pk}/start/")
+    page.get_by_label("Type the account’s name").fill("my saving")
+    page.get_by_label("Your password").fill("not it")
+    page.watcher.expect(422)
+    page.watcher.expect(400)
+    page.get_by_test_id("start-real").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    take(page, "start real refused", look)
+    page.goto("/risk/")
+    page.get_by_label("Close everything").check()
+    page.get_by_role("button", name="Stop now").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    take(page, "kill switch dialog", look)
+    page.get_by_role("dialog").get_by_role("button", name="Stop now").click()
+    expect(page.locator("#stop-progress")).to_be_visible()
+    take(page, "kill switch on", look)
+    newcomer = visit(bob, width=width, theme=theme)
+    for name, address in (("no inbox", "/inbox/"), ("no data health", "/data/health/?source=binance")):
+        newcomer.goto(address)
+        take(newcomer, name, look)

@@ -21,7 +21,7 @@ from bots.api.serializers.fields import (
 from bots.models import Decision, Mode, ParityReport, SessionCommand, SessionEvent, SessionSettings, TradingSession
 from bots.services import emergency, feeds, requests
 from bots.settings_columns import from_columns
-from strategies import catalogue, session_settings
+from strategies import session_settings
 from strategies.serializers import SLUGS
 from tradingsite.lib.fields import (
     QuerySerializer,
@@ -211,7 +211,7 @@ class TradingSessionSerializer(serializers.ModelSerializer):
         return session.bot.name if session.bot else None
 
     def get_strategy_label(self, session: TradingSession) -> str:
-        return next((entry.label for entry in catalogue.all() if entry.slug == session.strategy), session.strategy)
+        return session.strategy_label
 
     @extend_schema_field({"type": "object", "additionalProperties": {}})
     def get_feed_options(self, session: TradingSession) -> dict[str, Any]:

@@ -42,6 +42,12 @@ export function ready(id) {
   document.querySelector(`#${id} .chart-wait`)?.remove();
 }
 
+/** words: what stands in a chart's place until there is something to draw. */
+export function waitFor(id, words) {
+  const wait = document.querySelector(`#${id} .chart-wait`);
+  if (wait) wait.textContent = words;
+}
+
 /** why: what the server said, in words for a person. */
 export function failed(id, again, why = "The chart could not be loaded.") {
   const wait = document.querySelector(`#${id} .chart-wait`);

@@ -3,6 +3,7 @@ import { colour } from "../theme.js";
 import { legend, moment, ready, tools, written, zoneOf } from "./card.js";
 
 const AXIS_WIDTH = 68;
+const VALUE_SPACE = 22; // px between two figures of the value axis: a small chart has more than one
 const COMPACT = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 2 });
 export const compact = (value) => COMPACT.format(value);
 const FONT = "12px system-ui, sans-serif";
@@ -21,10 +22,18 @@ function withAlpha(rgb, alpha) {
   return rgb.replace(/^rgb\(/, "rgba(").replace(/\)$/, `, ${alpha})`);
 }
 
+/** As many as the steps of an axis need: 0 for 5, 1 for 2.5, 2 for 0.25. */
+function decimalsOf(step) {
+  let decimals = 0;
+  while (decimals < 6 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) decimals += 1;
+  return decimals;
+}
+
 const allPositive = (series) => series.every((line) => line.values.every((value) => value === null || value > 0));
 
 /**
  * One chart. times: Unix seconds, or any x with `xFormat`. series: [{label, values, token, dashed, area, bars, stepped, unit, decimals, signed}].
+ * format(value, decimals) writes a figure of the value axis, with as many decimals as its steps need.
  * log: a logarithmic value axis, if all values are above zero. sync: key of the shared cursor. top: where the value axis
  * ends, if not at the highest value. daily: whether the times are days, where the first few of them cannot tell. pad: room
  * left of the first and right of the last x, so that bars there are whole. shades: [{from, to, words}] of times behind the lines.
@@ -96,7 +105,7 @@ export function lineChart(id, { times, series, sync, format = compact, log = fal
       scales: { x: { time: !xFormat, ...(pad ? { range: padded } : {}) }, y: { distr: log && allPositive(series) ? 3 : 1, ...(top ? { range: [0, top] } : {}) } },
       axes: [
         axis(xFormat ? { values: (_u, splits) => splits.map((v) => xFormat(v)) } : zone.daily ? {} : { values: hours }),
-        axis({ size: AXIS_WIDTH, values: (_u, splits) => splits.map((v) => (v === null ? "" : format(v))) }),
+        axis({ size: AXIS_WIDTH, space: VALUE_SPACE, values: (_u, splits, _axis, _space, step) => splits.map((v) => (v === null ? "" : format(v, decimalsOf(step)))) }),
       ],
       series: [
         {},

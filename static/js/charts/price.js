@@ -50,6 +50,8 @@ function levels(data, { stopPct, targetPct }) {
   return { stop, target };
 }
 
+const HALF_LABEL_PX = 18;
+const AXIS_PX = 64; // what the price axis takes of the width
 const LIVE_BARS = 120; // of a live chart, at first: it fills from the right, and a few candles are no wall
 const CANDLE = ["time", "open", "high", "low", "close", "volume"];
 // the open position's levels: what its line is called and its colour
@@ -160,7 +162,7 @@ export function priceChart(id, data, settings, reasons) {
         panes: { separatorColor: colour("line"), enableResize: false },
       },
       grid: { vertLines: { color: colour("chart-grid") }, horzLines: { color: colour("chart-grid") } },
-      rightPriceScale: { borderColor: colour("line") },
+      rightPriceScale: { borderColor: colour("line"), entireTextOnly: true },
       timeScale: { borderColor: colour("line"), timeVisible: !zone.daily, secondsVisible: Boolean(zone.seconds), minBarSpacing: 0.05, ...(zone.daily ? {} : { tickMarkFormatter: tick }) },
       localization: { timeFormatter: (time) => moment(time, zone) },
       crosshair: { mode: 0 },
@@ -220,8 +222,14 @@ export function priceChart(id, data, settings, reasons) {
     if (settings.onPick) chart.subscribeClick((click) => click.time !== undefined && settings.onPick(click.time));
     if (range) chart.timeScale().setVisibleLogicalRange(range);
     else if (data.lines) chart.timeScale().setVisibleLogicalRange({ from: data.time.length - LIVE_BARS, to: data.time.length + 2 });
-    else chart.timeScale().fitContent();
+    else whole();
     values(null);
+  }
+
+  /** All bars, and beside them half the width of what stands under the first and the last. */
+  function whole() {
+    const edge = (HALF_LABEL_PX * data.time.length) / Math.max(1, element.clientWidth - AXIS_PX);
+    chart.timeScale().setVisibleLogicalRange({ from: -edge, to: data.time.length - 1 + edge });
   }
 
   draw();
@@ -232,7 +240,7 @@ export function priceChart(id, data, settings, reasons) {
     /** Where its last candle begins, in Unix seconds. */
     last: () => data.time.at(-1) ?? 0,
     range(from) {
-      if (from === null) chart.timeScale().fitContent();
+      if (from === null) whole();
       else chart.timeScale().setVisibleRange({ from: Math.max(from, data.time[0]), to: data.time.at(-1) });
     },
     remove() {

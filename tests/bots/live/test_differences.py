@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.brokers.base import BrokerOrder, BrokerPosition, Money
-from bots.live.differences import Difference, Doubts, Ours, Part, Truth, Working, compare, first_external
+from bots.live.differences import Difference, Doubts, Ours, Part, Truth, Working, compare, first_external, written
 from bots.orders import OrderState
 
 NOW = datetime.datetime(2026, 11, 27, 15, tzinfo=datetime.UTC)
@@ -75,8 +75,8 @@ def test_units(
         one = only(answer.differences)
         assert (one.ours, one.theirs, one.breaks) == (D(found[0]), D(found[1]), breaks)
         assert one.key == "position:AAPL"
-        assert found[1] in one.text
-        assert found[0] in one.text
+        assert written(D(found[1])) in one.text
+        assert written(D(found[0])) in one.text
 
 
 units = st.integers(-20, 20).map(D)
@@ -111,7 +111,15 @@ def test_an_order_of_nobody_here_is_told_and_one_that_is_known_is_not() -> None:
     one = only(compare(truth({}, order("mine"), order("hand"), order("left")), ours).differences)
     assert (one.kind, one.key, one.ours, one.theirs, one.px) == ("order", "order:v-hand", D(0), D(5), D(90))
     assert one.detail["client_order_id"] == "hand"
-    assert only(compare(truth({}, order("hand", "SELL")), Ours()).differences).theirs == D(-5)
+    sold = only(compare(truth({}, order("hand", "SELL")), Ours()).differences)
+    assert sold.theirs == D(-5)
+    assert sold.text == "AAPL: an order of nobody here works at the venue: it sells 5 at 90"
+
+
+def test_figures_are_told_as_pages_write_them() -> None:
+    ours = Ours((part(1, "-1200"),))
+    one = only(compare(truth({"AAPL": "2500000.5"}), ours).differences)
+    assert one.text == "AAPL: the account has 2,500,000.5, our books say −1,200, of which sessions hold −1,200"
 
 
 def test_an_order_of_ours_that_the_venue_does_not_list() -> None:

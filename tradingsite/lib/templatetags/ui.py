@@ -122,6 +122,13 @@ def skeleton(lines: int = 3) -> dict[str, range]:
     return {"lines": range(lines)}
 
 
+def singular(plural: str) -> str:
+    """One of them: ``bots`` → ``bot``, ``strategies`` → ``strategy``; ``series`` stays."""
+    if plural == "series":
+        return plural
+    return plural[:-3] + "y" if plural.endswith("ies") else plural.removesuffix("s")
+
+
 @register.inclusion_tag("components/pager.html", takes_context=True)
 def pager(context: template.Context, page: Any, what: str = "rows", param: str = "page") -> dict[str, object]:
     """The pages of a Django `Page`; every other part of the address stays as it is."""
@@ -135,7 +142,7 @@ def pager(context: template.Context, page: Any, what: str = "rows", param: str =
     numbers = page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
     return {
         "page": page,
-        "what": what,
+        "what": singular(what) if page.paginator.count == 1 else what,
         "numbers": [(number, url(number) if isinstance(number, int) else "") for number in numbers],
         "previous_url": url(page.previous_page_number()) if page.has_previous() else "",
         "next_url": url(page.next_page_number()) if page.has_next() else "",
