@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -26,6 +27,7 @@ from strategies.run_form import CUSTOM, MOST_DIGITS, SAVED
 from tradingsite.lib.errors import ApiError, QuotaExceeded, Unprocessable
 
 MAX_SUGGESTIONS = 12
+CENT = Decimal("0.01")
 FORMS: dict[str, type[MarketForm]] = {"session": SessionForm, "bot": BotForm}
 # The bot behind "start a paper bot": a made market whose averages cross within a minute.
 FIRST = {
@@ -111,7 +113,12 @@ def _prefilled(request: HttpRequest) -> SessionForm:
         or form.custom
         or values.get("strategy") in {None, *(choice["value"] for choice in form.strategy_choices)}
     )
-    return form if known else SessionForm(request.user, {"symbols": values["symbols"]})
+    if not known:
+        return SessionForm(request.user, {"symbols": values["symbols"]})
+    line = form.account_line
+    if line is not None and line.free is not None and 0 < line.free < Decimal(form.values["initial_cash"]):
+        form.values["initial_cash"] = f"{line.free.quantize(CENT, ROUND_DOWN).normalize():f}"  # what can be reserved
+    return form
 
 
 def _id(digits: str) -> int:

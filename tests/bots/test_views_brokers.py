@@ -192,6 +192,8 @@ def test_a_live_session_on_the_practice_venue_starts_from_the_form(browser, alic
     assert "LIVE · PRACTICE" in shown
     assert f"on {account.name}" in shown
     assert "Free there: 90,000.00 USD" in text_of(browser.get(f"/sessions/new/?from={session.pk}"))
+    next_one = browser.get(f"/sessions/new/?account={account.pk}").context["form"]
+    assert next_one.values["initial_cash"] == "90000", "what is left, not more than that"
 
 
 @pytest.mark.row("N8")
