@@ -283,15 +283,30 @@ class Runner:
         return self.between(step, [{"do": "cancel", "symbol": symbol}], {command.pk: "Working entries were canceled."})
 
     def stop(self) -> Done | None:
-        """One go at ending: entries are canceled and, to flatten, exits placed. Once for each policy asked for."""
-        if self._stopped_as == self.policy or self.state != _S.STOPPING:
+        """One go at ending: entries are canceled and, to flatten, exits placed; once for each policy asked for. To
+        flatten, also what an entry has filled that was on its way then."""
+        if self.state != _S.STOPPING:
             return None
-        self._stopped_as = self.policy
+        is_first, self._stopped_as = self._stopped_as != self.policy, self.policy
         if self.policy == TradingSession.StopPolicy.FLATTEN:
-            step = self.desk.portfolio.request_exit(None, "flatten")
-            return self.between(step, [{"do": "exit", "symbol": None, "reason": "flatten"}])
+            if is_first:
+                return self._flatten(None)
+            leaving = self.leaving()
+            held = (position.symbol for position in self.desk.portfolio.positions())
+            left = next((symbol for symbol in held if symbol not in leaving), None)
+            return None if left is None else self._flatten(left)
+        if not is_first:
+            return None
         step = self.desk.portfolio.cancel_entry(None)
         return self.between(step, [{"do": "cancel", "symbol": None}])
+
+    def leaving(self) -> set[str]:
+        """Symbols whose position is being closed, or will be by itself."""
+        return set(self.desk.portfolio.exits_due())
+
+    def _flatten(self, symbol: str | None) -> Done:
+        step = self.desk.portfolio.request_exit(symbol, "flatten")
+        return self.between(step, [{"do": "exit", "symbol": symbol, "reason": "flatten"}])
 
     def rest(self) -> Done | None:
         """While nothing may be entered, no entry waits at the venue either: pausing takes them back."""

@@ -46,6 +46,7 @@ WRONG = (LedgerMismatch, IllegalMove, CrossingFill)
 # rows of a dozen sessions, and an order of another session may have to wait for its end.
 QUIET_S = 0.05
 SETTLED_AT_ONCE = 4  # sessions
+MOST_ROUNDS = 50  # of what protects one session, after one change: more than it has symbols and orders for
 
 # Orders that were handed to the threads which send them leave at once: what is to be told of them can wait, and of the
 # threads of a process only one works at a time.
@@ -190,9 +191,24 @@ class TradingDesk(Looking):
         return None
 
     def _settle(self, pairs: list[tuple[Runner, Done]]) -> set[int]:
-        """Write, send and tell. The ids of sessions that are lost or halted."""
+        """Write, send and tell; then what must rest at the venue because of it. The ids of sessions that are lost or
+        halted."""
         if not pairs:
             return set()
+        lost = self._settle_once(pairs)
+        for runner in dict.fromkeys(runner for runner, _ in pairs):
+            for _ in range(MOST_ROUNDS):
+                more = self._guarded(runner, lost, runner.protect) if runner.session.pk not in lost else None
+                if more is None:
+                    break
+                lost |= self._settle_once([(runner, more)])
+            else:
+                log.error("session %s: there is no end to what protects it", runner.session.pk)
+                lost.add(runner.session.pk)
+                self._halt(runner, "Something is wrong on our side: its protective orders do not come to rest.")
+        return lost
+
+    def _settle_once(self, pairs: list[tuple[Runner, Done]]) -> set[int]:
         if any(done.write.trades for _, done in pairs):
             failpoints.pass_by("after_fill_recv")
         lost = self._commit(pairs)
@@ -226,10 +242,6 @@ class TradingDesk(Looking):
                 self._notify(runner, "weekly_target", "info", f"{runner.session} reached its weekly target", told)
             for event, text in done.alarms:
                 self._notify(runner, event, "critical", f"{runner.session}: a position needs you", text)
-        for runner, _ in held:
-            more = self._guarded(runner, lost, runner.protect) if runner.session.pk not in lost else None
-            if more is not None:
-                lost |= self._settle([(runner, more)])
         return lost
 
     def _send(self, runners: Mapping[int, PaperRunner], orders: Sequence[Order], waits: Sequence[float]) -> set[int]:

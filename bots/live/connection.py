@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 SOON_S = 2.5  # until the second look at what is in doubt
 SWEPT_S = 5.0  # so long that look waits until executions were asked for
 UNDO_MOST_S = 30.0
+FILLS_S, LAST_SWEEP_S = 5.0, 2.0  # an order sent so lately may have filled unheard; asked for so long at the end
 # The answer to an order and its first fill come within moments of each other: together they are written once.
 TOGETHER_S = 0.03
 AT_WORK = (OrderState.SUBMITTED, OrderState.ACCEPTED)
@@ -106,6 +107,7 @@ class Connection:
         self._looks: deque[reconcile.Truth] = deque()
         self._held: dict[int, list[Piece]] = {}  # for sessions that are being opened
         self._in_flight: set[str] = set()  # orders whose answer is under way
+        self._sent_at = -float("inf")  # monotonic
         self._waits_since: float | None = None  # monotonic, of the first piece that may wait for others
         self.unexplained = Unexplained()
         self._is_looking = self._is_undoing = self._is_explaining = self._has_ended = False
@@ -151,6 +153,7 @@ class Connection:
             future = self._hand_on(ask)
         except RuntimeError:  # the executor is closed: the next host asks what became of it
             return
+        self._sent_at = time.monotonic()
         if ask.do == "submit":
             self._in_flight.add(ask.order.client_order_id)
         future.add_done_callback(lambda done: self._came(ask, done.result()))
@@ -382,12 +385,15 @@ class Connection:
         self.rules |= self.broker.rules(session.symbols)
 
     def stop_sending(self) -> None:
-        """What waits to be sent stays unsent; what was sent is still heard of. Returns within 3 s."""
-        self._has_ended = True
+        """What waits to be sent stays unsent; what was sent is still heard of: where that was just now, the venue is
+        asked once more what it has filled. Returns within 5 s."""
+        is_first, self._has_ended = not self._has_ended, True
         self.executor.close()
+        if is_first and time.monotonic() - self._sent_at < FILLS_S:
+            self.link.sweep(LAST_SWEEP_S)
 
     def close(self) -> None:
-        """Send and hear nothing any more; returns within 5 s."""
+        """Send and hear nothing any more; returns within 7 s."""
         self.stop_sending()
         self.link.stop()
         self._readers.shutdown(wait=False, cancel_futures=True)

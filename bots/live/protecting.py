@@ -108,7 +108,8 @@ class ProtectedRunner(Runner):
         """An exit waits for an entry that it could trade with."""
         for seq, tracked in list(self.account.orders.items()):
             row = tracked.row
-            if row.is_entry and row.symbol == symbol and tracked.view.state not in (_O.INTENT, _O.PENDING_CANCEL):
+            is_ended = seq in self.account.unasked or tracked.view.state in (_O.INTENT, _O.PENDING_CANCEL)
+            if row.is_entry and row.symbol == symbol and not is_ended:
                 self.account.unwant(seq, absorbed)
                 self.account.settle(tracked, wall_time(), absorbed)
 
@@ -184,7 +185,8 @@ class ProtectedRunner(Runner):
             return f"The venue has changed its orders of {order.symbol} by itself, and is asked why."
         for tracked in self.account.orders.values():
             row = tracked.row
-            if row is not order and row.is_entry and row.symbol == order.symbol and row.state != _O.INTENT:
+            has_left = row.state != _O.INTENT or row.pk is not None  # or is on its way, and its answer is not here
+            if row is not order and row.is_entry and row.symbol == order.symbol and has_left:
                 return f"An earlier entry of {order.symbol} is not over at the venue yet."
         found = preflight.check(
             asks.as_request(order, self.connection.rules.get(order.symbol)), self.facts_of(order.symbol)

@@ -274,6 +274,9 @@ class LiveRunner(AnsweringRunner):
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
+    def leaving(self) -> set[str]:
+        return super().leaving() | self._again.keys()
+
     def at_venue(self) -> set[str]:
         return {order.client_order_id for order in self.connection.open_orders_of(self.session.pk)}
 

@@ -164,6 +164,40 @@ def test_one_position_is_closed_on_demand(alice: User, rig: Rig) -> None:
     check(rig, session)
 
 
+@pytest.mark.row("I8", "C5")
+def test_an_entry_that_fills_after_everything_was_to_be_closed_is_closed(alice: User, rig: Rig) -> None:
+    """Its answer and the news of its fill are late, and the stop comes between."""
+    session = rig.session(strategy="buy_and_hold", strategy_parameters={})
+    rig.fault(kind="delay", method="POST", path="/v2/orders", when="after", delay_s=3.0, times=1)
+    rig.fault(stream="trade_updates", kind="lose", times=2)
+    with host():
+        until(session, lambda: rig.ledger()["executions"], 60)
+        sessions.stop(alice, session.pk, "flatten")
+        until(session, lambda: state_of(session) == "STOPPED", 60)
+    check(rig, session)
+    assert not rig.ledger()["positions"]
+    entry, leaves = session.trades.order_by("pk")
+    assert (entry.is_entry, leaves.order.reason) == (True, "flatten")
+
+
+@pytest.mark.row("I8", "I15")
+def test_bars_that_are_quicker_than_the_venue_enter_once(alice: User, rig: Rig) -> None:
+    """The engine decides again what it has just given up, and nobody knows yet what became of that."""
+    session = rig.session()
+    rig.fault(kind="delay", method="POST", path="/v2/orders", when="after", delay_s=1.0, times=1_000)
+    rig.fault(stream="trade_updates", kind="lose", times=12)
+    with host():
+        until(session, lambda: session.trades.count() >= 8, 120)
+        flatten(alice, session)
+    check(rig, session)
+    held = [Decimal(0)]
+    for trade in session.trades.order_by("executed_at"):
+        held.append(held[-1] + (trade.qty if trade.side == "BUY" else -trade.qty))
+    most = max(order.qty for order in session.orders.filter(is_entry=True))
+    assert max(map(abs, held)) <= most, held
+    assert "not over at the venue" in "".join(session.orders.values_list("state_reason", flat=True))
+
+
 @pytest.mark.row("W2", "I8")
 def test_a_lost_checkpoint_is_made_anew_from_the_tape(alice: User, rig: Rig) -> None:
     """Executions stand on the tape between the bars where they came, so that the engine's state follows from rows."""
