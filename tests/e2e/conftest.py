@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-sync",
 ]
 ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"  # ignored by git; what a failed test last saw
-PATIENCE_MS = 20_000
+PATIENCE_MS = 45_000
 
 
 @pytest.fixture(scope="package")

@@ -44,7 +44,7 @@ def test_the_page_works_under_the_strict_policy(live_site, chromium):
             page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: said.append(str(error)))
             page.goto(f"{live_site.url}/api/docs/")
-            page.wait_for_selector(".opblock-summary-path", timeout=15_000)
+            page.wait_for_selector(".opblock-summary-path", timeout=60_000)
             # With this many routes the page draws those that are looked at.
             page.mouse.move(400, 400)
             for _ in range(100):
