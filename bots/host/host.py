@@ -358,7 +358,7 @@ class Host:
         held = [seat.runner.lease for seat in self.seats.values()]
         accounts = self.connections.all()
         # First nothing is sent any more, then what was heard is booked, then the next host may begin.
-        await asyncio.gather(*(self._in_venues(account.stop_sending) for account in accounts))
+        await asyncio.gather(*(self._in_venues(account.send_last) for account in accounts))
         with contextlib.suppress(DatabaseError):
             for account in accounts:
                 await self._in_trading(self.desk.hear_all, account, self._runners_at(account))

@@ -385,15 +385,19 @@ class Connection:
         self.rules |= self.broker.rules(session.symbols)
 
     def stop_sending(self) -> None:
-        """What waits to be sent stays unsent; what was sent is still heard of: where that was just now, the venue is
-        asked once more what it has filled. Returns within 5 s."""
-        is_first, self._has_ended = not self._has_ended, True
+        """What waits to be sent stays unsent; what was sent is still heard of. Returns within 3 s."""
+        self._has_ended = True
         self.executor.close()
-        if is_first and time.monotonic() - self._sent_at < FILLS_S:
+
+    def send_last(self) -> None:
+        """`stop_sending`; where an order has left just now, the venue is asked once more what it has filled. Returns
+        within 5 s."""
+        self.stop_sending()
+        if time.monotonic() - self._sent_at < FILLS_S:
             self.link.sweep(LAST_SWEEP_S)
 
     def close(self) -> None:
-        """Send and hear nothing any more; returns within 7 s."""
+        """Send and hear nothing any more; returns within 5 s."""
         self.stop_sending()
         self.link.stop()
         self._readers.shutdown(wait=False, cancel_futures=True)
