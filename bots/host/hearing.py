@@ -21,8 +21,9 @@ from bots.host.patience import DOWN, patiently
 from bots.host.runner import Runner
 from bots.live import strays
 from bots.live.asks import Answer
-from bots.live.connection import Connection, Piece, is_placed, order_of
+from bots.live.connection import Connection
 from bots.live.grouping import members
+from bots.live.pieces import Piece, is_placed, order_of
 from bots.live.runner import LiveRunner
 from bots.models import Order, TradingSession
 from bots.states import SessionState

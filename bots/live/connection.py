@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings as site
@@ -40,10 +40,10 @@ from bots.live.asks import Answer, Ask, as_broker_order
 from bots.live.lease import AccountLease, Permit
 from bots.live.leased import Leased
 from bots.live.opposite import Neighbours
+from bots.live.pieces import Piece, broker_id, is_placed, is_working, order_of, session_of
 from bots.live.unexplained import Unexplained
 from bots.live.unnamed import Heard, Unnamed
 from bots.models import Order, TradingSession
-from bots.orders import OrderState
 
 log = logging.getLogger(__name__)
 SOON_S = 2.5  # until the second look at what is in doubt
@@ -52,17 +52,7 @@ UNDO_MOST_S = 30.0
 FILLS_S, LAST_SWEEP_S = 5.0, 2.0  # an order sent so lately may have filled unheard; asked for so long at the end
 # The answer to an order and its first fill come within moments of each other: together they are written once.
 TOGETHER_S = 0.03
-AT_WORK = (OrderState.SUBMITTED, OrderState.ACCEPTED)
 _BLIND_S = 60.0  # a look older than this says nothing any more
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One piece of news and the session that it is of; 0: nobody's."""
-
-    session_id: int
-    news: Answer | BrokerEvent
-    connection: Connection
 
 
 class Connection:
@@ -302,10 +292,10 @@ class Connection:
             self._pieces.append(self._found.popleft())
         now = time.monotonic()
         self._events += [Heard(event, now) for event in self.link.take()]
-        nameless = any(_session_of(each.event) is None for each in self._events)
+        nameless = any(session_of(each.event) is None for each in self._events)
         owners = self._owners(each.event for each in self._events) if nameless else {}
         heard = [
-            replace(each, session_id=_session_of(each.event) or owners.get(_broker_id(each.event), 0))
+            replace(each, session_id=session_of(each.event) or owners.get(broker_id(each.event), 0))
             for each in self._events
         ]
         goes_on, self._events = self.unnamed.part(heard)
@@ -321,7 +311,7 @@ class Connection:
         """Seconds until what `waits` should be taken: that the venue has an order waits a moment for its fill, and a
         fill for the answer that is under way. All else is due. In one thread only."""
         calm = [is_placed(piece.news) for piece in [*self._found]]
-        calm += [_is_working(event) or order_of(event) in self._in_flight for event in self.link.waiting()]
+        calm += [is_working(event) or order_of(event) in self._in_flight for event in self.link.waiting()]
         if self._pieces or self._events or self._held or not all(calm):
             return 0.0
         now = time.monotonic()
@@ -369,7 +359,7 @@ class Connection:
 
     def _owners(self, events: Iterable[BrokerEvent]) -> dict[str, int]:
         """Sessions by the venue's ids of their orders, for news that name no order of ours."""
-        named = {name for event in events if (name := _broker_id(event))}
+        named = {name for event in events if (name := broker_id(event))}
         rows = Order.objects.filter(broker_account=self.account, broker_order_id__in=named)
         return dict(rows.values_list("broker_order_id", "session_id"))
 
@@ -402,36 +392,3 @@ class Connection:
         self.link.stop()
         self._readers.shutdown(wait=False, cancel_futures=True)
         self.broker.close()
-
-
-def _session_of(event: BrokerEvent) -> int | None:
-    names = []
-    if event.order is not None:
-        names.append(event.order.client_order_id)
-    if event.execution is not None:
-        names.append(event.execution.client_order_id)
-    return next((found for name in names if (found := ids.session_of(name)) is not None), None)
-
-
-def is_placed(news: Answer | BrokerEvent) -> bool:
-    """Whether it is the answer to an order that the venue has taken."""
-    return isinstance(news, Answer) and news.ask.do == "submit" and news.order is not None
-
-
-def _is_working(event: BrokerEvent) -> bool:
-    """Whether all that it says is that an order works."""
-    return event.kind == "order" and event.order is not None and event.order.state in AT_WORK
-
-
-def order_of(news: Answer | BrokerEvent) -> str:
-    """The client id of the order that it tells of; empty: it names none."""
-    if isinstance(news, Answer):
-        return news.ask.order.client_order_id
-    told = news.execution or news.order
-    return "" if told is None else told.client_order_id
-
-
-def _broker_id(event: BrokerEvent) -> str:
-    if event.execution is not None:
-        return event.execution.broker_order_id
-    return event.order.broker_order_id if event.order is not None else ""

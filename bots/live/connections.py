@@ -16,9 +16,10 @@ from accounts.services import brokers as services
 from bots.brokers.base import RateLimited, Refused, VenueDown
 from bots.live import known
 from bots.live import lease as leases
-from bots.live.connection import Connection, Piece
+from bots.live.connection import Connection
 from bots.live.known import Known
 from bots.live.lease import AccountLease
+from bots.live.pieces import Piece
 from bots.models import Discrepancy, Order, Position, TradingSession
 from bots.orders import WORKING
 from bots.states import UNRUN

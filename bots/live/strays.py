@@ -12,7 +12,8 @@ from django.utils import timezone
 from bots.brokers.base import Execution, Refused
 from bots.live import absent, closing, flows, grouping, reconcile
 from bots.live.asks import Answer, Ask
-from bots.live.connection import Connection, Piece
+from bots.live.connection import Connection
+from bots.live.pieces import Piece
 from bots.models import Order, TradingSession
 from bots.orders import WORKING, OrderState
 from bots.states import ACTIVE, UNRUN

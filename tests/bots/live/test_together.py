@@ -15,7 +15,7 @@ from bots.host import ledger
 from bots.host.lease import Lease
 from bots.live import connection as connections
 from bots.live.asks import Answer, Ask
-from bots.live.connection import Piece
+from bots.live.pieces import Piece
 from bots.models import Order, TradingSession
 from bots.services import sessions
 from tests.bots.factories import make_session
