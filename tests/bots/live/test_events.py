@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -165,15 +166,16 @@ def test_one_position_is_closed_on_demand(alice: User, rig: Rig) -> None:
 
 
 @pytest.mark.row("I8", "C5")
-def test_an_entry_that_fills_after_everything_was_to_be_closed_is_closed(alice: User, rig: Rig) -> None:
+def test_an_entry_that_fills_after_everything_was_to_be_closed_is_closed(alice: User, rig: Rig, settings: Any) -> None:
     """Its answer and the news of its fill are late, and the stop comes between."""
     session = rig.session(strategy="buy_and_hold", strategy_parameters={})
     rig.fault(kind="delay", method="POST", path="/v2/orders", when="after", delay_s=3.0, times=1)
     rig.fault(stream="trade_updates", kind="lose", times=2)
+    settings.BROKER_SWEEP_SECONDS = 6.0  # which find the fill only when the session has long been told
     with host():
         until(session, lambda: rig.ledger()["executions"], 60)
         sessions.stop(alice, session.pk, "flatten")
-        until(session, lambda: state_of(session) == "STOPPED", 60)
+        until(session, lambda: state_of(session) == "STOPPED", 25)
     check(rig, session)
     assert not rig.ledger()["positions"]
     entry, leaves = session.trades.order_by("pk")
