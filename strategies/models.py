@@ -58,7 +58,7 @@ class UserStrategy(models.Model):
     @property
     def strategy_label(self) -> str:
         """The catalogue entry's label; its slug where it is no longer shipped."""
-        return next((entry.label for entry in catalogue.all() if entry.slug == self.strategy), self.strategy)
+        return catalogue.label_of(self.strategy)
 
 
 class CustomStrategy(models.Model):

@@ -209,6 +209,7 @@ class TradingDesk(Looking):
         return lost
 
     def _settle_once(self, pairs: list[tuple[Runner, Done]]) -> set[int]:
+        """`_settle` without what follows from it."""
         if any(done.write.trades for _, done in pairs):
             failpoints.pass_by("after_fill_recv")
         lost = self._commit(pairs)

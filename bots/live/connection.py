@@ -323,7 +323,7 @@ class Connection:
         """Whether pieces that were taken are not booked yet."""
         return bool(self._pieces)
 
-    def done(self, pieces: int = 1) -> None:
+    def done(self, pieces: int) -> None:
         """The first pieces that were taken are booked. They may have told the name that something waits for."""
         for _ in range(pieces):
             self._pieces.popleft()

@@ -127,7 +127,7 @@ class TradingSession(models.Model):
     @property
     def strategy_label(self) -> str:
         """The catalogue entry's label; its slug where it is no longer shipped."""
-        return next((entry.label for entry in catalogue.all() if entry.slug == self.strategy), self.strategy)
+        return catalogue.label_of(self.strategy)
 
     @property
     def is_active(self) -> bool:

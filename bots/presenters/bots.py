@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from accounts.models import User
 from bots.models import Bot
-from bots.presenters.sessions import Card, cards, strategy_label, symbols_text
+from bots.presenters.sessions import Card, cards, symbols_text
 from bots.selectors import pages
-from strategies import session_settings
+from strategies import catalogue, session_settings
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class BotCard:
 
     @property
     def strategy(self) -> str:
-        return strategy_label(self.bot.strategy)
+        return catalogue.label_of(self.bot.strategy)
 
     @property
     def symbols(self) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from django.utils import timezone
 
@@ -19,7 +18,6 @@ from bots.states import OVER, SessionState
 from marketdata.feeds.live import places
 from marketdata.selectors import Confirmed, calendar_confirmed
 from marketdata.zones import ALWAYS_OPEN
-from strategies import catalogue
 
 _S = SessionState
 SECONDS = {"1s": 1, "1m": 60, "5m": 300, "15m": 900, "1h": 3_600, "4h": 14_400, "1d": 86_400}
@@ -169,12 +167,6 @@ def cards(sessions: Sequence[TradingSession]) -> list[Card]:
     """The card of each. Four queries for all of them."""
     marks = pages.sparklines(sessions)
     return [Card(head, marks.get(head.session.pk, ())) for head in heads(sessions)]
-
-
-def strategy_label(slug: str) -> str:
-    """The label of a shipped strategy; the slug where it is gone."""
-    known: dict[str, Any] = {strategy.slug: strategy.label for strategy in catalogue.all()}
-    return known.get(slug, slug)
 
 
 def symbols_text(symbols: Sequence[str]) -> str:

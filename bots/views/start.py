@@ -115,7 +115,7 @@ def _prefilled(request: HttpRequest) -> SessionForm:
     )
     if not known:
         return SessionForm(request.user, {"symbols": values["symbols"]})
-    line = form.account_line
+    line = form.account_line if form.is_live else None  # on paper no account is asked for
     if line is not None and line.free is not None and 0 < line.free < Decimal(form.values["initial_cash"]):
         form.values["initial_cash"] = f"{line.free.quantize(CENT, ROUND_DOWN).normalize():f}"  # what can be reserved
     return form

@@ -45,6 +45,11 @@ def all() -> list[type[Strategy]]:
     return list(registered().values())
 
 
+def label_of(slug: str) -> str:
+    """The label of a shipped strategy; the slug where it is gone."""
+    return next((entry.label for entry in all() if entry.slug == slug), slug)
+
+
 def listed() -> list[type[Strategy]]:
     """Those that are offered by name, in the same order: what people choose from."""
     return [declared for declared in all() if declared.listed]

@@ -27,6 +27,20 @@ def flatten(user: User, session: TradingSession) -> None:
     until(session, lambda: state_of(session) == "STOPPED", 60)
 
 
+UNDER_A_STOP: dict[str, Any] = {
+    "strategy": "buy_and_hold", "strategy_parameters": {},
+    "settings": {"allow_fractional": False, "stop_loss_pct": 5.0},
+}  # fmt: skip
+
+
+def end_under_its_stop(user: User, session: TradingSession) -> None:
+    """It ends and keeps its position, whose stop rests at the venue."""
+    until(session, lambda: holds(session), 60)
+    until(session, lambda: session.orders.filter(role="stop", state="ACCEPTED").exists(), 30)
+    sessions.stop(user, session.pk, "keep")
+    until(session, lambda: state_of(session) == "STOPPED", 30)
+
+
 def holds(session: TradingSession) -> bool:
     return session.positions.filter(is_open=True).exists()
 
@@ -220,14 +234,9 @@ def test_a_lost_checkpoint_is_made_anew_from_the_tape(alice: User, rig: Rig) -> 
 @pytest.mark.row("I8", "W3")
 def test_what_fills_after_a_session_has_ended_is_booked(alice: User, rig: Rig) -> None:
     """Its protective stop still rests at the venue, and no session of the account runs any more."""
-    session = rig.session(
-        strategy="buy_and_hold", strategy_parameters={}, settings={"allow_fractional": False, "stop_loss_pct": 5.0}
-    )
+    session = rig.session(**UNDER_A_STOP)
     with host():
-        until(session, lambda: holds(session), 60)
-        until(session, lambda: session.orders.filter(role="stop", state="ACCEPTED").exists(), 30)
-        sessions.stop(alice, session.pk, "keep")
-        until(session, lambda: state_of(session) == "STOPPED", 30)
+        end_under_its_stop(alice, session)
         session.refresh_from_db()
         assert "protective orders stay at the venue" in session.state_reason
         rig.price(rig.venue.exchange.quotes["SIM-ALPHA"].last * Decimal("0.9"))
@@ -239,14 +248,9 @@ def test_what_fills_after_a_session_has_ended_is_booked(alice: User, rig: Rig) -
 @pytest.mark.row("I8", "W3")
 def test_an_end_that_is_told_before_the_last_fill_is_kept_after_a_session_has_ended(alice: User, rig: Rig) -> None:
     """A stop sells three units, the rest is taken back by hand, and the stream swaps the two."""
-    session = rig.session(
-        strategy="buy_and_hold", strategy_parameters={}, settings={"allow_fractional": False, "stop_loss_pct": 5.0}
-    )
+    session = rig.session(**UNDER_A_STOP)
     with host():
-        until(session, lambda: holds(session), 60)
-        until(session, lambda: session.orders.filter(role="stop", state="ACCEPTED").exists(), 30)
-        sessions.stop(alice, session.pk, "keep")
-        until(session, lambda: state_of(session) == "STOPPED", 30)
+        end_under_its_stop(alice, session)
         stop = session.orders.get(role="stop", state="ACCEPTED")
         rig.fault(stream="trade_updates", kind="swap", times=1)
         px = rig.venue.exchange.quotes["SIM-ALPHA"].last * Decimal("0.9")
